@@ -1,0 +1,19 @@
+/** Trying the same again later may work. */
+export class RetryableError extends Error {
+  override name = 'RetryableError'
+}
+
+/** Trying the same again cannot work; `code` is a CamelCase reason for people. */
+export class TerminalError extends Error {
+  override name = 'TerminalError'
+  readonly code: string
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+export const isAbort = (error: unknown, signal: AbortSignal): boolean =>
+  signal.aborted && (error === signal.reason || (error instanceof Error && error.name === 'AbortError'))

@@ -1,0 +1,120 @@
+import { z } from 'zod'
+import { Name } from './ids.ts'
+import { IntOrPercent } from './quantity.ts'
+import { Template } from './template.ts'
+
+export const API_VERSION = 'drover.dev/v1'
+const apiVersion = z.literal(API_VERSION)
+
+const Metadata = z.strictObject({
+  name: Name,
+  namespace: Name.default('default'),
+  labels: z.record(z.string().max(253), z.string().max(256)).default({}),
+  annotations: z.record(z.string().max(253), z.string().max(4096)).default({}),
+})
+
+const DependsOn = z.array(
+  z.strictObject({
+    kind: z.enum(['Deployment', 'Job']),
+    name: Name,
+    condition: z
+      .enum(['Available', 'Complete'])
+      .meta({ description: 'Available: a Deployment with every replica ready; Complete: a Job that succeeded' }),
+  }),
+)
+export type DependsOn = z.infer<typeof DependsOn>[number]
+
+const Strategy = z.strictObject({
+  type: z.enum(['RollingUpdate', 'Recreate']).default('RollingUpdate'),
+  rollingUpdate: z
+    .strictObject({
+      maxSurge: IntOrPercent.default('25%').meta({ description: 'extra tasks during an update; percentages round up' }),
+      maxUnavailable: IntOrPercent.default('25%').meta({
+        description: 'tasks that may be missing during an update; percentages round down',
+      }),
+    })
+    .prefault({}),
+})
+
+export const DeploymentSpec = z.strictObject({
+  mode: z.enum(['Replicated', 'Global']).default('Replicated').meta({ description: 'Global: one task on each matching agent' }),
+  replicas: z.int().min(0).max(100_000).default(1),
+  strategy: Strategy.prefault({}),
+  minReadySeconds: z.int().min(0).default(0),
+  dependsOn: DependsOn.default([]),
+  template: Template,
+})
+export type DeploymentSpec = z.infer<typeof DeploymentSpec>
+
+export const JobSpec = z.strictObject({
+  completions: z.int().min(1).max(100_000).default(1),
+  parallelism: z.int().min(1).max(100_000).default(1),
+  backoffLimit: z.int().min(0).max(1000).default(6).meta({ description: 'failed attempts allowed, over restarts and placements together' }),
+  dependsOn: DependsOn.default([]),
+  template: Template,
+})
+export type JobSpec = z.infer<typeof JobSpec>
+
+const Budget = z.strictObject({
+  count: z.int().min(0).default(3),
+  percent: z.int().min(0).max(100).default(30),
+})
+
+export const SyncPolicy = z.strictObject({
+  mode: z.enum(['Auto', 'Manual']).default('Auto'),
+  prune: z.boolean().default(true).meta({ description: 'remove what a revision no longer holds' }),
+  deletionBudget: Budget.prefault({}).meta({ description: 'a revision that removes more than max(count, percent) is held' }),
+})
+export type SyncPolicy = z.infer<typeof SyncPolicy>
+
+export const Deployment = z
+  .strictObject({ apiVersion, kind: z.literal('Deployment'), metadata: Metadata, spec: DeploymentSpec })
+  .meta({ id: 'Deployment', description: 'keeps tasks running' })
+export const Job = z
+  .strictObject({ apiVersion, kind: z.literal('Job'), metadata: Metadata, spec: JobSpec })
+  .meta({ id: 'Job', description: 'runs tasks to completion, once for each spec' })
+export const ConfigMap = z
+  .strictObject({
+    apiVersion,
+    kind: z.literal('ConfigMap'),
+    metadata: Metadata,
+    data: z.record(z.string().regex(/^[-._a-zA-Z0-9]{1,253}$/, 'must be a file name'), z.string().max(262_144)).default({}),
+  })
+  .meta({ id: 'ConfigMap', description: 'data for environments and files; a change rolls its users' })
+export const App = z
+  .strictObject({ apiVersion, kind: z.literal('App'), metadata: Metadata, spec: z.strictObject({ sync: SyncPolicy.prefault({}) }) })
+  .meta({ id: 'App', description: 'the policy of the app whose path holds it' })
+
+export const Manifest = z.discriminatedUnion('kind', [App, Deployment, Job, ConfigMap])
+export type Manifest = z.infer<typeof Manifest>
+export type WorkloadManifest = Extract<Manifest, { kind: 'Deployment' | 'Job' }>
+
+/**
+ * Fields and kinds that the design names and this version does not run, refused by name.
+ * A key is the path of the object that holds the field, with `[]` for any list index.
+ */
+export const PLANNED_FIELDS: Readonly<Record<string, readonly string[]>> = {
+  'App.spec': ['source', 'verification'],
+  'App.spec.sync': ['atomic', 'onFailure', 'drift'],
+  'Deployment.spec': ['progressDeadlineSeconds', 'onFailure', 'revisionHistoryLimit', 'paused', 'scaling'],
+  'Deployment.spec.strategy': ['canary'],
+  'Job.spec': [
+    'completionMode',
+    'activeDeadlineSeconds',
+    'ttlSecondsAfterFinished',
+    'suspend',
+    'runPolicy',
+    'onRevert',
+    'mode',
+    'backoffLimitPerIndex',
+    'podFailurePolicy',
+  ],
+  'template.spec': ['unreachable', 'priority', 'initContainers'],
+  'template.spec.placement': ['preferences'],
+  'template.spec.volumes[]': ['hostPath', 'volume', 'secret'],
+  'template.spec.containers[]': ['role', 'startupProbe', 'readinessProbe', 'livenessProbe', 'stopSignal', 'securityContext'],
+  'template.spec.processes[]': ['role', 'startupProbe', 'readinessProbe', 'livenessProbe', 'stopSignal', 'volumeMounts'],
+  'template.spec.containers[].artifacts[]': ['url', 'sha256'],
+  'template.spec.processes[].artifacts[]': ['url', 'sha256'],
+}
+export const PLANNED_KINDS: readonly string[] = ['CronJob', 'Secret', 'Namespace', 'Service']

@@ -1,0 +1,65 @@
+import { z } from 'zod'
+import { AgentId, Epoch, Oid, TaskId } from './ids.ts'
+import { AgentRecord } from './records.ts'
+import { TaskStatus } from './task.ts'
+import { TaskSpec } from './task-spec.ts'
+
+/** An order to an agent. A lower (epoch, generation) than one already accepted is refused. */
+export const Assignment = z.object({
+  task: TaskId,
+  generation: z.number().int(),
+  desired: z.enum(['run', 'stop']),
+  spec: TaskSpec,
+})
+export type Assignment = z.infer<typeof Assignment>
+
+export const LogOptions = z.object({
+  unit: z.string().nullable(),
+  attempt: z.number().int().nullable(),
+  /** Last lines only; null: from the beginning. */
+  tail: z.number().int().nullable(),
+  follow: z.boolean(),
+})
+export type LogOptions = z.infer<typeof LogOptions>
+
+export const LogLine = z.object({
+  stream: z.enum(['stdout', 'stderr']),
+  /** Milliseconds since 1970, where the runtime knows it. */
+  at: z.number().nullable(),
+  text: z.string(),
+})
+export type LogLine = z.infer<typeof LogLine>
+
+/** Sent by the agent, on the connection it opened itself. */
+export const AgentFrame = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('hello'),
+    agent: AgentRecord.omit({ joinedAt: true }),
+    /** Highest epoch it has accepted; an older leader must step back. */
+    epoch: Epoch,
+    /** Everything it runs or has not yet been told to forget. */
+    tasks: z.array(TaskStatus),
+  }),
+  z.object({ type: z.literal('report'), seq: z.number().int(), statuses: z.array(TaskStatus) }),
+  z.object({ type: z.literal('heartbeat') }),
+])
+export type AgentFrame = z.infer<typeof AgentFrame>
+
+export const ServerFrame = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('assignments'),
+    epoch: Epoch,
+    /** True: this is the whole set, anything else is an orphan. False: a delta. */
+    full: z.boolean(),
+    tasks: z.array(Assignment),
+    /** Tasks to forget: stop if need be, then remove every trace. */
+    gone: z.array(TaskId),
+  }),
+  z.object({ type: z.literal('ack'), seq: z.number().int() }),
+  /** Ask the agent to open a second connection and send these logs there. */
+  z.object({ type: z.literal('logs'), ticket: z.string(), task: TaskId, options: LogOptions }),
+  z.object({ type: z.literal('refused'), reason: z.string() }),
+])
+export type ServerFrame = z.infer<typeof ServerFrame>
+
+export const ArtifactRequest = z.object({ agent: AgentId, tree: Oid })

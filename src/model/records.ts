@@ -1,0 +1,175 @@
+import { z } from 'zod'
+import { AgentId, Digest, Oid, RunId, TaskId, WorkloadKey } from './ids.ts'
+import { SyncPolicy } from './manifest.ts'
+import type { Reason } from './reason.ts'
+import { AttemptRecord, Observed, Task } from './task.ts'
+import { DriverName } from './task-spec.ts'
+
+/** A mistake in a manifest, where it is and how to mend it. Lines and columns count from 1. */
+export const Problem = z.object({
+  file: z.string(),
+  line: z.number().int(),
+  column: z.number().int(),
+  message: z.string(),
+  hint: z.string().nullable(),
+})
+export type Problem = z.infer<typeof Problem>
+
+export const AppSource = z.object({
+  /** Local path (read in place) or https, http, file or ssh URL. */
+  repo: z.string(),
+  ref: z.string(),
+  path: z.string(),
+})
+export type AppSource = z.infer<typeof AppSource>
+
+/** Something that keeps an app from being Synced, as data. */
+export const Hold = z.object({
+  gate: z.enum(['SourceError', 'InvalidManifests', 'EmptySource', 'DeletionBudget', 'Quarantine', 'Conflict', 'Manual', 'PruneDisabled']),
+  message: z.string(),
+  since: z.number(),
+  /** The command or change that lifts it. */
+  unblockBy: z.string(),
+})
+export type Hold = z.infer<typeof Hold>
+
+export const AppRecord = z.object({
+  name: z.string(),
+  source: AppSource,
+  policy: SyncPolicy,
+  createdAt: z.number(),
+  /** Newest commit seen on the ref, `main@sha1:<oid>`; null until the first successful poll. */
+  observedRevision: z.string().nullable(),
+  /** Set when a sync begins; `lastAppliedRevision` when its writes are committed. */
+  lastAttemptedRevision: z.string().nullable(),
+  lastAppliedRevision: z.string().nullable(),
+  /** Id of the newest revision record, 0 for none. */
+  lastRevisionId: z.number().int(),
+  problems: z.array(Problem),
+  holds: z.array(Hold),
+})
+export type AppRecord = z.infer<typeof AppRecord>
+
+/** One sync or rollback of an app that changed, or tried to change, what runs. */
+export const RevisionRecord = z.object({
+  id: z.number().int().positive(),
+  app: z.string(),
+  revision: z.string(),
+  commit: Oid,
+  subject: z.string(),
+  cause: z.string(),
+  /** Blob with the `Rendered` set; null when nothing of it was valid. */
+  rendered: Digest.nullable(),
+  outcome: z.enum(['Progressing', 'Healthy', 'Degraded', 'Superseded', 'Rejected']),
+  startedAt: z.number(),
+  finishedAt: z.number().nullable(),
+})
+export type RevisionRecord = z.infer<typeof RevisionRecord>
+
+/** A rendered revision: every workload of the app by key, as the digest of its version blob. */
+export const Rendered = z.object({ workloads: z.record(WorkloadKey, Digest) })
+export type Rendered = z.infer<typeof Rendered>
+
+/** Pointer to what a workload should run now. */
+export const WorkloadRecord = z.object({
+  key: WorkloadKey,
+  app: z.string(),
+  revision: z.string(),
+  inputsDigest: Digest,
+  templateDigest: Digest,
+  file: z.string(),
+  /** False once it is pruned: its tasks stop, then the record goes. */
+  wanted: z.boolean(),
+  generation: z.number().int(),
+  createdAt: z.number(),
+  updatedAt: z.number(),
+})
+export type WorkloadRecord = z.infer<typeof WorkloadRecord>
+
+/** "This digest failed or was rolled back; stay on that good one." `null` stands for "not there". */
+export const Quarantine = z.object({
+  workload: WorkloadKey,
+  app: z.string(),
+  bad: Digest.nullable(),
+  good: Digest.nullable(),
+  badRevision: z.string(),
+  goodRevision: z.string(),
+  reason: z.string(),
+  actor: z.string(),
+  at: z.number(),
+})
+export type Quarantine = z.infer<typeof Quarantine>
+
+export const Run = z.object({
+  id: RunId,
+  workload: WorkloadKey,
+  app: z.string(),
+  trigger: z.string(),
+  phase: z.enum(['Pending', 'Running', 'Succeeded', 'Failed', 'Suspended']),
+  exitCode: z.number().int().nullable(),
+  reason: z.string().nullable(),
+  createdAt: z.number(),
+  startedAt: z.number().nullable(),
+  finishedAt: z.number().nullable(),
+  inputsDigest: Digest,
+  templateDigest: Digest,
+  revision: z.string(),
+  attempts: z.array(AttemptRecord.extend({ task: TaskId, index: z.number().int() })),
+})
+export type Run = z.infer<typeof Run>
+
+export const Capacity = z.object({
+  cpuMillis: z.number().int(),
+  memoryBytes: z.number().int(),
+  /** Inclusive range of ports the scheduler may give. */
+  ports: z.object({ from: z.number().int(), to: z.number().int() }),
+})
+export type Capacity = z.infer<typeof Capacity>
+
+export const AgentRecord = z.object({
+  id: AgentId,
+  /** Changes when the state directory does: a clone of a machine is refused. */
+  instance: z.string(),
+  bootId: z.string(),
+  version: z.string(),
+  capacity: Capacity,
+  /** Labels and attributes together: os, arch, hostname and what the operator gave. */
+  labels: z.record(z.string(), z.string()),
+  drivers: z.record(DriverName, z.object({ available: z.boolean(), detail: z.string() })),
+  joinedAt: z.number(),
+})
+export type AgentRecord = z.infer<typeof AgentRecord>
+
+export const EventRecord = z.object({
+  id: z.string(),
+  at: z.number(),
+  /** `app/NAME`, `deployment/NS/NAME`, `task/ID`, `agent/ID`. */
+  object: z.string(),
+  app: z.string().nullable(),
+  reason: z.string(),
+  message: z.string(),
+  level: z.enum(['Normal', 'Warning']),
+  actor: z.string(),
+})
+export type EventRecord = z.infer<typeof EventRecord>
+
+/** Every table of the store and the record it holds. */
+export const TABLES = {
+  apps: AppRecord,
+  revisions: RevisionRecord,
+  workloads: WorkloadRecord,
+  tasks: Task,
+  observed: Observed,
+  runs: Run,
+  agents: AgentRecord,
+  quarantine: Quarantine,
+  events: EventRecord,
+} as const
+
+export type Table = keyof typeof TABLES
+export type RecordOf<T extends Table> = z.infer<(typeof TABLES)[T]>
+
+/** One intended change of a table; `core` returns them, `control` commits them. */
+export type Write = { [T in Table]: { table: T; id: string; value: RecordOf<T> } | { table: T; id: string; value: null } }[Table]
+
+export const reasonOf = (code: string, message: string, count = 1): Reason => ({ code, message, count })

@@ -1,0 +1,55 @@
+import { z } from 'zod'
+import { Oid } from './ids.ts'
+import { FakeScript } from './template.ts'
+
+export const DriverName = z.enum(['docker', 'process', 'fake'])
+export type DriverName = z.infer<typeof DriverName>
+
+const Limits = z.object({ cpuMillis: z.number().int().optional(), memoryBytes: z.number().int().optional() })
+
+/** One container or process of a task, with every reference resolved. */
+export const UnitSpec = z.object({
+  name: z.string(),
+  image: z.string().optional(),
+  imagePullPolicy: z.enum(['IfNotPresent', 'Always', 'Never']).default('IfNotPresent'),
+  command: z.array(z.string()),
+  args: z.array(z.string()),
+  env: z.record(z.string(), z.string()),
+  workingDir: z.string().optional(),
+  user: z.string().optional(),
+  limits: Limits,
+  isolation: z.enum(['none', 'cgroup']).optional(),
+  /** `containerPort` is absent for a process; `hostPort` is the port really given. */
+  ports: z.array(
+    z.object({
+      name: z.string(),
+      containerPort: z.number().int().optional(),
+      hostPort: z.number().int(),
+      protocol: z.enum(['TCP', 'UDP']),
+    }),
+  ),
+  mounts: z.array(z.object({ volume: z.string(), mountPath: z.string(), subPath: z.string().optional(), readOnly: z.boolean() })),
+  artifacts: z.array(z.object({ tree: Oid, destination: z.string() })),
+  fake: FakeScript.optional(),
+})
+export type UnitSpec = z.infer<typeof UnitSpec>
+
+export const VolumeSpec = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('emptyDir'), name: z.string() }),
+  z.object({ type: z.literal('files'), name: z.string(), files: z.record(z.string(), z.string()) }),
+])
+export type VolumeSpec = z.infer<typeof VolumeSpec>
+
+/** Everything a machine needs to run a task; no reference is left to resolve but trees by oid and images. */
+export const TaskSpec = z.object({
+  driver: DriverName,
+  units: z.array(UnitSpec).min(1),
+  volumes: z.array(VolumeSpec),
+  hostNetwork: z.boolean(),
+  restartPolicy: z.enum(['Always', 'OnFailure', 'Never']),
+  /** In-place restarts allowed after a failure; null: no limit. */
+  maxRestarts: z.number().int().nullable(),
+  gracePeriodSeconds: z.number().int(),
+  labels: z.record(z.string(), z.string()),
+})
+export type TaskSpec = z.infer<typeof TaskSpec>

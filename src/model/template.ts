@@ -1,0 +1,183 @@
+import { z } from 'zod'
+import { Name } from './ids.ts'
+import { CpuMillis, MemoryBytes } from './quantity.ts'
+
+const text = (max: number) => z.string().max(max)
+const Port = z.int().min(1).max(65_535)
+const EnvName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be letters, digits and "_", not starting with a digit')
+const RelativePath = z
+  .string()
+  .min(1)
+  .max(512)
+  .refine((path) => !path.startsWith('/') && !path.split('/').includes('..') && !path.includes('\0'), {
+    error: 'must be a relative path without ".."',
+  })
+
+const EnvVar = z
+  .strictObject({
+    name: EnvName,
+    value: text(32_768).optional().meta({ description: 'literal value; empty when neither value nor valueFrom is given' }),
+    valueFrom: z.strictObject({ configMapKeyRef: z.strictObject({ name: Name, key: z.string().min(1) }) }).optional(),
+  })
+  .refine((env) => env.value === undefined || env.valueFrom === undefined, { error: 'give value or valueFrom, not both' })
+export type EnvVar = z.infer<typeof EnvVar>
+
+const EnvFrom = z.strictObject({ prefix: EnvName.optional(), configMapRef: z.strictObject({ name: Name }) })
+
+const Resources = z.strictObject({
+  requests: z
+    .strictObject({ cpu: CpuMillis.optional(), memory: MemoryBytes.optional() })
+    .prefault({})
+    .meta({ description: 'what the scheduler reserves; defaults to limits' }),
+  limits: z
+    .strictObject({ cpu: CpuMillis.optional(), memory: MemoryBytes.optional() })
+    .prefault({})
+    .meta({ description: 'what the machine enforces' }),
+})
+
+const HostPort = z
+  .int()
+  .min(0)
+  .max(65_535)
+  .default(0)
+  .meta({ description: 'port on the machine; 0 lets the scheduler choose. Given to the task as PORT_<NAME>' })
+const ContainerPort = z.strictObject({
+  name: Name,
+  containerPort: Port,
+  hostPort: HostPort,
+  protocol: z.enum(['TCP', 'UDP']).default('TCP'),
+})
+const ProcessPort = z.strictObject({ name: Name, hostPort: HostPort, protocol: z.enum(['TCP', 'UDP']).default('TCP') })
+
+const Artifact = z.strictObject({
+  git: RelativePath.meta({ description: 'folder in the repository, from its root; shipped as it is at the revision' }),
+  destination: z
+    .string()
+    .min(1)
+    .max(512)
+    .default('.')
+    .meta({ description: 'process: folder below its working directory; container: absolute mount path, read-only' }),
+})
+export type Artifact = z.infer<typeof Artifact>
+
+/** What the fake driver pretends; with none it runs until it is stopped. */
+export const FakeScript = z.strictObject({
+  runForSeconds: z.number().nonnegative().optional(),
+  exitCode: z.int().min(0).max(255).default(0),
+  failStart: z.boolean().default(false),
+  readyAfterSeconds: z.number().nonnegative().default(0),
+  crashAfterSeconds: z.number().nonnegative().optional(),
+})
+export type FakeScript = z.infer<typeof FakeScript>
+
+const byName = <T extends { name: string }>(items: readonly T[]): T[] => [...items].sort((a, b) => (a.name < b.name ? -1 : 1))
+const unique = (items: readonly { name: string }[]): boolean => new Set(items.map((item) => item.name)).size === items.length
+
+const shared = {
+  name: Name,
+  env: z.array(EnvVar).refine(unique, { error: 'names a variable twice' }).transform(byName).prefault([]),
+  envFrom: z.array(EnvFrom).default([]),
+  workingDir: text(4096).optional(),
+  user: z
+    .string()
+    .regex(/^[a-z0-9_][a-z0-9_.-]{0,63}(:[a-z0-9_][a-z0-9_.-]{0,63})?$/i, 'must be a user, or user:group')
+    .optional(),
+  resources: Resources.prefault({}),
+  artifacts: z.array(Artifact).default([]),
+  fake: FakeScript.optional(),
+}
+
+export const ContainerSpec = z.strictObject({
+  ...shared,
+  image: z
+    .string()
+    .min(1)
+    .max(512)
+    .regex(/^[^\s]+$/, 'must not hold white space'),
+  command: z.array(text(131_072)).default([]).meta({ description: "replaces the image's entrypoint" }),
+  args: z.array(text(131_072)).default([]).meta({ description: "replaces the image's command" }),
+  imagePullPolicy: z.enum(['IfNotPresent', 'Always', 'Never']).default('IfNotPresent'),
+  ports: z.array(ContainerPort).refine(unique, { error: 'names a port twice' }).default([]),
+  volumeMounts: z
+    .array(
+      z.strictObject({
+        name: Name,
+        mountPath: z.string().regex(/^\//, 'must be an absolute path'),
+        subPath: RelativePath.optional(),
+        readOnly: z.boolean().default(false),
+      }),
+    )
+    .default([]),
+})
+export type ContainerSpec = z.infer<typeof ContainerSpec>
+
+export const ProcessSpec = z.strictObject({
+  ...shared,
+  command: z.array(text(131_072)).min(1).meta({ description: 'program and arguments; never a shell line' }),
+  args: z.array(text(131_072)).default([]),
+  isolation: z
+    .enum(['none', 'cgroup'])
+    .optional()
+    .meta({ description: 'cgroup: refuse machines that cannot limit it; absent: a cgroup where the machine can' }),
+  ports: z.array(ProcessPort).refine(unique, { error: 'names a port twice' }).default([]),
+})
+export type ProcessSpec = z.infer<typeof ProcessSpec>
+
+const Volume = z
+  .strictObject({
+    name: Name,
+    emptyDir: z.strictObject({}).optional(),
+    configMap: z.strictObject({ name: Name }).optional(),
+  })
+  .refine((volume) => (volume.emptyDir === undefined) !== (volume.configMap === undefined), {
+    error: 'needs exactly one of emptyDir and configMap',
+  })
+export type Volume = z.infer<typeof Volume>
+
+const LabelKey = z.string().regex(/^[A-Za-z0-9]([-A-Za-z0-9_./]{0,251}[A-Za-z0-9])?$/, 'must be a label key')
+
+export const Constraint = z.strictObject({
+  key: LabelKey,
+  operator: z
+    .enum(['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt', 'Matches'])
+    .meta({ description: 'Matches takes globs with * and ?' }),
+  values: z.array(text(256)).max(64).default([]),
+})
+export type Constraint = z.infer<typeof Constraint>
+
+export const Placement = z.strictObject({
+  nodeSelector: z.record(LabelKey, z.coerce.string().max(256)).default({}),
+  constraints: z.array(Constraint).default([]),
+  spread: z.array(z.strictObject({ key: LabelKey, maxSkew: z.int().min(1).default(1) })).default([]),
+  maxPerNode: z.int().min(1).optional(),
+})
+export type Placement = z.infer<typeof Placement>
+
+/** One shape for every Workload: exactly one of `containers` and `processes`. */
+export const TemplateSpec = z
+  .strictObject({
+    driver: z
+      .enum(['docker', 'process', 'fake'])
+      .optional()
+      .meta({ description: 'only "fake" need be said; the others follow from containers or processes' }),
+    containers: z.array(ContainerSpec).min(1).max(1, 'several containers in one task are planned, not yet run: use one').optional(),
+    processes: z.array(ProcessSpec).min(1).max(1, 'several processes in one task are planned, not yet run: use one').optional(),
+    restartPolicy: z
+      .enum(['Always', 'OnFailure', 'Never'])
+      .optional()
+      .meta({ description: 'Deployment: Always; Job: OnFailure (default) or Never' }),
+    terminationGracePeriodSeconds: z.int().min(0).max(86_400).default(30),
+    hostNetwork: z.boolean().default(false).meta({ description: "use the machine's network: twice as fast to start" }),
+    placement: Placement.prefault({}),
+    volumes: z.array(Volume).refine(unique, { error: 'names a volume twice' }).default([]),
+  })
+  .refine((spec) => (spec.containers === undefined) !== (spec.processes === undefined), {
+    error: 'needs exactly one of containers and processes',
+  })
+export type TemplateSpec = z.infer<typeof TemplateSpec>
+
+export const Template = z.strictObject({
+  metadata: z.strictObject({ labels: z.record(LabelKey, text(256)).default({}) }).prefault({}),
+  spec: TemplateSpec,
+})
+export type Template = z.infer<typeof Template>

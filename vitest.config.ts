@@ -1,0 +1,19 @@
+import { defineConfig } from 'vitest/config'
+
+/** The suffix of a test file names what it needs; a project each. */
+const needs = ['etcd', 'docker', 'e2e', 'sim']
+const suffixed = needs.map((need) => `test/**/*.${need}.test.ts`)
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: suffixed, testTimeout: 20_000 } },
+      { test: { name: 'sim', include: ['test/**/*.sim.test.ts'], testTimeout: 600_000 } },
+      { test: { name: 'etcd', include: ['test/**/*.etcd.test.ts'], testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false } },
+      {
+        test: { name: 'docker', include: ['test/**/*.docker.test.ts'], testTimeout: 60_000, hookTimeout: 120_000, fileParallelism: false },
+      },
+      { test: { name: 'e2e', include: ['test/**/*.e2e.test.ts'], testTimeout: 300_000, hookTimeout: 120_000, fileParallelism: false } },
+    ],
+  },
+})
