@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 /** The suffix of a test file names what it needs; a project each. */
 const needs = ['etcd', 'docker', 'e2e', 'sim']
+const dockerSetup = './test/support/setup/docker-global.ts'
+const etcdSetup = './test/support/setup/etcd-global.ts'
 const suffixed = needs.map((need) => `test/**/*.${need}.test.ts`)
 
 export default defineConfig({
@@ -9,11 +11,36 @@ export default defineConfig({
     projects: [
       { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: suffixed, testTimeout: 20_000 } },
       { test: { name: 'sim', include: ['test/**/*.sim.test.ts'], testTimeout: 600_000 } },
-      { test: { name: 'etcd', include: ['test/**/*.etcd.test.ts'], testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false } },
       {
-        test: { name: 'docker', include: ['test/**/*.docker.test.ts'], testTimeout: 60_000, hookTimeout: 120_000, fileParallelism: false },
+        test: {
+          name: 'etcd',
+          include: ['test/**/*.etcd.test.ts'],
+          globalSetup: [etcdSetup],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+        },
       },
-      { test: { name: 'e2e', include: ['test/**/*.e2e.test.ts'], testTimeout: 300_000, hookTimeout: 120_000, fileParallelism: false } },
+      {
+        test: {
+          name: 'docker',
+          include: ['test/**/*.docker.test.ts'],
+          globalSetup: [dockerSetup],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/**/*.e2e.test.ts'],
+          globalSetup: [dockerSetup, etcdSetup],
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
     ],
   },
 })

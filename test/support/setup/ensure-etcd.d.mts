@@ -1,0 +1,1 @@
+export function ensureEtcd(options?: { log?: (message: string) => void }): Promise<{ etcd: string; etcdctl: string }>
