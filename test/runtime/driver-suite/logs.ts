@@ -1,0 +1,59 @@
+import { expect, it } from 'vitest'
+import type { Driver, Exit, Handle } from '../../../runtime/driver.ts'
+import { type Bench, collect, type Has, never, newRef, RUN, texts } from './bench.ts'
+
+export function logTests(bench: () => Bench, has: Has): void {
+  const OUT = ['first', '', 'naïve ✓ "quoted"', 'last']
+  const ERR = ['oops']
+  const all = { unit: null, tail: null, follow: false }
+
+  async function printed(): Promise<{ driver: Driver; handle: Handle; exit: Exit }> {
+    const driver = await bench().driver()
+    const handle = await bench().start(driver, newRef(), { kind: 'print', stdout: OUT, stderr: ERR, end: 'exit' })
+    return { driver, handle, exit: await driver.wait(handle, never()) }
+  }
+
+  it('gives both streams, each in its order', async () => {
+    const { driver, handle } = await printed()
+    const lines = await collect(driver.logs(handle, all, never()))
+    expect(texts(lines, 'stdout')).toEqual(OUT)
+    expect(texts(lines, 'stderr')).toEqual(ERR)
+  })
+
+  it('gives the last lines only', async () => {
+    const { driver, handle } = await printed()
+    const lines = await collect(driver.logs(handle, { ...all, tail: 2 }, never()))
+    expect(lines).toHaveLength(2)
+    expect(OUT.slice(-2)).toEqual(expect.arrayContaining(texts(lines, 'stdout')))
+    expect(await collect(driver.logs(handle, { ...all, tail: 0 }, never()))).toEqual([])
+    expect(await collect(driver.logs(handle, { ...all, tail: 100 }, never()))).toHaveLength(OUT.length + ERR.length)
+  })
+
+  it('gives the lines of one unit by its name', async () => {
+    const { driver, handle } = await printed()
+    const [unit] = bench().harness.spec(RUN, newRef()).units
+    expect(await collect(driver.logs(handle, { ...all, unit: unit?.name ?? '' }, never()))).toHaveLength(OUT.length + ERR.length)
+  })
+
+  if (has('printSlowly')) {
+    it('follows until the task ends, and loses no line', async () => {
+      const driver = await bench().driver()
+      const lines = Array.from({ length: 5 }, (_, i) => `line ${i}`)
+      const handle = await bench().start(driver, newRef(), { kind: 'printSlowly', lines, everyMs: 60 })
+      expect(texts(await collect(driver.logs(handle, { ...all, follow: true }, never())), 'stdout')).toEqual(lines)
+    })
+  }
+
+  it('follows a running task until the reader goes away', async () => {
+    const driver = await bench().driver()
+    const handle = await bench().start(driver, newRef(), { kind: 'print', stdout: OUT, stderr: [], end: 'run' })
+    const reader = new AbortController()
+    const seen: string[] = []
+    for await (const line of driver.logs(handle, { ...all, follow: true }, reader.signal)) {
+      seen.push(line.text)
+      if (seen.length === OUT.length) reader.abort()
+    }
+    expect(seen).toEqual(OUT)
+    expect(await driver.ready(handle)).toBe(true)
+  })
+}
