@@ -1,0 +1,224 @@
+/**
+ * The life of one task on one machine: which driver call comes next, and what its outcome means.
+ * Pure; `runtime/task-runner.ts` does the calls and keeps the state in the journal.
+ *
+ * Promises: an attempt is started at most once (a start that may have happened is only ever *asked about*),
+ * it gets exactly one record if it started and none if it did not, attempts only grow,
+ * and what `statusOf` shows never goes back.
+ */
+import type { Millis } from '../model/ids.ts'
+import { retryDelay } from './restart.ts'
+import { type Exit, endAttempt, short } from './task-end.ts'
+import type { Desired, Life, RestartRule, TaskState } from './task-life.ts'
+
+export type Step =
+  /** Pull, unpack, check; nothing of the attempt is on the machine yet. */
+  | { readonly type: 'prepare' }
+  | { readonly type: 'start'; readonly attempt: number }
+  /** Ask the driver what became of this attempt. */
+  | { readonly type: 'recover'; readonly attempt: number }
+  /** Until it exits or, if it is not yet ready, becomes ready. */
+  | { readonly type: 'wait'; readonly ref: string; readonly ready: boolean }
+  | { readonly type: 'stop'; readonly ref: string }
+  | { readonly type: 'backOff'; readonly until: Millis }
+  | { readonly type: 'remove'; readonly attempt: number }
+  /** Every trace is gone: drop the journal entry, the loop ends. */
+  | { readonly type: 'forget' }
+  /** Nothing to do until an order comes. */
+  | { readonly type: 'idle' }
+
+export interface Failure {
+  /** False: trying the same again cannot work. */
+  readonly retryable: boolean
+  readonly code: string
+  readonly message: string
+}
+
+export type TaskEvent =
+  | { readonly type: 'assigned'; readonly desired: Desired; readonly rule: RestartRule }
+  /** The state was read from the journal: whatever was under way may or may not have happened. */
+  | { readonly type: 'agentRestarted' }
+  | { readonly type: 'due' }
+  | { readonly type: 'prepared' }
+  | { readonly type: 'prepareFailed'; readonly failure: Failure }
+  | { readonly type: 'started'; readonly ref: string; readonly ready: boolean }
+  /** The driver's start was called and failed: the attempt may still have started. */
+  | { readonly type: 'startFailed'; readonly failure: Failure }
+  /** The driver's start was not called. `failure` null: an order came first. */
+  | { readonly type: 'startNotCalled'; readonly failure: Failure | null }
+  | { readonly type: 'attached'; readonly ref: string }
+  | { readonly type: 'neverStarted' }
+  | { readonly type: 'goneMissing' }
+  | { readonly type: 'ready' }
+  | { readonly type: 'exited'; readonly exit: Exit }
+  | { readonly type: 'stopped'; readonly exit: Exit }
+  /** Waiting, recovering or stopping did not work. */
+  | { readonly type: 'stepFailed'; readonly failure: Failure }
+  | { readonly type: 'removed'; readonly attempt: number }
+  | { readonly type: 'removeFailed'; readonly attempt: number; readonly failure: Failure }
+
+/** Ended attempts that stay on the machine for their logs; the container or directory of an older one goes. */
+export const LEFTOVERS_KEPT = 3
+
+/** The one next thing to do. */
+export function nextStep(state: TaskState, now: Millis): Step {
+  const { life } = state
+  const surplus = life.phase === 'Preparing' ? surplusLeftover(state) : null
+  if (surplus !== null) return { type: 'remove', attempt: surplus }
+  if (state.until !== null && state.until > now) return { type: 'backOff', until: state.until }
+  switch (life.phase) {
+    case 'Preparing':
+      return { type: 'prepare' }
+    case 'Starting':
+      return { type: 'start', attempt: state.attempt }
+    case 'Recovering':
+      return { type: 'recover', attempt: state.attempt }
+    case 'Running':
+      return { type: 'wait', ref: life.ref, ready: life.ready }
+    case 'Stopping':
+      return { type: 'stop', ref: life.ref }
+    case 'Ended':
+      return leavingStep(state)
+    case 'Removed':
+      return { type: 'forget' }
+    default:
+      return life satisfies never
+  }
+}
+
+function surplusLeftover(state: TaskState): number | null {
+  const removable = state.leftovers.filter((one) => !one.stuck)
+  return removable.length > LEFTOVERS_KEPT ? (removable[0]?.attempt ?? null) : null
+}
+
+function leavingStep(state: TaskState): Step {
+  const [first] = state.leftovers
+  return state.desired === 'gone' && first !== undefined ? { type: 'remove', attempt: first.attempt } : { type: 'idle' }
+}
+
+/** The state after `event`. An event that does not belong to the present phase changes nothing. */
+export function onResult(state: TaskState, event: TaskEvent, now: Millis): TaskState {
+  const handle = HANDLERS[event.type] as Handler<TaskEvent>
+  return obey(handle(state, event, now))
+}
+
+type Handler<E extends TaskEvent> = (state: TaskState, event: E, now: Millis) => TaskState
+
+/** A row says what one event means; the phase in which it belongs is checked there. */
+const HANDLERS: { readonly [K in TaskEvent['type']]: Handler<Extract<TaskEvent, { type: K }>> } = {
+  assigned: (state, event) => ({ ...state, rule: event.rule, desired: further(state.desired, event.desired) }),
+  agentRestarted: (state) => ({ ...state, life: asked(state.life) }),
+  due: (state) => ({ ...state, until: null }),
+  prepared: (state) => (state.life.phase === 'Preparing' ? { ...state, until: null, reasons: [], life: { phase: 'Starting' } } : state),
+  prepareFailed: (state, { failure }, now) => (state.life.phase === 'Preparing' ? tryAgainOrGiveUp(state, failure, now) : state),
+  started: (state, { ref, ready }, now) =>
+    state.life.phase === 'Starting' ? running(state, { phase: 'Running', ref, startedAt: now, ready }) : state,
+  startFailed: (state, { failure }, now) => {
+    if (state.life.phase !== 'Starting') return state
+    const doubtful: TaskState = { ...state, life: asked(state.life) }
+    return failure.retryable ? paused(doubtful, failure, now) : givenUp(withLeftover(state), failure)
+  },
+  startNotCalled: (state, { failure }, now) => {
+    if (state.life.phase !== 'Starting') return state
+    const next: TaskState = { ...state, attempt: state.attempt + 1, life: { phase: 'Preparing' } }
+    return state.desired === 'run' ? paused(next, failure, now) : { ...state, life: { phase: 'Ended', as: 'Stopped' } }
+  },
+  attached: (state, { ref }, now) => (state.life.phase === 'Recovering' ? attached(state, state.life, { ref, now }) : state),
+  neverStarted: (state, _event, now) => (state.life.phase === 'Recovering' ? neverStarted(state, state.life, now) : state),
+  goneMissing: (state, _event, now) => (state.life.phase === 'Recovering' ? endAttempt(state, lost(now), now) : state),
+  ready: (state) => (state.life.phase === 'Running' ? { ...state, life: { ...state.life, ready: true } } : state),
+  exited: (state, { exit }, now) => (state.life.phase === 'Running' ? endAttempt(state, exit, now) : state),
+  stopped: (state, { exit }, now) => (state.life.phase === 'Stopping' ? endAttempt(state, asStopped(exit), now) : state),
+  stepFailed: (state, { failure }, now) => {
+    const { phase } = state.life
+    if (phase !== 'Running' && phase !== 'Recovering' && phase !== 'Stopping') return state
+    return paused({ ...state, life: phase === 'Stopping' ? state.life : asked(state.life) }, failure, now)
+  },
+  removed: (state, { attempt }) => ({
+    ...state,
+    tries: state.life.phase === 'Ended' ? 0 : state.tries,
+    leftovers: state.leftovers.filter((one) => one.attempt !== attempt),
+  }),
+  removeFailed: (state, { attempt, failure }, now) => {
+    const leftovers = state.leftovers.map((one) => (one.attempt === attempt ? { ...one, stuck: true } : one))
+    return state.life.phase === 'Ended' ? paused(state, failure, now) : { ...state, leftovers }
+  },
+}
+
+/** Whatever happened, the order comes first: nothing goes on that nobody wants. */
+function obey(state: TaskState): TaskState {
+  const { life, desired } = state
+  if (desired === 'run') return state
+  if (life.phase === 'Preparing') return obey({ ...state, until: null, reasons: [], life: { phase: 'Ended', as: 'Stopped' } })
+  if (life.phase === 'Running') return { ...state, until: null, life: { phase: 'Stopping', ref: life.ref, startedAt: life.startedAt } }
+  if (life.phase === 'Ended' && desired === 'gone' && state.leftovers.length === 0)
+    return { ...state, until: null, life: { phase: 'Removed' } }
+  return state
+}
+
+const ORDER: readonly Desired[] = ['run', 'stop', 'gone']
+const further = (a: Desired, b: Desired): Desired => (ORDER.indexOf(b) > ORDER.indexOf(a) ? b : a)
+
+/** What may be on the machine has to be asked for. */
+function asked(life: Life): Life {
+  switch (life.phase) {
+    case 'Starting':
+      return { phase: 'Recovering', was: 'Starting', startedAt: null, ready: false }
+    case 'Running':
+      return { phase: 'Recovering', was: 'Running', startedAt: life.startedAt, ready: life.ready }
+    case 'Stopping':
+      return { phase: 'Recovering', was: 'Stopping', startedAt: life.startedAt, ready: false }
+    default:
+      return life
+  }
+}
+
+type Running = Extract<Life, { phase: 'Running' }>
+type Recovering = Extract<Life, { phase: 'Recovering' }>
+
+function running(state: TaskState, life: Running): TaskState {
+  return { ...state, tries: 0, until: null, everStarted: true, reasons: [], life }
+}
+
+function attached(state: TaskState, life: Recovering, { ref, now }: { ref: string; now: Millis }): TaskState {
+  const startedAt = life.startedAt ?? now
+  const again = running(state, { phase: 'Running', ref, startedAt, ready: life.ready })
+  return life.was === 'Stopping' ? { ...again, life: { phase: 'Stopping', ref, startedAt } } : again
+}
+
+/** Safe to go on with the next attempt, and nobody's failure. A start that was seen to happen is lost instead. */
+function neverStarted(state: TaskState, life: Recovering, now: Millis): TaskState {
+  if (life.was !== 'Starting') return endAttempt(state, lost(now), now)
+  const clean = withLeftover(state)
+  if (state.desired !== 'run') return { ...clean, until: null, reasons: [], life: { phase: 'Ended', as: 'Stopped' } }
+  return { ...clean, until: null, attempt: state.attempt + 1, life: { phase: 'Preparing' } }
+}
+
+const withLeftover = (state: TaskState): TaskState => ({
+  ...state,
+  leftovers: [...state.leftovers, { attempt: state.attempt, ref: null, stuck: false }],
+})
+
+/** Wait longer each time; the phase stays, so no attempt is used up. */
+function paused(state: TaskState, failure: Failure | null, now: Millis): TaskState {
+  if (failure === null) return state
+  const tries = state.tries + 1
+  const reasons = [{ code: failure.code, message: short(failure.message), count: tries }]
+  return { ...state, tries, until: now + retryDelay(tries), reasons }
+}
+
+function tryAgainOrGiveUp(state: TaskState, failure: Failure, now: Millis): TaskState {
+  return failure.retryable ? paused(state, failure, now) : givenUp(state, failure)
+}
+
+/** Rejected: it never ran here, so another machine may do better. Failed: it did run here. */
+function givenUp(state: TaskState, failure: Failure): TaskState {
+  const reasons = [{ code: failure.code, message: short(failure.message), count: 1 }]
+  if (state.desired !== 'run') return { ...state, until: null, reasons: [], life: { phase: 'Ended', as: 'Stopped' } }
+  return { ...state, until: null, reasons, life: { phase: 'Ended', as: state.everStarted ? 'Failed' : 'Rejected' } }
+}
+
+const lost = (now: Millis): Exit => ({ exitCode: null, signal: null, reason: 'LostUnknownExit', startedAt: null, finishedAt: now })
+
+/** It ended because it was told to; other causes (OOMKilled, HostReboot) are worth keeping. */
+const asStopped = (exit: Exit): Exit => (exit.reason === 'Completed' || exit.reason === 'Error' ? { ...exit, reason: 'Stopped' } : exit)
