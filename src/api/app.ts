@@ -1,0 +1,52 @@
+import { type Context, Hono } from 'hono'
+import type { Logger } from '../lib/log.ts'
+import { assertJson, assertLocalCaller } from './guard.ts'
+import type { Api, ApiEnv, ApiParts } from './parts.ts'
+import { asProblem, HttpProblem, problemResponse } from './problem.ts'
+import { readRoutes } from './read-routes.ts'
+import { streamRoutes } from './stream-routes.ts'
+import { writeRoutes } from './write-routes.ts'
+
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
+const PROBES = new Set(['/livez', '/readyz', '/healthz'])
+
+/** The whole HTTP API but the WebSocket routes, which `serveApi` adds. */
+export function createApi(parts: ApiParts): Api {
+  const api: Api = new Hono<ApiEnv>()
+  api.onError((error, c) => failed(parts.log, error, c))
+  api.notFound((c) => problemResponse(c, new HttpProblem({ status: 404, code: 'NotFound', message: `there is no ${c.req.path} here` })))
+  api.use(async (c, next) => {
+    const started = parts.clock.monotonic()
+    await next()
+    if (PROBES.has(c.req.path)) return
+    const took = Math.round(parts.clock.monotonic() - started)
+    parts.log.debug({ method: c.req.method, path: c.req.path, status: c.res.status, ms: took }, 'request served')
+  })
+  api.use(guarded)
+  api.get('/livez', (c) => c.text('ok\n'))
+  api.get('/readyz', (c) => {
+    // Throws Unavailable, hence 503, where there is no leader to answer.
+    parts.control.version()
+    return c.text('ok\n')
+  })
+  api.get('/version', (c) => c.json(parts.control.version()))
+  readRoutes(api, parts)
+  writeRoutes(api, parts)
+  streamRoutes(api, parts)
+  return api
+}
+
+async function guarded(c: Context<ApiEnv>, next: () => Promise<void>): Promise<void> {
+  const host = c.req.header('host') ?? new URL(c.req.url).host
+  assertLocalCaller({ host, origin: c.req.header('origin') })
+  if (!SAFE.has(c.req.method)) assertJson(c.req.header('content-type'))
+  await next()
+  c.header('x-content-type-options', 'nosniff')
+  c.header('cache-control', 'no-store')
+}
+
+function failed(log: Logger, error: Error, c: Context<ApiEnv>): Response {
+  const problem = asProblem(error)
+  if (problem.status === 500) log.error({ err: error, method: c.req.method, path: c.req.path }, 'request failed')
+  return problemResponse(c, problem)
+}

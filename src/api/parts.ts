@@ -1,0 +1,16 @@
+import type { Hono } from 'hono'
+import type { AgentGate } from '../control/agent-gate.ts'
+import type { ControlPlane } from '../control/control-plane.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Logger } from '../lib/log.ts'
+
+export interface ApiParts {
+  readonly control: ControlPlane
+  readonly gate: AgentGate
+  readonly log: Logger
+  readonly clock: Clock
+}
+
+/** `shutdown` comes from the server that carries the app; open streams end with it. */
+export type ApiEnv = { Bindings: { shutdown?: AbortSignal } }
+export type Api = Hono<ApiEnv>

@@ -1,0 +1,48 @@
+import { z } from 'zod'
+import { NAME_PATTERN, Oid } from '../model/ids.ts'
+
+/** Requests as they arrive; what they become is typed in control/control-plane.ts. */
+
+const Id = z.string().min(1).max(128)
+const Name = z.string().regex(NAME_PATTERN, 'must be a name of lower-case letters, digits and "-"')
+
+/** Goes into history and events, so it is one short printable line. */
+const Actor = z
+  .string()
+  .regex(/^[\x20-\x7e]{1,100}$/, 'must be 1 to 100 printable characters')
+  .default('api')
+
+export const AppParam = z.object({ name: Name })
+export const IdParam = z.object({ id: Id })
+export const OidParam = z.object({ oid: Oid })
+
+export const EventsQuery = z.strictObject({ object: z.string().max(300).optional(), app: Name.optional() })
+export const WhyQuery = z.strictObject({ object: z.string().min(3).max(300), namespace: Name.default('default') })
+
+const Count = z.coerce.number().int()
+export const LogsQuery = z.strictObject({
+  unit: Name.nullable().default(null),
+  attempt: Count.min(1).nullable().default(null),
+  tail: Count.min(0).max(1_000_000).nullable().default(null),
+  follow: z
+    .enum(['true', 'false'])
+    .default('false')
+    .transform((text) => text === 'true'),
+})
+
+export const PlanBody = z.strictObject({
+  ref: z.string().min(1).max(255).nullable().default(null),
+  files: z
+    .array(z.strictObject({ path: z.string().min(1).max(1024), text: z.string() }))
+    .max(2000)
+    .nullable()
+    .default(null),
+})
+
+export const SyncBody = z.strictObject({ allowDelete: z.enum(['WithinBudget', 'Any']).default('WithinBudget'), actor: Actor })
+
+export const RollbackBody = z.strictObject({
+  to: z.string().min(1).max(300),
+  revert: z.enum(['No', 'CommitToGit']).default('No'),
+  actor: Actor,
+})

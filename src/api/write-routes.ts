@@ -1,0 +1,24 @@
+import { FILES_LIMIT, readJson } from './body.ts'
+import type { Api, ApiParts } from './parts.ts'
+import { parseRequest } from './problem.ts'
+import { AppParam, PlanBody, RollbackBody, SyncBody } from './schemas.ts'
+
+/** Verbs on one app; `plan` and `render` change nothing but carry files, so they are posted too. */
+export function writeRoutes(api: Api, { control }: ApiParts): void {
+  api.post('/api/v1/apps/:name/plan', async (c) => {
+    const { name } = parseRequest(AppParam, c.req.param())
+    return c.json(await control.plan(name, await readJson(c, PlanBody, FILES_LIMIT)))
+  })
+  api.post('/api/v1/apps/:name/render', async (c) => {
+    const { name } = parseRequest(AppParam, c.req.param())
+    return c.json(await control.render(name, await readJson(c, PlanBody, FILES_LIMIT)))
+  })
+  api.post('/api/v1/apps/:name/sync', async (c) => {
+    const { name } = parseRequest(AppParam, c.req.param())
+    return c.json(await control.sync(name, await readJson(c, SyncBody)))
+  })
+  api.post('/api/v1/apps/:name/rollback', async (c) => {
+    const { name } = parseRequest(AppParam, c.req.param())
+    return c.json(await control.rollback(name, await readJson(c, RollbackBody)))
+  })
+}

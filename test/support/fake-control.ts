@@ -1,0 +1,164 @@
+import {
+  type ControlPlane,
+  type PlanRequest,
+  RequestError,
+  type RollbackRequest,
+  type SyncRequest,
+} from '../../src/control/control-plane.ts'
+import type { LogLine, LogOptions } from '../../src/model/protocol.ts'
+import type {
+  AgentView,
+  AppView,
+  EventView,
+  HistoryView,
+  PlanView,
+  RunView,
+  TaskView,
+  VersionView,
+  WhyView,
+  WorkloadView,
+} from '../../src/model/views.ts'
+
+/** What a test may set and change; call `touch` after a change. */
+export interface FakeData {
+  version: VersionView
+  apps: AppView[]
+  tasks: TaskView[]
+  runs: RunView[]
+  agents: AgentView[]
+  history: HistoryView[]
+  events: EventView[]
+  why: WhyView | null
+  plan: PlanView | null
+  objects: unknown[]
+  /** Lines by task id. */
+  logs: Record<string, LogLine[]>
+}
+
+export interface FakeControl extends ControlPlane {
+  readonly data: FakeData
+  /** Requests that reached it, for tests of what is passed on. */
+  readonly asked: { verb: string; app: string; request: PlanRequest | SyncRequest | RollbackRequest }[]
+  /** Log readers that have not ended; 0 once every client has gone. */
+  readonly openLogs: () => number
+  readonly watchers: () => number
+  /** Runs when `sync` is asked, before it answers. */
+  onSync: () => void
+  touch(): void
+}
+
+/** The port `ControlPlane` over plain data, for tests of the API and the command line. */
+export function fakeControl(data: Partial<FakeData> = {}): FakeControl {
+  const all: FakeData = { ...nothing(), ...data }
+  const listeners = new Set<() => void>()
+  let openLogs = 0
+  const asked: FakeControl['asked'] = []
+  const appNamed = (name: string): AppView => {
+    const app = all.apps.find((candidate) => candidate.name === name)
+    if (app === undefined) throw new RequestError('NotFound', `there is no app "${name}"`)
+    return app
+  }
+  const control: FakeControl = {
+    data: all,
+    asked,
+    openLogs: () => openLogs,
+    watchers: () => listeners.size,
+    onSync: () => undefined,
+    touch: () => {
+      for (const listener of listeners) listener()
+    },
+    version: () => all.version,
+    apps: () => all.apps,
+    app: appNamed,
+    workloads: (): WorkloadView[] => all.apps.flatMap((app) => app.workloads),
+    tasks: () => all.tasks,
+    runs: () => all.runs,
+    agents: () => all.agents,
+    history: (app) => {
+      appNamed(app)
+      return all.history
+    },
+    events: ({ object, app }) =>
+      all.events.filter((event) => (object === undefined || event.object === object) && (app === undefined || event.app === app)),
+    why: (object) => {
+      if (all.why === null) throw new RequestError('NotFound', `there is no ${object}`)
+      return all.why
+    },
+    render: async (app, request) => {
+      asked.push({ verb: 'render', app: appNamed(app).name, request })
+      return { revision: 'main@sha1:1111111111111111111111111111111111111111', objects: all.objects }
+    },
+    plan: async (app, request) => {
+      asked.push({ verb: 'plan', app: appNamed(app).name, request })
+      if (all.plan === null) throw new RequestError('Unavailable', 'the repository cannot be read')
+      return all.plan
+    },
+    sync: async (app, request) => {
+      asked.push({ verb: 'sync', app: appNamed(app).name, request })
+      control.onSync()
+      return appNamed(app)
+    },
+    rollback: async (app, request) => {
+      const found = all.history.find((item) => String(item.id) === request.to || item.revision.includes(request.to))
+      asked.push({ verb: 'rollback', app: appNamed(app).name, request })
+      if (found === undefined) throw new RequestError('NotFound', `app "${app}" has no revision "${request.to}" in its history`)
+      return { app: appNamed(app), to: found, revertCommit: request.revert === 'CommitToGit' ? 'f'.repeat(40) : null }
+    },
+    logs: async (task, options, signal) => {
+      const lines = all.logs[task]
+      if (lines === undefined) throw new RequestError('NotFound', `there is no task "${task}"`)
+      return counted(followed(tailOf(lines, options), options, signal))
+    },
+    changes: (signal) => ticks(listeners, signal),
+  }
+  async function* counted(lines: AsyncIterable<LogLine>): AsyncGenerator<LogLine> {
+    openLogs += 1
+    try {
+      yield* lines
+    } finally {
+      openLogs -= 1
+    }
+  }
+  return control
+}
+
+const nothing = (): FakeData => ({
+  version: { version: '0.1.0', cluster: 'test', epoch: 1, app: 'shop' },
+  apps: [],
+  tasks: [],
+  runs: [],
+  agents: [],
+  history: [],
+  events: [],
+  why: null,
+  plan: null,
+  objects: [],
+  logs: {},
+})
+
+const tailOf = (lines: LogLine[], { tail }: LogOptions): LogLine[] => (tail === null ? lines : tail === 0 ? [] : lines.slice(-tail))
+
+async function* followed(lines: LogLine[], { follow }: LogOptions, signal: AbortSignal): AsyncGenerator<LogLine> {
+  yield* lines
+  if (follow && !signal.aborted) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
+async function* ticks(listeners: Set<() => void>, signal: AbortSignal): AsyncGenerator<void> {
+  let pending = 0
+  let wake: () => void = () => undefined
+  const listener = () => {
+    pending += 1
+    wake()
+  }
+  listeners.add(listener)
+  signal.addEventListener('abort', () => wake(), { once: true })
+  try {
+    while (!signal.aborted) {
+      if (pending === 0) await new Promise<void>((resolve) => (wake = resolve))
+      if (pending > 0) yield
+      pending = 0
+    }
+  } finally {
+    listeners.delete(listener)
+  }
+}
