@@ -8,16 +8,20 @@ export interface Store {
   get(key: string): Promise<Item | null>
   /**
    * Applies all of `then` if every compare and the fence hold, else none.
-   * At most `MAX_OPS` operations. Never throws for a conflict or a lost reply.
+   * At most `MAX_OPS` operations and `MAX_TXN_BYTES`. Never throws for a conflict or a lost reply.
+   * @throws TerminalError `BadTxn` for one that no store would take.
    */
   txn(request: Txn): Promise<TxnResult>
   /**
-   * Whole revisions in order, from `from` (inclusive). Ends with `CompactedError` when `from` is gone:
-   * list again. Survives cuts without losing an event. Ends quietly on abort.
+   * Whole revisions in order, from `from` (inclusive, at most one after the newest). Throws `CompactedError`
+   * when `from` is gone, or when the store was restored to before it: list again. Survives cuts without losing an event. Ends quietly on abort.
    */
   watch(prefix: string, options: { from: string; signal: AbortSignal }): AsyncIterable<StoreEvent[]>
-  /** Waits until this process leads `name`, then returns its leadership. */
-  campaign(name: string, options: { signal: AbortSignal }): Promise<Leadership>
+  /**
+   * Waits until this process leads `name`, then returns its leadership. `value` is what the key `name`
+   * holds meanwhile for others to read, such as the leader's address. Rejects with the signal's reason on abort.
+   */
+  campaign(name: string, options: { signal: AbortSignal; value?: string }): Promise<Leadership>
   close(): Promise<void>
 }
 
@@ -86,6 +90,8 @@ export class CompactedError extends Error {
 export const MAX_OPS = 128
 /** Largest value we write; larger bodies are chunked blobs. */
 export const MAX_VALUE_BYTES = 256 * 1024
+/** Keys and values of one transaction together; etcd refuses requests above 1.5 MiB. */
+export const MAX_TXN_BYTES = 1024 * 1024
 
 export function compareRevisions(a: string, b: string): number {
   return a.length === b.length ? (a < b ? -1 : a > b ? 1 : 0) : a.length - b.length
