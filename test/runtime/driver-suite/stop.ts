@@ -7,7 +7,9 @@ export function stopTests(bench: () => Bench, has: Has, patient: Patient): void 
   async function running(behaviour: Behaviour): Promise<{ driver: Driver; ref: AttemptRef; handle: Handle }> {
     const driver = await bench().driver()
     const ref = newRef()
-    return { driver, ref, handle: await bench().start(driver, ref, behaviour) }
+    const handle = await bench().start(driver, ref, behaviour)
+    await bench().begun(ref)
+    return { driver, ref, handle }
   }
 
   it('ends a task well inside its grace', async () => {

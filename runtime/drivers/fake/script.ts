@@ -1,0 +1,68 @@
+import type { LogLine } from '../../../src/model/protocol.ts'
+import type { FakeScript } from '../../../src/model/template.ts'
+import type { Exit } from '../../driver.ts'
+import type { FakeRecord } from './machine.ts'
+
+const SECOND = 1000
+/** What a shell reports of a process that TERM ended: 128 + 15. */
+const TERMINATED = 143
+
+const RUNS_ON: FakeScript = { exitCode: 0, failStart: false, readyAfterSeconds: 0 }
+
+export const scriptOf = (record: FakeRecord): FakeScript => record.script ?? RUNS_ON
+
+/** When and how it ends by itself; null: never. A crash at the same moment as the end wins. */
+function ownEnd(script: FakeScript): { afterMs: number; exitCode: number } | null {
+  const crash = script.crashAfterSeconds ?? Number.POSITIVE_INFINITY
+  const end = script.runForSeconds ?? Number.POSITIVE_INFINITY
+  if (crash === Number.POSITIVE_INFINITY && end === Number.POSITIVE_INFINITY) return null
+  if (crash <= end) return { afterMs: crash * SECOND, exitCode: script.exitCode === 0 ? 1 : script.exitCode }
+  return { afterMs: end * SECOND, exitCode: script.exitCode }
+}
+
+/** When it ends, as far as it is known now; null: only when it is stopped. */
+export function endsAt(record: FakeRecord): number | null {
+  const end = ownEnd(scriptOf(record))
+  const own = end === null || record.startedAt === null ? null : record.startedAt + end.afterMs
+  if (record.stoppedAt === null) return own
+  return own === null ? record.stoppedAt : Math.min(own, record.stoppedAt)
+}
+
+/** How it ended, or null while it runs at `now`. */
+export function exitAt(record: FakeRecord, now: number): Exit | null {
+  const finishedAt = endsAt(record)
+  if (finishedAt === null || finishedAt > now) return null
+  const { startedAt } = record
+  const end = ownEnd(scriptOf(record))
+  const byItself = end !== null && startedAt !== null && startedAt + end.afterMs <= (record.stoppedAt ?? Number.POSITIVE_INFINITY)
+  if (!byItself) return { exitCode: TERMINATED, signal: 'SIGTERM', reason: 'Error', startedAt, finishedAt }
+  return { exitCode: end.exitCode, signal: null, reason: end.exitCode === 0 ? 'Completed' : 'Error', startedAt, finishedAt }
+}
+
+const readyFrom = (record: FakeRecord): number | null =>
+  record.startedAt === null ? null : record.startedAt + scriptOf(record).readyAfterSeconds * SECOND
+
+export function readyAt(record: FakeRecord, now: number): boolean {
+  const from = readyFrom(record)
+  return from !== null && from <= now && exitAt(record, now) === null
+}
+
+/** What it has printed until `now`: its own story, so that `logs` has something to show. */
+export function linesUntil(record: FakeRecord, now: number): LogLine[] {
+  const { startedAt } = record
+  if (startedAt === null) return []
+  const end = endsAt(record)
+  const ready = readyFrom(record) ?? startedAt
+  const exit = exitAt(record, now)
+  const line = (at: number, text: string): LogLine => ({ stream: 'stdout', at, text })
+  const lines = [line(startedAt, 'started')]
+  if (ready <= now && (end === null || ready < end)) lines.push(line(ready, 'ready'))
+  if (exit !== null) lines.push(line(exit.finishedAt, `exited with code ${exit.exitCode}`))
+  return lines
+}
+
+/** The next moment after `now` at which it does something; null: none is planned. */
+export function nextChange(record: FakeRecord, now: number): number | null {
+  const moments = [readyFrom(record), endsAt(record)].filter((at) => at !== null && at > now)
+  return moments.length === 0 ? null : Math.min(...moments.filter((at) => at !== null))
+}
