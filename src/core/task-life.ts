@@ -63,7 +63,7 @@ export function initialState(order: { task: TaskId; rule: RestartRule; desired: 
   const { task, rule, desired, found } = order
   return {
     task,
-    rule,
+    rule: { restartPolicy: rule.restartPolicy, maxRestarts: rule.maxRestarts },
     desired,
     attempt: found ?? 1,
     failures: 0,

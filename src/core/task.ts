@@ -18,8 +18,8 @@ export type Step =
   /** Ask the driver what became of this attempt. */
   | { readonly type: 'recover'; readonly attempt: number }
   /** Until it exits or, if it is not yet ready, becomes ready. */
-  | { readonly type: 'wait'; readonly ref: string; readonly ready: boolean }
-  | { readonly type: 'stop'; readonly ref: string }
+  | { readonly type: 'wait'; readonly attempt: number; readonly ref: string; readonly ready: boolean }
+  | { readonly type: 'stop'; readonly attempt: number; readonly ref: string }
   | { readonly type: 'backOff'; readonly until: Millis }
   | { readonly type: 'remove'; readonly attempt: number }
   /** Every trace is gone: drop the journal entry, the loop ends. */
@@ -52,7 +52,7 @@ export type TaskEvent =
   | { readonly type: 'ready' }
   | { readonly type: 'exited'; readonly exit: Exit }
   | { readonly type: 'stopped'; readonly exit: Exit }
-  /** Waiting, recovering or stopping did not work. */
+  /** Waiting, recovering or stopping did not work. Not retryable: there is nothing to wait for or to stop. */
   | { readonly type: 'stepFailed'; readonly failure: Failure }
   | { readonly type: 'removed'; readonly attempt: number }
   | { readonly type: 'removeFailed'; readonly attempt: number; readonly failure: Failure }
@@ -74,9 +74,9 @@ export function nextStep(state: TaskState, now: Millis): Step {
     case 'Recovering':
       return { type: 'recover', attempt: state.attempt }
     case 'Running':
-      return { type: 'wait', ref: life.ref, ready: life.ready }
+      return { type: 'wait', attempt: state.attempt, ref: life.ref, ready: life.ready }
     case 'Stopping':
-      return { type: 'stop', ref: life.ref }
+      return { type: 'stop', attempt: state.attempt, ref: life.ref }
     case 'Ended':
       return leavingStep(state)
     case 'Removed':
@@ -106,7 +106,12 @@ type Handler<E extends TaskEvent> = (state: TaskState, event: E, now: Millis) =>
 
 /** A row says what one event means; the phase in which it belongs is checked there. */
 const HANDLERS: { readonly [K in TaskEvent['type']]: Handler<Extract<TaskEvent, { type: K }>> } = {
-  assigned: (state, event) => ({ ...state, rule: event.rule, desired: further(state.desired, event.desired) }),
+  assigned: (state, event) => {
+    const desired = further(state.desired, event.desired)
+    const { restartPolicy, maxRestarts } = event.rule
+    const same = desired === state.desired && restartPolicy === state.rule.restartPolicy && maxRestarts === state.rule.maxRestarts
+    return same ? state : { ...state, desired, rule: { restartPolicy, maxRestarts } }
+  },
   agentRestarted: (state) => ({ ...state, life: asked(state.life) }),
   due: (state) => ({ ...state, until: null }),
   prepared: (state) => (state.life.phase === 'Preparing' ? { ...state, until: null, reasons: [], life: { phase: 'Starting' } } : state),
@@ -132,6 +137,7 @@ const HANDLERS: { readonly [K in TaskEvent['type']]: Handler<Extract<TaskEvent, 
   stepFailed: (state, { failure }, now) => {
     const { phase } = state.life
     if (phase !== 'Running' && phase !== 'Recovering' && phase !== 'Stopping') return state
+    if (!failure.retryable && phase !== 'Recovering') return endAttempt(state, { ...lost(now), reason: failure.code }, now)
     return paused({ ...state, life: phase === 'Stopping' ? state.life : asked(state.life) }, failure, now)
   },
   removed: (state, { attempt }) => ({

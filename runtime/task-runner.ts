@@ -1,0 +1,171 @@
+import { nextStep, onResult, type Step, type TaskEvent } from '../src/core/task.ts'
+import { type Desired, initialState, statusOf, type TaskState } from '../src/core/task-life.ts'
+import { messageOf } from '../src/lib/errors.ts'
+import type { TaskId } from '../src/model/ids.ts'
+import type { Assignment } from '../src/model/protocol.ts'
+import type { TaskStatus } from '../src/model/task.ts'
+import type { Journal, JournalEntry } from './journal.ts'
+import { type Prepared, perform, type StepTools } from './task-steps.ts'
+
+/** Where a runner says what people should see; an adapter over `report.ts`. */
+export interface StatusSink {
+  publish(status: TaskStatus): void
+  /** The control plane asked for it to be forgotten, so it wants to hear no more. */
+  withdraw(task: TaskId): void
+}
+
+export interface RunnerDeps extends StepTools {
+  readonly journal: Journal
+  readonly statuses: StatusSink
+}
+
+export interface TaskRunner {
+  readonly task: TaskId
+  /** A newer generation of the order; an older one is the caller's to refuse. */
+  order(assignment: Assignment): void
+  /** Stop it if need be, remove every trace, forget it. */
+  leave(): void
+  entry(): JournalEntry
+  /** Resolves when the task is forgotten or the agent ends; never rejects for what a driver does. */
+  readonly done: Promise<void>
+}
+
+/** An order for a task that this machine may hold an attempt of, although the journal does not know it. */
+export function newEntry(assignment: Assignment, found: number | null): JournalEntry {
+  const { task, desired, spec } = assignment
+  return { assignment, state: initialState({ task, desired, rule: spec, found }) }
+}
+
+export interface RunnerStart {
+  readonly entry: JournalEntry
+  /** `journal`: it is written there as it stands. `order`: nobody has written it down yet. */
+  readonly from: 'journal' | 'order'
+}
+
+/** One task's loop: next step, do it, note the result, say it. Orders come in between. */
+export function startRunner(deps: RunnerDeps, start: RunnerStart, signal: AbortSignal): TaskRunner {
+  const runner = new Runner(deps, start, signal)
+  return {
+    task: start.entry.state.task,
+    order: (assignment) => runner.order(assignment),
+    leave: () => runner.want('gone'),
+    entry: () => runner.entry,
+    done: runner.run(),
+  }
+}
+
+class Runner {
+  entry: JournalEntry
+  readonly #deps: RunnerDeps
+  readonly #signal: AbortSignal
+  readonly #prepared: Prepared = { files: { trees: {} } }
+  /** Ends the wait, back-off or preparation under way when an order makes it pointless. */
+  #interrupt = new AbortController()
+  #doing: Step['type'] = 'idle'
+  /** The state last written down and told. */
+  #kept: { readonly state: TaskState | null; readonly durable: boolean }
+
+  constructor(deps: RunnerDeps, { entry, from }: RunnerStart, signal: AbortSignal) {
+    this.#deps = deps
+    this.#signal = signal
+    this.entry = entry
+    this.#kept = { state: from === 'journal' ? entry.state : null, durable: true }
+    if (from === 'journal') this.#tell(entry.state)
+  }
+
+  order(assignment: Assignment): void {
+    this.entry = { ...this.entry, assignment }
+    this.want(assignment.desired)
+  }
+
+  want(desired: Desired): void {
+    const before = this.entry.state
+    this.#apply({ type: 'assigned', desired, rule: this.entry.assignment.spec })
+    if (this.entry.state.desired === before.desired) return
+    if (desired === 'gone') this.#deps.statuses.withdraw(before.task)
+    if (this.#doing !== 'stop') this.#interrupt.abort()
+  }
+
+  async run(): Promise<void> {
+    const onAbort = (): void => this.#interrupt.abort()
+    this.#signal.addEventListener('abort', onAbort, { once: true })
+    while (!this.#signal.aborted) {
+      this.#interrupt = new AbortController()
+      await this.#keep()
+      const step = nextStep(this.entry.state, this.#deps.clock.now())
+      if (step.type === 'forget') {
+        await this.#forget()
+        break
+      }
+      const event = await this.#do(step)
+      if (event !== null) this.#apply(event)
+    }
+    await this.#keep()
+    this.#signal.removeEventListener('abort', onAbort)
+  }
+
+  async #do(step: Exclude<Step, { type: 'forget' }>): Promise<TaskEvent | null> {
+    const { signal } = this.#interrupt
+    if (signal.aborted || this.#signal.aborted) return null
+    this.#doing = step.type
+    try {
+      if (step.type === 'idle') return await aborted(signal)
+      if (step.type === 'start' && !this.#kept.durable) return { type: 'startNotCalled', failure: NOT_WRITTEN }
+      const { assignment, state } = this.entry
+      const subject = { task: state.task, spec: assignment.spec, tools: this.#deps, signal }
+      return await perform(step, subject, this.#prepared)
+    } finally {
+      this.#doing = 'idle'
+    }
+  }
+
+  #apply(event: TaskEvent): void {
+    const state: TaskState = onResult(this.entry.state, event, this.#deps.clock.now())
+    this.entry = { ...this.entry, state }
+  }
+
+  /**
+   * Written down, then told. With a full disk only starts are impossible: anything else can be asked of the driver
+   * again after a crash, so a task can still be stopped, and its end be told.
+   */
+  async #keep(): Promise<void> {
+    while (this.#kept.state !== this.entry.state) {
+      const { entry } = this
+      this.#kept = { state: entry.state, durable: await this.#write(entry) }
+      this.#tell(entry.state)
+    }
+  }
+
+  async #write(entry: JournalEntry): Promise<boolean> {
+    try {
+      await this.#deps.journal.save(entry)
+      return true
+    } catch (error) {
+      this.#deps.log.error({ task: entry.state.task, error: messageOf(error) }, 'task state not written')
+      return false
+    }
+  }
+
+  #tell(state: TaskState): void {
+    if (state.desired !== 'gone') this.#deps.statuses.publish(statusOf(state))
+  }
+
+  /** A trace that stays in the journal is met again after a restart, and removed then. */
+  async #forget(): Promise<void> {
+    const { task } = this.entry.state
+    try {
+      await this.#deps.journal.forget(task)
+    } catch (error) {
+      this.#deps.log.error({ task, error: messageOf(error) }, 'task not forgotten')
+    }
+  }
+}
+
+const NOT_WRITTEN = { retryable: true, code: 'JournalFailed', message: 'the intent to start could not be written down' }
+
+function aborted(signal: AbortSignal): Promise<null> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(null)
+    else signal.addEventListener('abort', () => resolve(null), { once: true })
+  })
+}
