@@ -1,4 +1,4 @@
-import { labelOf } from './labels.ts'
+import { type Parts, spreadValue } from './parts.ts'
 import type { Slot } from './slot.ts'
 import type { PendingGroup, Requirements } from './types.ts'
 
@@ -23,38 +23,38 @@ export interface Demand {
 
 export interface DemandInput {
   readonly group: PendingGroup
-  /** Agents of which label and runtime filters hold. */
-  readonly eligible: readonly Slot[]
-  readonly slots: readonly Slot[]
+  readonly parts: Parts
+  readonly byId: ReadonlyMap<string, Slot>
   /** Tasks of the same workload that this batch placed before, by agent. */
   readonly placed: ReadonlyMap<string, number>
 }
 
-export function demandOf({ group, eligible, slots, placed }: DemandInput): Demand {
+export function demandOf({ group, parts, byId, placed }: DemandInput): Demand {
   const counts = new Map<string, number>(group.existing)
   for (const [agent, count] of placed) counts.set(agent, (counts.get(agent) ?? 0) + count)
-  const spread = group.requirements.spread.map(({ key, maxSkew }) => spreadKey({ key, maxSkew, eligible, slots, counts }))
+  const spread = group.requirements.spread.map(({ key, maxSkew }, index): SpreadKey => {
+    const byValue = countValues({ key, values: parts.values[index] ?? new Set(), counts, byId })
+    return { key, maxSkew, counts: byValue, ...minimumOf(byValue) }
+  })
   return { requirements: group.requirements, counts, spread }
 }
 
-interface SpreadInput {
+interface ValueCounting {
   readonly key: string
-  readonly maxSkew: number
-  readonly eligible: readonly Slot[]
-  readonly slots: readonly Slot[]
+  readonly values: ReadonlySet<string>
   readonly counts: ReadonlyMap<string, number>
+  readonly byId: ReadonlyMap<string, Slot>
 }
 
 /** Tasks on agents that are not eligible now (cordoned, say) still count where their value is among the eligible ones. */
-function spreadKey({ key, maxSkew, eligible, slots, counts }: SpreadInput): SpreadKey {
-  const byValue = new Map<string, number>()
-  for (const { view } of eligible) byValue.set(labelOf(view.labels, key) ?? '', 0)
-  for (const { view } of counts.size === 0 ? [] : slots) {
-    const value = labelOf(view.labels, key)
-    const before = value === undefined ? undefined : byValue.get(value)
-    if (value !== undefined && before !== undefined) byValue.set(value, before + (counts.get(view.id) ?? 0))
+function countValues({ key, values, counts, byId }: ValueCounting): Map<string, number> {
+  const byValue = new Map([...values].map((value) => [value, 0]))
+  for (const [agent, count] of counts) {
+    const slot = byId.get(agent)
+    const before = slot === undefined ? undefined : byValue.get(spreadValue(slot, key))
+    if (slot !== undefined && before !== undefined) byValue.set(spreadValue(slot, key), before + count)
   }
-  return { key, maxSkew, counts: byValue, ...minimumOf(byValue) }
+  return byValue
 }
 
 function minimumOf(counts: ReadonlyMap<string, number>): { minimum: number; atMinimum: number } {
@@ -70,17 +70,15 @@ function minimumOf(counts: ReadonlyMap<string, number>): { minimum: number; atMi
 export const countOn = (demand: Demand, slot: Slot): number => demand.counts.get(slot.view.id) ?? 0
 
 /** Tasks that share a value with this agent. */
-export function spreadCount(spread: SpreadKey, slot: Slot): number {
-  return spread.counts.get(labelOf(slot.view.labels, spread.key) ?? '') ?? 0
-}
+export const spreadCount = (spread: SpreadKey, slot: Slot): number => spread.counts.get(spreadValue(slot, spread.key)) ?? 0
 
-export function keepsSkew(spread: SpreadKey, slot: Slot): boolean {
-  return spreadCount(spread, slot) + 1 - spread.minimum <= spread.maxSkew
-}
+export const keepsSkew = (spread: SpreadKey, slot: Slot): boolean => spreadCount(spread, slot) + 1 - spread.minimum <= spread.maxSkew
+
+export const hardLimitOf = ({ requirements }: Demand): number => requirements.maxPerNode ?? Number.POSITIVE_INFINITY
 
 export function countPlaced(demand: Demand, slot: Slot): void {
   demand.counts.set(slot.view.id, countOn(demand, slot) + 1)
-  for (const spread of demand.spread) raise(spread, labelOf(slot.view.labels, spread.key) ?? '')
+  for (const spread of demand.spread) raise(spread, spreadValue(slot, spread.key))
 }
 
 /** Looks for the new minimum only when the last value leaves the old one: once in as many placements as there are values. */

@@ -1,5 +1,6 @@
 import { type Heap, heapOf, pop, push } from './heap.ts'
-import { hasRoom, isEligible } from './reasons.ts'
+import type { Parts } from './parts.ts'
+import { hasRoom } from './reasons.ts'
 import type { Slot } from './slot.ts'
 import type { Requirements } from './types.ts'
 
@@ -20,53 +21,46 @@ export function packScore({ cpuMillis, memoryBytes }: Requirements, slot: Slot):
 
 const share = (part: number, whole: number): number => (whole > 0 ? part / whole : 0)
 
-/** Agents on which the label and runtime rules of some requirements hold. */
-export interface Eligibility {
-  readonly slots: readonly Slot[]
-  /** By index of the slot. */
-  readonly has: readonly boolean[]
-}
-
-export function eligibility(requirements: Requirements, slots: readonly Slot[]): Eligibility {
-  const has = slots.map((slot) => isEligible(requirements, slot))
-  return { slots: slots.filter((slot) => has[slot.index]), has }
-}
-
 /** All groups that ask for the same: agents are scored once for them, then followed as they fill. */
 export interface PackClass {
   readonly requirements: Requirements
-  readonly eligible: Eligibility
-  /** Null until a group packs with it. */
-  heap: Heap | null
-  /** How much of the batch's log of placements the heap has seen. */
+  readonly parts: Parts
+  /** A heap of agents by score for each part; empty until a group needs them. */
+  heaps: readonly Heap[]
+  /** How much of the batch's log of placements the heaps have seen. */
   seen: number
+  /** Entries added since the heaps were built, beyond one for each agent. */
+  extra: number
 }
 
-export function scoreAll(requirements: Requirements, slots: readonly Slot[]): Heap {
+/**
+ * The heaps of a class, brought up to the placements made since: only the agents they touched are scored again.
+ * Older entries of those stay and are skipped when they come up; too many, and the heaps are built anew.
+ */
+export function currentHeaps(klass: PackClass, log: readonly number[], slots: readonly Slot[]): readonly Heap[] {
+  const touched = klass.heaps.length === 0 ? [] : new Set(log.slice(klass.seen))
+  klass.seen = log.length
+  if (klass.heaps.length === 0 || klass.extra > klass.parts.eligible.length) {
+    klass.heaps = klass.parts.members.map((members) => scoreAll(klass.requirements, members))
+    klass.extra = 0
+    return klass.heaps
+  }
+  for (const index of touched) {
+    const slot = slots[index]
+    const heap = klass.heaps[klass.parts.partOf[index] ?? -1]
+    if (slot === undefined || heap === undefined) continue
+    pushScored(heap, klass.requirements, slot)
+    klass.extra += 1
+  }
+  return klass.heaps
+}
+
+function scoreAll(requirements: Requirements, slots: readonly Slot[]): Heap {
   const fitting = slots.filter((slot) => hasRoom(requirements, slot))
   return heapOf(
     fitting.map((slot) => slot.index),
     fitting.map((slot) => packScore(requirements, slot)),
   )
-}
-
-/**
- * The heap of a class, brought up to the placements made since: only the agents they touched are scored again.
- * Older entries of those stay and are skipped when they come up; too many, and the heap is built anew.
- */
-export function currentHeap(klass: PackClass, log: readonly number[], slots: readonly Slot[]): Heap {
-  const { requirements, eligible, heap } = klass
-  const touched = new Set(log.slice(klass.seen).filter((index) => eligible.has[index]))
-  klass.seen = log.length
-  if (heap === null || heap.keys.length + touched.size > 2 * eligible.slots.length) {
-    klass.heap = scoreAll(requirements, eligible.slots)
-    return klass.heap
-  }
-  for (const index of touched) {
-    const slot = slots[index]
-    if (slot !== undefined) pushScored(heap, requirements, slot)
-  }
-  return heap
 }
 
 /** Takes the best agent with room off the heap; outdated entries and full agents go for good. */

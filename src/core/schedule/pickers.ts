@@ -1,4 +1,4 @@
-import { countOn, type Demand } from './demand.ts'
+import { countOn, type Demand, hardLimitOf } from './demand.ts'
 import type { Heap } from './heap.ts'
 import { popFitting, pushScored } from './pack.ts'
 import type { Slot } from './slot.ts'
@@ -13,36 +13,42 @@ export interface Picker {
   readonly done: () => void
 }
 
-export interface PackInput {
-  readonly demand: Demand
-  /** Shared by all groups of the class. */
+/** One heap of a class while a group takes agents from it. */
+export interface Shelf {
   readonly heap: Heap
+  readonly demand: Demand
   readonly slots: readonly Slot[]
-  /** Most tasks of the workload an agent gets while another has room. */
-  readonly softLimit: number
+  /** Agents at the limit: not for this group, but for the next. */
+  readonly aside: Slot[]
 }
 
-/** Packs: the fullest agent that fits, from the heap that all groups of the class share. */
-export function packPicker({ demand, heap, slots, softLimit }: PackInput): Picker {
-  const { requirements } = demand
-  const hardLimit = hardLimitOf(demand)
-  let limit = Math.min(softLimit, hardLimit)
-  let aside: Slot[] = []
-  const restore = (): void => {
-    for (const slot of aside) pushScored(heap, requirements, slot)
-    aside = []
+/** The best agent with room that has fewer tasks of the workload than `limit`. */
+export function takeBelow({ heap, demand, slots, aside }: Shelf, limit: number): Slot | undefined {
+  for (let slot = popFitting(heap, demand.requirements, slots); slot; slot = popFitting(heap, demand.requirements, slots)) {
+    if (countOn(demand, slot) < limit) return slot
+    aside.push(slot)
   }
+  return undefined
+}
+
+export function putBack({ heap, demand }: Shelf, slot: Slot): void {
+  pushScored(heap, demand.requirements, slot)
+}
+
+export function restore(shelf: Shelf): void {
+  for (const slot of shelf.aside.splice(0)) putBack(shelf, slot)
+}
+
+/** Packs: the fullest agent that fits; none gets more than `softLimit` tasks of the workload while another has room. */
+export function packPicker(shelf: Shelf, softLimit: number): Picker {
+  const hardLimit = hardLimitOf(shelf.demand)
+  let limit = Math.min(softLimit, hardLimit)
   const next = (): Slot | undefined => {
-    for (let slot = popFitting(heap, requirements, slots); slot; slot = popFitting(heap, requirements, slots)) {
-      if (countOn(demand, slot) < limit) return slot
-      aside.push(slot)
-    }
-    if (limit >= hardLimit) return undefined
+    const slot = takeBelow(shelf, limit)
+    if (slot !== undefined || limit >= hardLimit) return slot
     limit = hardLimit
-    restore()
+    restore(shelf)
     return next()
   }
-  return { next, placed: (slot) => pushScored(heap, requirements, slot), done: restore }
+  return { next, placed: (slot) => putBack(shelf, slot), done: () => restore(shelf) }
 }
-
-export const hardLimitOf = ({ requirements }: Demand): number => requirements.maxPerNode ?? Number.POSITIVE_INFINITY

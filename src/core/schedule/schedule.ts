@@ -2,9 +2,10 @@ import type { TaskId, WorkloadKey } from '../../model/ids.ts'
 import type { Reason } from '../../model/reason.ts'
 import { countPlaced, type Demand, demandOf } from './demand.ts'
 import { hash } from './hash.ts'
-import { currentHeap, type Eligibility, eligibility, type PackClass } from './pack.ts'
+import { currentHeaps, type PackClass } from './pack.ts'
+import { type Parts, partsKey, partsOf } from './parts.ts'
 import { type Picker, packPicker } from './pickers.ts'
-import { passesAll, reasonsFor } from './reasons.ts'
+import { isEligible, passesAll, reasonsFor } from './reasons.ts'
 import { type Slot, slotsOf, take } from './slot.ts'
 import { spreadPicker } from './spread.ts'
 import type { PendingGroup, PendingTask, Placement, Requirements, ScheduleRequest, ScheduleResult, Unplaced } from './types.ts'
@@ -15,7 +16,7 @@ interface Batch {
   readonly slots: readonly Slot[]
   readonly byId: ReadonlyMap<string, Slot>
   readonly classes: Map<string, PackClass>
-  readonly eligible: Map<string, Eligibility>
+  readonly parts: Map<string, Parts>
   /** Agents in the order in which tasks went to them, by index. */
   readonly log: number[]
   /** Tasks placed in this batch, by workload and agent. */
@@ -45,7 +46,7 @@ export function schedule({ pending, agents, seed }: ScheduleRequest): ScheduleRe
     slots,
     byId,
     classes: new Map(),
-    eligible: new Map(),
+    parts: new Map(),
     log: [],
     placedOf: new Map(),
     placed: [],
@@ -62,7 +63,7 @@ const byId = (a: { id: TaskId }, b: { id: TaskId }): number => (a.id < b.id ? -1
 function placeGroup(batch: Batch, group: PendingGroup): void {
   const klass = classOf(batch, group.requirements)
   const placed = batch.placedOf.get(group.workload) ?? new Map()
-  const demand = demandOf({ group, eligible: klass.eligible.slots, slots: batch.slots, placed })
+  const demand = demandOf({ group, parts: klass.parts, byId: batch.byId, placed })
   const turn: Turn = { group, klass, demand }
   const tasks = [...group.tasks].sort(byId)
   for (const task of tasks) if (task.agent !== null) placeBound(batch, turn, task)
@@ -73,19 +74,13 @@ function placeGroup(batch: Batch, group: PendingGroup): void {
 /** Groups with equal capacity needs on the same agents share a class; names of ports and workload rules do not matter to it. */
 function classOf(batch: Batch, requirements: Requirements): PackClass {
   const { cpuMillis, memoryBytes, fixedPorts, dynamicPorts } = requirements
-  const agents = eligibilityKey(requirements)
+  const agents = partsKey(requirements)
   const key = JSON.stringify([cpuMillis, memoryBytes, fixedPorts.map(({ port }) => port), dynamicPorts.length, agents])
-  return known(batch.classes, key, () => ({
-    requirements,
-    eligible: known(batch.eligible, agents, () => eligibility(requirements, batch.slots)),
-    heap: null,
-    seen: 0,
-  }))
-}
-
-function eligibilityKey({ nodeSelector, constraints, spread, driver }: Requirements): string {
-  const selector = Object.entries(nodeSelector).sort(([a], [b]) => (a < b ? -1 : 1))
-  return JSON.stringify([selector, constraints, spread.map(({ key }) => key), driver])
+  return known(batch.classes, key, () => {
+    const eligible = (): Slot[] => batch.slots.filter((slot) => isEligible(requirements, slot))
+    const parts = known(batch.parts, agents, () => partsOf(requirements, batch.slots, eligible()))
+    return { requirements, parts, heaps: [], seen: 0, extra: 0 }
+  })
 }
 
 function known<T>(cache: Map<string, T>, key: string, make: () => T): T {
@@ -126,9 +121,12 @@ const NO_AGENTS: readonly Reason[] = [{ code: 'NoAgents', message: 'no agent has
 
 function pickerFor(batch: Batch, { group, klass, demand }: Turn, pending: number): Picker {
   const { slots, seed, log } = batch
-  if (demand.spread.length > 0) return spreadPicker({ demand, eligible: klass.eligible.slots, slots }, hash(seed, group.workload))
+  const { parts } = klass
+  const heaps = currentHeaps(klass, log, slots)
+  const [heap] = heaps
+  if (heap === undefined || demand.spread.length > 0) return spreadPicker({ demand, parts, heaps, slots, salt: hash(seed, group.workload) })
   const softLimit = Math.max(1, Math.floor((sum(demand.counts.values()) + pending) / 2))
-  return packPicker({ demand, heap: currentHeap(klass, log, slots), slots, softLimit })
+  return packPicker({ heap, demand, slots, aside: [] }, softLimit)
 }
 
 const sum = (counts: Iterable<number>): number => [...counts].reduce((total, count) => total + count, 0)
