@@ -1,0 +1,97 @@
+import { noop } from 'cockatiel'
+import { Etcd3, type KVClient, type LeaseClient, type WatchClient } from 'etcd3'
+import type { Clock } from '../../lib/clock.ts'
+import { RetryableError } from '../../lib/errors.ts'
+import { must } from '../../lib/must.ts'
+import type { Millis } from '../../model/ids.ts'
+import { MAX_VALUE_BYTES } from '../store.ts'
+import { isDefinite } from './errors.ts'
+import { PAGE_KEYS } from './range.ts'
+
+/** Deadline of each unary call, milliseconds. */
+export const CALL_DEADLINE_MS = 3000
+const READ_ATTEMPTS = 3
+const READ_PAUSE_MS = 100
+
+/** etcd3's generated calls on one host; its own watch, election, retry and breaker lose events and lie about outcomes. */
+export interface EtcdNode {
+  readonly kv: KVClient
+  readonly lease: LeaseClient
+  readonly watch: WatchClient
+  /** Aborts when calls move on to another host, or the client is closed. */
+  readonly left: AbortSignal
+}
+
+type Use<T> = (node: EtcdNode, options: { deadline: number }) => Promise<T>
+
+const GRPC_OPTIONS = {
+  // Never below 5 s: etcd answers faster pings with "excess pings" and drops the connection.
+  'grpc.keepalive_time_ms': 6000,
+  'grpc.keepalive_timeout_ms': 3000,
+  'grpc.keepalive_permit_without_calls': 1,
+  'grpc.max_reconnect_backoff_ms': 2000,
+  'grpc.max_receive_message_length': (PAGE_KEYS + 100) * MAX_VALUE_BYTES,
+}
+
+function connect(host: string): Etcd3 {
+  return new Etcd3({
+    hosts: `http://${host}`,
+    grpcOptions: GRPC_OPTIONS,
+    // Hidden retries turn an applied write into a reported failure; one large value opens the breaker for all calls.
+    faultHandling: { global: noop, host: () => noop },
+  })
+}
+
+/** One client an etcd host, of which one is in use until a call to it fails. */
+export class EtcdClient {
+  readonly #clock: Clock
+  readonly #hosts: readonly Etcd3[]
+  #index = 0
+  #left = new AbortController()
+
+  constructor(hosts: readonly string[], clock: Clock) {
+    this.#clock = clock
+    this.#hosts = hosts.map(connect)
+  }
+
+  node(): EtcdNode {
+    const host = must(this.#hosts[this.#index], 'an etcd host')
+    return { kv: host.kv, lease: host.leaseClient, watch: host.watchClient, left: this.#left.signal }
+  }
+
+  /** One attempt; after an error that is not definite, later calls go to the next host. */
+  async once<T>(use: Use<T>, timeoutMs: Millis = CALL_DEADLINE_MS): Promise<T> {
+    const node = this.node()
+    try {
+      return await use(node, { deadline: this.#clock.now() + timeoutMs })
+    } catch (error) {
+      if (!isDefinite(error)) this.leave(node)
+      throw error
+    }
+  }
+
+  /** For calls that change nothing. @throws RetryableError after three attempts without an answer. */
+  async read<T>(use: Use<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.once(use)
+      } catch (error) {
+        if (isDefinite(error)) throw error
+        if (attempt === READ_ATTEMPTS) throw new RetryableError('etcd does not answer', { cause: error })
+        await this.#clock.sleep(READ_PAUSE_MS * attempt)
+      }
+    }
+  }
+
+  /** Uses the next host from now on, unless that happened already. */
+  leave(node: EtcdNode): void {
+    if (this.#hosts.length === 1 || node.left.aborted) return
+    this.#left.abort(new RetryableError('moved on to another etcd host'))
+    this.#left = new AbortController()
+    this.#index = (this.#index + 1) % this.#hosts.length
+  }
+
+  close(): void {
+    for (const host of this.#hosts) host.close()
+  }
+}

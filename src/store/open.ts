@@ -1,0 +1,26 @@
+import type { Clock } from '../lib/clock.ts'
+import type { Logger } from '../lib/log.ts'
+import type { Millis } from '../model/ids.ts'
+import type { Store } from './store.ts'
+import { parseStoreUrl } from './url.ts'
+
+export interface OpenOptions {
+  /** Where the embedded store keeps its files. */
+  readonly dataDir: string
+  readonly clock: Clock
+  /** Time until a silent leader is replaced; 10 s unless told. */
+  readonly ttlMs?: Millis
+  readonly log?: Logger
+}
+
+/**
+ * Opens `embedded`, `memory` or `etcd://h1:2379,h2/prefix`; a store that is not used is not loaded.
+ * @throws TerminalError `BadStoreUrl`, or what opening the embedded store throws. etcd is not contacted yet.
+ */
+export async function openStore(url: string, { dataDir, ...options }: OpenOptions): Promise<Store> {
+  const where = parseStoreUrl(url)
+  if (where.kind === 'embedded') return (await import('./embedded.ts')).openEmbeddedStore({ dataDir })
+  if (where.kind === 'memory') return (await import('./memory.ts')).createMemoryCluster(options).connect()
+  const { hosts, root } = where
+  return (await import('./etcd/etcd-store.ts')).createEtcdStore({ hosts, root, ...options })
+}
