@@ -78,7 +78,7 @@ export const ConfigMap = z
     apiVersion,
     kind: z.literal('ConfigMap'),
     metadata: Metadata,
-    data: z.record(z.string().regex(/^[-._a-zA-Z0-9]{1,253}$/, 'must be a file name'), z.string().max(262_144)).default({}),
+    data: z.record(z.string().regex(/^(?!\.$|\.\.)[-._a-zA-Z0-9]{1,253}$/, 'must be a file name'), z.string().max(262_144)).default({}),
   })
   .meta({ id: 'ConfigMap', description: 'data for environments and files; a change rolls its users' })
 export const App = z
@@ -96,7 +96,7 @@ export type WorkloadManifest = Extract<Manifest, { kind: 'Deployment' | 'Job' }>
 export const PLANNED_FIELDS: Readonly<Record<string, readonly string[]>> = {
   'App.spec': ['source', 'verification'],
   'App.spec.sync': ['atomic', 'onFailure', 'drift'],
-  'Deployment.spec': ['progressDeadlineSeconds', 'onFailure', 'revisionHistoryLimit', 'paused', 'scaling'],
+  'Deployment.spec': ['progressDeadlineSeconds', 'onFailure', 'revisionHistoryLimit', 'paused', 'scaling', 'canary'],
   'Deployment.spec.strategy': ['canary'],
   'Job.spec': [
     'completionMode',

@@ -71,11 +71,19 @@ export const FakeScript = z.strictObject({
 export type FakeScript = z.infer<typeof FakeScript>
 
 const byName = <T extends { name: string }>(items: readonly T[]): T[] => [...items].sort((a, b) => (a.name < b.name ? -1 : 1))
-const unique = (items: readonly { name: string }[]): boolean => new Set(items.map((item) => item.name)).size === items.length
+
+/** Marks every item whose name was already used in the list. */
+const unique = <T extends { name: string }>(context: z.core.ParsePayload<T[]>): void => {
+  const seen = new Set<string>()
+  for (const [index, { name }] of context.value.entries()) {
+    if (seen.has(name)) context.issues.push({ code: 'custom', message: 'is a name given twice', path: [index, 'name'], input: name })
+    seen.add(name)
+  }
+}
 
 const shared = {
   name: Name,
-  env: z.array(EnvVar).refine(unique, { error: 'names a variable twice' }).transform(byName).prefault([]),
+  env: z.array(EnvVar).check(unique).transform(byName).prefault([]),
   envFrom: z.array(EnvFrom).default([]),
   workingDir: text(4096).optional(),
   user: z
@@ -97,7 +105,7 @@ export const ContainerSpec = z.strictObject({
   command: z.array(text(131_072)).default([]).meta({ description: "replaces the image's entrypoint" }),
   args: z.array(text(131_072)).default([]).meta({ description: "replaces the image's command" }),
   imagePullPolicy: z.enum(['IfNotPresent', 'Always', 'Never']).default('IfNotPresent'),
-  ports: z.array(ContainerPort).refine(unique, { error: 'names a port twice' }).default([]),
+  ports: z.array(ContainerPort).check(unique).default([]),
   volumeMounts: z
     .array(
       z.strictObject({
@@ -119,7 +127,7 @@ export const ProcessSpec = z.strictObject({
     .enum(['none', 'cgroup'])
     .optional()
     .meta({ description: 'cgroup: refuse machines that cannot limit it; absent: a cgroup where the machine can' }),
-  ports: z.array(ProcessPort).refine(unique, { error: 'names a port twice' }).default([]),
+  ports: z.array(ProcessPort).check(unique).default([]),
 })
 export type ProcessSpec = z.infer<typeof ProcessSpec>
 
@@ -136,6 +144,9 @@ export type Volume = z.infer<typeof Volume>
 
 const LabelKey = z.string().regex(/^[A-Za-z0-9]([-A-Za-z0-9_./]{0,251}[A-Za-z0-9])?$/, 'must be a label key')
 
+/** `8` and `true` are label values too; `1.10` is refused, for YAML reads it as 1.1. */
+const LabelValue = z.union([text(256), z.int(), z.boolean()]).transform(String)
+
 export const Constraint = z.strictObject({
   key: LabelKey,
   operator: z
@@ -146,7 +157,7 @@ export const Constraint = z.strictObject({
 export type Constraint = z.infer<typeof Constraint>
 
 export const Placement = z.strictObject({
-  nodeSelector: z.record(LabelKey, z.coerce.string().max(256)).default({}),
+  nodeSelector: z.record(LabelKey, LabelValue).default({}),
   constraints: z.array(Constraint).default([]),
   spread: z.array(z.strictObject({ key: LabelKey, maxSkew: z.int().min(1).default(1) })).default([]),
   maxPerNode: z.int().min(1).optional(),
@@ -169,7 +180,7 @@ export const TemplateSpec = z
     terminationGracePeriodSeconds: z.int().min(0).max(86_400).default(30),
     hostNetwork: z.boolean().default(false).meta({ description: "use the machine's network: twice as fast to start" }),
     placement: Placement.prefault({}),
-    volumes: z.array(Volume).refine(unique, { error: 'names a volume twice' }).default([]),
+    volumes: z.array(Volume).check(unique).default([]),
   })
   .refine((spec) => (spec.containers === undefined) !== (spec.processes === undefined), {
     error: 'needs exactly one of containers and processes',

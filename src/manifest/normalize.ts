@@ -1,0 +1,49 @@
+import type { Manifest, WorkloadManifest } from '../model/manifest.ts'
+import type { EnvVar, TemplateSpec } from '../model/template.ts'
+
+type Resources = NonNullable<TemplateSpec['containers']>[number]['resources']
+type Artifacts = NonNullable<TemplateSpec['containers']>[number]['artifacts']
+type Unit = { env: EnvVar[]; resources: Resources; artifacts: Artifacts }
+
+/** One spelling of a path: no `./`, no doubled or trailing slash; `.` for the folder itself. */
+export function cleanPath(path: string): string {
+  const parts = path.split('/').filter((part) => part !== '' && part !== '.')
+  return path.startsWith('/') ? `/${parts.join('/')}` : parts.join('/') || '.'
+}
+
+const withValue = (env: EnvVar): EnvVar => (env.value === undefined && env.valueFrom === undefined ? { ...env, value: '' } : env)
+
+const normalizeUnit = <T extends Unit>(unit: T): T => ({
+  ...unit,
+  env: unit.env.map(withValue),
+  resources: { requests: { ...unit.resources.limits, ...unit.resources.requests }, limits: unit.resources.limits },
+  artifacts: unit.artifacts.map(({ git, destination }) => ({ git: cleanPath(git), destination: cleanPath(destination) })),
+})
+
+function normalizeTemplate(spec: TemplateSpec, restartPolicy: 'Always' | 'OnFailure'): TemplateSpec {
+  const { containers, processes, ...rest } = spec
+  const filled = {
+    ...rest,
+    driver: spec.driver ?? (containers === undefined ? 'process' : 'docker'),
+    restartPolicy: spec.restartPolicy ?? restartPolicy,
+  }
+  return {
+    ...filled,
+    ...(containers === undefined ? {} : { containers: containers.map(normalizeUnit) }),
+    ...(processes === undefined ? {} : { processes: processes.map(normalizeUnit) }),
+  }
+}
+
+const withTemplate = <T extends WorkloadManifest['spec']>(spec: T, restartPolicy: 'Always' | 'OnFailure'): T => ({
+  ...spec,
+  template: { ...spec.template, spec: normalizeTemplate(spec.template.spec, restartPolicy) },
+})
+
+/**
+ * Fills the defaults that depend on other fields, so that saying a default and leaving it out are the same inputs:
+ * `driver`, `restartPolicy`, requests from limits, an empty `value`, one spelling of each path.
+ */
+export function normalize(manifest: Manifest): Manifest {
+  if (manifest.kind === 'Deployment') return { ...manifest, spec: withTemplate(manifest.spec, 'Always') }
+  return manifest.kind === 'Job' ? { ...manifest, spec: withTemplate(manifest.spec, 'OnFailure') } : manifest
+}

@@ -1,0 +1,38 @@
+import { stringify } from 'yaml'
+import type { Manifest } from '../model/manifest.ts'
+import type { TemplateSpec } from '../model/template.ts'
+
+type Quantities = { cpu?: number | undefined; memory?: number | undefined }
+
+/** Thousandths of a core are written with "m"; a plain number would be read as cores. */
+const quantities = ({ cpu, ...rest }: Quantities) => (cpu === undefined ? rest : { ...rest, cpu: `${cpu}m` })
+
+const unitText = <T extends { resources: { requests: Quantities; limits: Quantities } }>(unit: T) => ({
+  ...unit,
+  resources: { requests: quantities(unit.resources.requests), limits: quantities(unit.resources.limits) },
+})
+
+const templateText = ({ containers, processes, ...rest }: TemplateSpec) => ({
+  ...rest,
+  containers: containers?.map(unitText),
+  processes: processes?.map(unitText),
+})
+
+function specText(manifest: Manifest): unknown {
+  if (manifest.kind === 'App' || manifest.kind === 'ConfigMap') return manifest
+  const template = { ...manifest.spec.template, spec: templateText(manifest.spec.template.spec) }
+  if (manifest.kind === 'Job') return { ...manifest, spec: { ...manifest.spec, template } }
+  const { replicas, strategy, ...spec } = manifest.spec
+  return {
+    ...manifest,
+    spec: {
+      ...spec,
+      ...(spec.mode === 'Global' ? {} : { replicas }),
+      strategy: strategy.type === 'Recreate' ? { type: strategy.type } : strategy,
+      template,
+    },
+  }
+}
+
+/** A normalized manifest as YAML that reads back as the same manifest: quantities with units, no field without meaning. */
+export const manifestYaml = (manifest: Manifest): string => stringify(specText(manifest), { aliasDuplicateObjects: false, lineWidth: 0 })

@@ -1,0 +1,85 @@
+import { App, ConfigMap, Deployment, Job, type Manifest } from '../model/manifest.ts'
+import type { Problem } from '../model/records.ts'
+import { type Identity, identityOf, type Kind, mayHideWorkload, SCHEMAS, typeOf } from './identity.ts'
+import { findingsOf, type Located } from './issues.ts'
+import { MAX_PROBLEMS } from './limits.ts'
+import { normalize } from './normalize.ts'
+import type { ParsedDocument } from './parse.ts'
+import type { Path } from './positions.ts'
+import { byPlace, type Place, problemAt } from './problem.ts'
+import { type Reference, referencesOf } from './references.ts'
+import { checkMeaningless, checkRules } from './rules.ts'
+import { describeIssue } from './wording.ts'
+
+/** One document, checked by itself. Plain JSON: it can be cached and sent between threads. */
+export type CheckedDocument = {
+  at: Place
+  /** The object it is about; null when that cannot be read. */
+  identity: Identity | null
+  /** Normalized: defaults filled, quantities as numbers. Null when the document is broken. */
+  manifest: Manifest | null
+  references: Reference[]
+  /** True when it is broken and might be any workload: nothing may be taken for removed. */
+  mayHideWorkload: boolean
+}
+
+export type Validated = { document: CheckedDocument; problems: Problem[] }
+
+type Outcome = { manifest: Manifest; located: [] } | { manifest: null; located: Located[] }
+
+/** A switch, so that each kind keeps its own type. */
+function parseKind(kind: Kind, value: unknown) {
+  const options = { error: describeIssue, reportInput: true }
+  switch (kind) {
+    case 'App':
+      return App.safeParse(value, options)
+    case 'Deployment':
+      return Deployment.safeParse(value, options)
+    case 'Job':
+      return Job.safeParse(value, options)
+    case 'ConfigMap':
+      return ConfigMap.safeParse(value, options)
+  }
+}
+
+function check(value: unknown, written: (path: Path) => boolean): Outcome {
+  const typed = typeOf(value)
+  if (!typed.ok) return { manifest: null, located: [typed.located] }
+  const result = parseKind(typed.kind, value)
+  if (!result.success)
+    return { manifest: null, located: result.error.issues.flatMap((issue) => findingsOf(SCHEMAS[typed.kind], typed.kind, issue)) }
+  const manifest: Manifest = result.data
+  const located =
+    manifest.kind === 'Deployment' || manifest.kind === 'Job' ? [...checkRules(manifest), ...checkMeaningless(manifest, written)] : []
+  return located.length > 0 ? { manifest: null, located } : { manifest: normalize(manifest), located: [] }
+}
+
+function isWritten(value: unknown, path: Path): boolean {
+  const end = path.reduce<unknown>((at, name) => (typeof at === 'object' && at !== null ? Reflect.get(at, name) : undefined), value)
+  return end !== undefined
+}
+
+/** The first problems of a list; a last one tells how many more there are. */
+export function capProblems(problems: readonly Problem[], max: number): Problem[] {
+  const sorted = [...problems].sort(byPlace)
+  const last = sorted[max - 1]
+  if (sorted.length <= max || last === undefined) return sorted
+  const message = `and ${sorted.length - max + 1} more problems`
+  return [...sorted.slice(0, max - 1), { ...last, message, hint: 'mend those above first' }]
+}
+
+/** Checks one document by itself: shape, types, ranges and the rules inside a kind. */
+export function validate(path: string, parsed: ParsedDocument): Validated {
+  const outcome: Outcome = parsed.valid ? check(parsed.value, (at) => isWritten(parsed.value, at)) : { manifest: null, located: [] }
+  const problems = outcome.located.map(({ path: at, on, finding }) =>
+    problemAt(path, on === 'key' ? parsed.placeOfKey(at) : parsed.place(at), finding),
+  )
+  const document: CheckedDocument = {
+    at: parsed.at,
+    identity: identityOf(parsed.value),
+    manifest: outcome.manifest,
+    references: outcome.manifest === null ? [] : referencesOf(outcome.manifest, parsed.place),
+    mayHideWorkload: outcome.manifest === null && mayHideWorkload(parsed.value),
+  }
+  return { document, problems: capProblems(problems, MAX_PROBLEMS) }
+}
