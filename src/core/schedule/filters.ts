@@ -62,7 +62,7 @@ export const CAPACITY_FILTERS: readonly Filter<Requirements>[] = [
     code: 'InsufficientCpu',
     check: ({ cpuMillis }, slot) => cpuMillis === 0 || slot.freeCpu >= cpuMillis,
     explain: ({ cpuMillis }, failed) =>
-      `${lack(failed)} CPU: ${cores(cpuMillis)} asked, at most ${cores(most(failed, (slot) => slot.freeCpu))} free`,
+      `${lack(failed)} CPU: ${formatCpu(cpuMillis)} asked, at most ${formatCpu(most(failed, (slot) => slot.freeCpu))} free`,
   },
   {
     // Prevents more reserved memory than the machine has, which ends in out-of-memory kills.
@@ -115,7 +115,6 @@ const forbidsProcesses = (detail: string): boolean => detail.startsWith(NOT_ALLO
 const verb = (failed: readonly Slot[], one: string, many: string): string => (failed.length === 1 ? one : many)
 const lack = (failed: readonly Slot[]): string => verb(failed, 'lacks', 'lack')
 const most = (failed: readonly Slot[], free: (slot: Slot) => number): number => failed.reduce((best, slot) => Math.max(best, free(slot)), 0)
-const cores = (millis: number): string => `${formatCpu(millis)} cores`
 
 /** The first few distinct ones, so that a message stays a sentence. */
 function some(items: readonly string[]): string {

@@ -17,7 +17,7 @@ interface Batch {
   readonly byId: ReadonlyMap<string, Slot>
   readonly classes: Map<string, PackClass>
   readonly parts: Map<string, Parts>
-  /** Agents in the order in which tasks went to them, by index. */
+  /** Agents in the order in which tasks went to them, by index; once for tasks in a row. */
   readonly log: number[]
   /** Tasks placed in this batch, by workload and agent. */
   readonly placedOf: Map<WorkloadKey, Map<string, number>>
@@ -137,6 +137,6 @@ function commit(batch: Batch, { group, demand }: Turn, { task, slot }: { task: T
   const placed = batch.placedOf.get(group.workload) ?? new Map<string, number>()
   placed.set(slot.view.id, (placed.get(slot.view.id) ?? 0) + 1)
   batch.placedOf.set(group.workload, placed)
-  batch.log.push(slot.index)
+  if (batch.log.at(-1) !== slot.index) batch.log.push(slot.index)
   batch.placed.push({ task, agent: slot.view.id, ports })
 }

@@ -1,0 +1,296 @@
+import { describe, expect, it } from 'vitest'
+import { eligibleAgents, fits } from '../../../src/core/schedule/reasons.ts'
+import { requirementsOf } from '../../../src/core/schedule/requirements.ts'
+import { schedule } from '../../../src/core/schedule/schedule.ts'
+import type { AgentView, PendingGroup, Requirements } from '../../../src/core/schedule/types.ts'
+import { TemplateSpec } from '../../../src/model/template.ts'
+import { agent, agentId, group, MI, requirements, taskId } from './arbitrary.ts'
+
+const used = (over: Partial<AgentView['used']>): AgentView['used'] => ({
+  cpuMillis: 0,
+  memoryBytes: 0,
+  ports: new Set(),
+  tasks: 0,
+  ...over,
+})
+const place = (agents: AgentView[], ...pending: PendingGroup[]) => schedule({ agents, pending, seed: 1 })
+const agentsOf = (agents: AgentView[], ...pending: PendingGroup[]): string[] => place(agents, ...pending).placed.map((p) => p.agent)
+const tally = (ids: readonly string[]): number[] =>
+  [...new Set(ids)].map((id) => ids.filter((other) => other === id).length).sort((a, b) => a - b)
+const asking = (over: Partial<Requirements>, tasks = 1): PendingGroup => group('w', tasks, { requirements: requirements(over) })
+
+describe('requirementsOf', () => {
+  it('asks for requests, else limits, else nothing, and tells fixed from dynamic ports', () => {
+    const spec = TemplateSpec.parse({
+      containers: [
+        {
+          name: 'web',
+          image: 'nginx',
+          resources: { requests: { cpu: '250m' }, limits: { cpu: 2, memory: '1Gi' } },
+          ports: [
+            { name: 'http', containerPort: 80 },
+            { name: 'dns', containerPort: 53, hostPort: 53, protocol: 'UDP' },
+          ],
+        },
+      ],
+      placement: { nodeSelector: { disk: 'ssd' }, maxPerNode: 2 },
+    })
+    expect(requirementsOf(spec)).toEqual({
+      cpuMillis: 250,
+      memoryBytes: 1024 * MI,
+      fixedPorts: [{ name: 'dns', port: 53, protocol: 'UDP' }],
+      dynamicPorts: [{ name: 'http', protocol: 'TCP' }],
+      nodeSelector: { disk: 'ssd' },
+      constraints: [],
+      spread: [],
+      maxPerNode: 2,
+      driver: 'docker',
+    })
+  })
+
+  it('takes the driver from what the template holds, unless it is said', () => {
+    const processes = [{ name: 'p', command: ['true'] }]
+    expect(requirementsOf(TemplateSpec.parse({ processes }))).toMatchObject({
+      driver: 'process',
+      cpuMillis: 0,
+      memoryBytes: 0,
+      maxPerNode: null,
+    })
+    expect(requirementsOf(TemplateSpec.parse({ driver: 'fake', processes })).driver).toBe('fake')
+  })
+})
+
+describe('packing', () => {
+  it('fills a used agent before it opens an unused one', () => {
+    const busy = agent('busy', { used: used({ cpuMillis: 1000, memoryBytes: MI, tasks: 1 }) })
+    expect(agentsOf([agent('a'), agent('b'), busy, agent('c')], asking({}))).toEqual(['busy'])
+  })
+
+  it('takes the fullest of the used agents that fit', () => {
+    const filled = (id: string, cpuMillis: number) => agent(id, { used: used({ cpuMillis, memoryBytes: MI, tasks: 1 }) })
+    expect(agentsOf([filled('half', 2000), filled('most', 3500), filled('full', 3950)], asking({}))).toEqual(['most'])
+  })
+
+  it('gives no agent more than half of a workload while another has room, so that one loss never takes all', () => {
+    const agents = ['a', 'b', 'c'].map((id) => agent(id))
+    expect(tally(agentsOf(agents, asking({}, 2)))).toEqual([1, 1])
+    expect(tally(agentsOf(agents, asking({}, 3)))).toEqual([1, 1, 1])
+    expect(tally(agentsOf(agents, asking({}, 8)))).toEqual([4, 4])
+    expect(tally(agentsOf([agent('only')], asking({}, 3)))).toEqual([3])
+  })
+
+  it('keeps a workload on two agents at least through a rolling update with a surge of one', () => {
+    const agents = ['a', 'b', 'c'].map((id) => agent(id))
+    const live = ['a', 'b']
+    for (let step = 0; step < 6; step++) {
+      const existing = new Map(agents.map(({ id }) => [id, live.filter((other) => other === id).length]))
+      live.push(...agentsOf(agents, { ...asking({}), existing }))
+      live.shift()
+      expect(new Set(live).size).toBe(2)
+    }
+  })
+
+  it('puts tasks that ask for nothing where the fewest tasks are', () => {
+    const agents = [agent('a', { used: used({ tasks: 3 }) }), agent('b', { used: used({ tasks: 1 }) }), agent('c')]
+    const ids = agentsOf(agents, group('w', 8, { requirements: requirements({ cpuMillis: 0, memoryBytes: 0 }) }))
+    expect(ids.filter((id) => id === 'c')).toHaveLength(4)
+    expect(ids.filter((id) => id === 'b')).toHaveLength(3)
+  })
+
+  it('places a task that asks for nothing even on an agent that is over its capacity', () => {
+    const over = agent('over', { used: used({ cpuMillis: 9000, tasks: 1 }) })
+    expect(agentsOf([over], asking({ cpuMillis: 0 }))).toEqual(['over'])
+  })
+
+  it('asks each agent for its labels and runtime once for all groups that ask for the same', () => {
+    let reads = 0
+    const watched = Array.from({ length: 50 }, (_, index) =>
+      Object.defineProperty(agent(`agent-${index}`), 'schedulable', {
+        get: () => {
+          reads += 1
+          return true
+        },
+      }),
+    )
+    const groups = Array.from({ length: 100 }, (_, index) => group(`w${index}`, 5))
+    expect(place(watched, ...groups).placed).toHaveLength(500)
+    expect(reads).toBe(50)
+  })
+})
+
+describe('order', () => {
+  it('serves the oldest group first, then by id', () => {
+    const one = [agent('only', { capacity: { cpuMillis: 100, memoryBytes: 1024 * MI, ports: { from: 1, to: 0 } } })]
+    const first = (...groups: PendingGroup[]) => place(one, ...groups).placed.map(({ task }) => task)
+    expect(first(group('a', 1, { createdAt: 2 }), group('b', 1, { createdAt: 1 }))).toEqual(['b-00000'])
+    expect(first(group('b', 1), group('a', 1))).toEqual(['a-00000'])
+  })
+
+  it('counts what an earlier group of the same workload got towards maxPerNode', () => {
+    const asked = requirements({ maxPerNode: 1 })
+    const newer = {
+      ...group('w', 1),
+      id: 'w-newer',
+      createdAt: 1,
+      requirements: { ...asked, cpuMillis: 200 },
+      tasks: [{ id: taskId('n'), agent: null }],
+    }
+    const { placed, unplaced } = place([agent('only')], group('w', 1, { requirements: asked }), newer)
+    expect(placed).toHaveLength(1)
+    expect(unplaced).toEqual([
+      { task: 'n', reasons: [{ code: 'MaxPerNode', message: 'agent only runs maxPerNode 1 of this workload already', count: 1 }] },
+    ])
+  })
+
+  it('does not let a group at its maxPerNode take an agent away from the next group of the class', () => {
+    const asked = requirements({ maxPerNode: 1 })
+    const { placed } = place([agent('only')], group('a', 2, { requirements: asked }), group('b', 1, { requirements: asked }))
+    expect(placed.map(({ task }) => task)).toEqual(['a-00000', 'b-00000'])
+  })
+})
+
+describe('ports', () => {
+  const range = { cpuMillis: 4000, memoryBytes: 8192 * MI, ports: { from: 20_000, to: 20_003 } }
+
+  it('gives fixed ports as asked and dynamic ones that nobody uses, once each', () => {
+    const only = agent('only', { capacity: range, used: used({ ports: new Set([20_001]), tasks: 1 }) })
+    const fixedPorts = [
+      { name: 'dns', port: 53, protocol: 'TCP' as const },
+      { name: 'dns-udp', port: 53, protocol: 'UDP' as const },
+    ]
+    const { placed } = place([only], asking({ fixedPorts, dynamicPorts: [{ name: 'http', protocol: 'TCP' }] }))
+    const http = placed[0]?.ports.http
+    expect(placed[0]?.ports).toEqual({ dns: 53, 'dns-udp': 53, http })
+    expect([20_000, 20_002, 20_003]).toContain(http)
+  })
+
+  it('uses the whole range, then says that none is left', () => {
+    const { placed, unplaced } = place(
+      [agent('only', { capacity: range })],
+      asking({ dynamicPorts: [{ name: 'http', protocol: 'TCP' }] }, 5),
+    )
+    expect(new Set(placed.map(({ ports }) => ports.http))).toEqual(new Set([20_000, 20_001, 20_002, 20_003]))
+    expect(unplaced[0]?.reasons).toEqual([
+      { code: 'NoPortLeft', message: 'agent only lacks ports: 1 asked, at most 0 free in the range', count: 1 },
+    ])
+  })
+
+  it('begins at another port with another seed', () => {
+    const wide = { ...range, ports: { from: 20_000, to: 29_999 } }
+    const pending = [asking({ dynamicPorts: [{ name: 'http', protocol: 'TCP' }] })]
+    const ports = [1, 2, 3].map((seed) => schedule({ agents: [agent('only', { capacity: wide })], pending, seed }).placed[0]?.ports.http)
+    expect(new Set(ports).size).toBe(3)
+  })
+})
+
+describe('Global mode', () => {
+  const bound = (id: string, target: string) => ({ id: taskId(id), agent: agentId(target) })
+
+  it('puts a bound task on its agent or nowhere', () => {
+    const agents = [agent('a'), agent('b', { schedulable: false })]
+    const tasks = [bound('t-a', 'a'), bound('t-b', 'b'), bound('t-c', 'c')]
+    const { placed, unplaced } = place(agents, { ...asking({}), tasks })
+    expect(placed).toEqual([{ task: 't-a', agent: 'a', ports: {} }])
+    expect(unplaced).toEqual([
+      { task: 't-b', reasons: [{ code: 'NotSchedulable', message: 'agent b is cordoned or not connected', count: 1 }] },
+      { task: 't-c', reasons: [{ code: 'NoSuchAgent', message: 'agent c is not known', count: 1 }] },
+    ])
+  })
+
+  it('covers agents by label and runtime; a full or cordoned one stays covered', () => {
+    const agents = [
+      agent('full', { labels: { gpu: 'yes' }, used: used({ cpuMillis: 4000, tasks: 1 }) }),
+      agent('cordoned', { labels: { gpu: 'yes' }, schedulable: false }),
+      agent('plain'),
+      agent('bare', { labels: { gpu: 'yes' }, drivers: { ...agent('x').drivers, docker: { available: false, detail: 'no socket' } } }),
+    ]
+    expect(eligibleAgents(requirements({ nodeSelector: { gpu: 'yes' } }), agents).map(({ id }) => id)).toEqual(['cordoned', 'full'])
+  })
+})
+
+describe('spread', () => {
+  const zoned = (zones: string) => [...zones].map((zone, index) => agent(`${zone}${index}`, { labels: { zone } }))
+  const spread = [{ key: 'zone', maxSkew: 1 }]
+  const zones = (ids: readonly string[]) =>
+    [...ids]
+      .map((id) => id[0])
+      .sort()
+      .join('')
+
+  it('lays tasks evenly over the values, and packs inside one', () => {
+    const ids = agentsOf(zoned('aaabbbccc'), asking({ spread }, 9))
+    expect(zones(ids)).toBe('aaabbbccc')
+    expect(new Set(ids).size).toBe(3)
+  })
+
+  it('evens out what is there already', () => {
+    const existing = new Map([[agentId('a0'), 3]])
+    expect(zones(agentsOf(zoned('abc'), { ...asking({ spread }, 6), existing }))).toBe('bbbccc')
+  })
+
+  it('stops at the skew when a zone is full, and says so for the others', () => {
+    const agents = zoned('ab').map((view) => (view.id === 'b1' ? { ...view, used: used({ cpuMillis: 4000, tasks: 1 }) } : view))
+    const { placed, unplaced } = place(agents, asking({ spread }, 3))
+    expect(placed).toHaveLength(1)
+    expect(unplaced[0]?.reasons).toEqual([
+      { code: 'InsufficientCpu', message: '1 of 2 agents lacks CPU: 100m asked, at most 0 free', count: 1 },
+      { code: 'SpreadSkew', message: '1 of 2 agents would exceed the spread: zone maxSkew 1', count: 1 },
+    ])
+  })
+
+  it('does not wait for a zone of which no agent is connected', () => {
+    const agents = zoned('abc').map((view) => (view.id === 'c2' ? { ...view, schedulable: false } : view))
+    expect(place(agents, asking({ spread }, 4)).unplaced).toEqual([])
+  })
+
+  it('does not begin every small workload in the same zone', () => {
+    const groups = Array.from({ length: 60 }, (_, index) =>
+      group(`w${index}`, 1, { requirements: requirements({ spread, cpuMillis: 10, memoryBytes: MI }) }),
+    )
+    expect(tally([...zones(agentsOf(zoned('abc'), ...groups))])[0]).toBeGreaterThan(8)
+  })
+})
+
+describe('reasons', () => {
+  it('count each agent under the first rule it fails, most frequent first, in words', () => {
+    const docker = (detail: string) => ({ ...agent('x').drivers, docker: { available: false, detail } })
+    const agents = [
+      agent('a', { used: used({ memoryBytes: 8000 * MI, tasks: 1 }) }),
+      agent('b', { used: used({ memoryBytes: 7892 * MI, tasks: 1 }) }),
+      agent('c', { used: used({ memoryBytes: 8192 * MI, tasks: 1 }) }),
+      agent('d', { schedulable: false }),
+      agent('e', { drivers: docker('no socket at /var/run/docker.sock') }),
+    ]
+    expect(place(agents, asking({ memoryBytes: 512 * MI })).unplaced[0]?.reasons).toEqual([
+      { code: 'InsufficientMemory', message: '3 of 5 agents lack memory: 512 MiB asked, at most 300 MiB free', count: 3 },
+      { code: 'NoRuntime', message: '1 of 5 agents cannot run docker tasks: no socket at /var/run/docker.sock', count: 1 },
+      { code: 'NotSchedulable', message: '1 of 5 agents is cordoned or not connected', count: 1 },
+    ])
+  })
+
+  it('tell a machine that forbids processes from one that cannot run them', () => {
+    const withProcess = (id: string, detail: string) =>
+      agent(id, { drivers: { ...agent('x').drivers, process: { available: false, detail } } })
+    const agents = [withProcess('a', 'ProcessesNotAllowed: start the agent with --allow-processes'), withProcess('b', 'no launcher')]
+    expect(place(agents, asking({ driver: 'process' })).unplaced[0]?.reasons).toEqual([
+      { code: 'NoRuntime', message: '1 of 2 agents cannot run process tasks: no launcher', count: 1 },
+      { code: 'ProcessesNotAllowed', message: '1 of 2 agents does not allow processes', count: 1 },
+    ])
+  })
+
+  it.each<[string, Partial<Requirements>, string]>([
+    ['NodeSelectorNotMet', { nodeSelector: { disk: 'ssd' } }, 'agent only lacks labels: disk=ssd asked'],
+    ['ConstraintNotMet', { constraints: [{ key: 'os', operator: 'In', values: ['linux'] }] }, 'agent only does not meet: os In [linux]'],
+    ['SpreadLabelMissing', { spread: [{ key: 'zone', maxSkew: 1 }] }, 'agent only lacks a label to spread over: zone asked'],
+    ['InsufficientCpu', { cpuMillis: 5000 }, 'agent only lacks CPU: 5 asked, at most 4 free'],
+    ['PortInUse', { fixedPorts: [{ name: 'http', port: 80, protocol: 'TCP' }] }, 'agent only has a port in use: 80 asked'],
+  ])('%s', (code, over, message) => {
+    const only = agent('only', { used: used({ ports: new Set([80]) }) })
+    expect(place([only], asking(over)).unplaced[0]?.reasons).toEqual([{ code, message, count: 1 }])
+    expect(fits(requirements(over), only)).toEqual({ code, message, count: 1 })
+  })
+
+  it('say so when there is no agent at all', () => {
+    expect(place([], asking({})).unplaced[0]?.reasons).toEqual([{ code: 'NoAgents', message: 'no agent has joined', count: 0 }])
+  })
+})
