@@ -1,4 +1,5 @@
 import type { Failure, Step, TaskEvent } from '../src/core/task.ts'
+import { orAbandon } from '../src/lib/abandon.ts'
 import type { Clock } from '../src/lib/clock.ts'
 import { messageOf, TerminalError } from '../src/lib/errors.ts'
 import type { Logger } from '../src/lib/log.ts'
@@ -150,20 +151,11 @@ async function readiness(handle: Handle, tools: StepTools, signal: AbortSignal):
 async function stop(step: Extract<Step, { type: 'stop' }>, { task, spec, tools, signal }: Subject): Promise<TaskEvent | null> {
   const handle: Handle = { task, attempt: step.attempt, ref: step.ref }
   try {
-    await unlessAborted(tools.driver.stop(handle, spec.gracePeriodSeconds * 1000), signal)
+    await orAbandon(tools.driver.stop(handle, spec.gracePeriodSeconds * 1000), signal)
     return { type: 'stopped', exit: await tools.driver.wait(handle, signal) }
   } catch (error) {
     return signal.aborted ? null : { type: 'stepFailed', failure: failureOf(error, 'StopFailed') }
   }
-}
-
-/** Gives up waiting for `work`, which goes on by itself. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
 }
 
 async function backOff(until: Millis, { tools, signal }: Subject): Promise<TaskEvent | null> {

@@ -1,0 +1,38 @@
+import { messageOf } from '../src/lib/errors.ts'
+import type { Logger } from '../src/lib/log.ts'
+import type { Epoch } from '../src/model/ids.ts'
+import type { AgentNotes, Journal } from './journal.ts'
+import { type AssignmentsFrame, isStale } from './tasks.ts'
+
+/** Remembers the newest leader, so that none before it is obeyed again. */
+export interface EpochGuard {
+  highest(): Epoch
+  /** False for orders of a leader that has been replaced. A new leader is written down before it is obeyed. */
+  accepts(frame: AssignmentsFrame): Promise<boolean>
+}
+
+export function createEpochGuard(notes: AgentNotes, { journal, log }: { journal: Journal; log: Logger }): EpochGuard {
+  let highest = notes.epoch
+
+  /** A full disk must not keep a task from being stopped, so the order is obeyed even if this fails. */
+  const remember = async (epoch: Epoch): Promise<void> => {
+    highest = epoch
+    try {
+      await journal.saveAgent({ epoch })
+    } catch (error) {
+      log.error({ epoch, error: messageOf(error) }, 'epoch not written')
+    }
+  }
+
+  return {
+    highest: () => highest,
+    async accepts(frame) {
+      if (isStale(frame, highest)) {
+        log.warn({ epoch: frame.epoch, highest }, 'orders of a replaced leader refused')
+        return false
+      }
+      if (frame.epoch > highest) await remember(frame.epoch)
+      return true
+    },
+  }
+}

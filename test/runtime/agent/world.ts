@@ -1,0 +1,74 @@
+import { type AgentDeps, runAgent } from '../../../runtime/agent.ts'
+import type { Driver } from '../../../runtime/driver.ts'
+import { createFakeDriver } from '../../../runtime/drivers/fake/driver.ts'
+import { createMemoryFakeMachine } from '../../../runtime/drivers/fake/machine.ts'
+import { createMemoryJournal } from '../../../runtime/journal.ts'
+import { createMemoryTreeCache } from '../../../runtime/trees.ts'
+import { silentLog } from '../../../src/lib/log.ts'
+import type { AgentId } from '../../../src/model/ids.ts'
+import { TaskSpec } from '../../../src/model/task-spec.ts'
+import { createFakeClock } from '../../support/fake-clock.ts'
+import { TestHub } from './hub.ts'
+import { type Fate, Life } from './mortal.ts'
+
+type Script = { runForSeconds?: number; exitCode?: number; failStart?: boolean; readyAfterSeconds?: number; crashAfterSeconds?: number }
+
+export function fakeSpec(script: Script = {}, rest: Partial<TaskSpec> = {}): TaskSpec {
+  return TaskSpec.parse({
+    driver: 'fake',
+    units: [{ name: 'main', command: [], args: [], env: {}, limits: {}, ports: [], mounts: [], artifacts: [], fake: fill(script) }],
+    volumes: [],
+    hostNetwork: false,
+    restartPolicy: 'Always',
+    maxRestarts: null,
+    gracePeriodSeconds: 5,
+    labels: {},
+    ...rest,
+  })
+}
+
+const fill = (script: Script) => ({ exitCode: 0, failStart: false, readyAfterSeconds: 0, ...script })
+
+/** One machine, one control plane, and agents that come and go between them, all under one virtual clock. */
+export function createWorld() {
+  const clock = createFakeClock()
+  const machine = createMemoryFakeMachine()
+  const journal = createMemoryJournal()
+  const hub = new TestHub()
+
+  const startAgent = (options: { fate?: Fate; driver?: (real: Driver) => Driver; journal?: AgentDeps['journal'] } = {}) => {
+    const life = new Life(options.fate ?? null, () => hub.disconnect())
+    const real = createFakeDriver({ machine, clock: life.bind(clock, 'free') })
+    const driver = life.bind(options.driver?.(real) ?? real, 'counted')
+    const stop = new AbortController()
+    const deps: AgentDeps = {
+      identity: { id: 'machine-1' as AgentId, instance: 'i-1', bootId: 'b-1', version: '0.0.0' },
+      capacity: { cpuMillis: 2000, memoryBytes: 1e9, ports: { from: 20_000, to: 31_999 } },
+      labels: { os: 'linux' },
+      uplink: life.bind(hub.uplink, 'free'),
+      drivers: { fake: driver, process: absent, docker: absent },
+      journal: life.bind(options.journal ?? journal, 'counted'),
+      trees: createMemoryTreeCache(),
+      clock: life.bind(clock, 'free'),
+      random: () => 0.5,
+      log: silentLog,
+      startLimit: 4,
+    }
+    const ended = runAgent(deps, stop.signal)
+    return {
+      life,
+      ended,
+      /** As SIGTERM does. */
+      end: async () => {
+        stop.abort()
+        await ended
+      },
+    }
+  }
+  return { clock, machine, journal, hub, startAgent }
+}
+
+const absent: Driver = {
+  ...createFakeDriver({ machine: createMemoryFakeMachine(), clock: createFakeClock() }),
+  fingerprint: async () => ({ available: false, detail: 'not installed' }),
+}
