@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { fits } from '../../../src/core/schedule/reasons.ts'
 import { schedule } from '../../../src/core/schedule/schedule.ts'
-import type { AgentView, PendingGroup, ScheduleRequest } from '../../../src/core/schedule/types.ts'
+import type { AgentView, PendingGroup, Placement, Requirements, ScheduleRequest } from '../../../src/core/schedule/types.ts'
 import { request } from './arbitrary.ts'
 import { allows, apply, capacityAllows, labelsAllow, worldOf } from './naive.ts'
 
@@ -11,6 +11,18 @@ const RUNS = { numRuns: 1500 }
 const groupOf = ({ pending }: ScheduleRequest, task: string): PendingGroup =>
   pending.find(({ tasks }) => tasks.some(({ id }) => id === task)) as PendingGroup
 const agentOf = ({ agents }: ScheduleRequest, id: string): AgentView => agents.find((agent) => agent.id === id) as AgentView
+
+function withPlaced(agent: AgentView, { requirements }: PendingGroup, placed: readonly Placement[]): AgentView {
+  const here = placed.filter((placement) => placement.agent === agent.id)
+  const { cpuMillis, memoryBytes, ports, tasks } = agent.used
+  const used = {
+    cpuMillis: cpuMillis + here.length * requirements.cpuMillis,
+    memoryBytes: memoryBytes + here.length * requirements.memoryBytes,
+    ports: new Set([...ports, ...here.flatMap((placement) => Object.values(placement.ports))]),
+    tasks: tasks + here.length,
+  }
+  return { ...agent, used }
+}
 
 /** Replays every decision in its order against the naive rules, and returns the world after them. */
 function replay(input: ScheduleRequest) {
@@ -59,6 +71,47 @@ describe('schedule', () => {
           if (target !== null && group.requirements.spread.length > 0) continue
           for (const agent of candidates) expect(allows({ group, agents: input.agents, world }, agent)).toBe(false)
         }
+      }),
+      RUNS,
+    )
+  })
+
+  it('does so with two spread keys, where a domain over its skew may be allowed again later', () => {
+    const spread = [
+      { key: 'zone', maxSkew: 1 },
+      { key: 'disk', maxSkew: 1 },
+    ]
+    const light: Partial<Requirements> = { spread, constraints: [], nodeSelector: {}, driver: 'fake', cpuMillis: 300, fixedPorts: [] }
+    const relabelled = request.map((input) => ({
+      ...input,
+      agents: input.agents.map((view) => ({ ...view, labels: { zone: 'a', disk: 'ssd', ...view.labels } })),
+      pending: input.pending.map((group) => ({ ...group, requirements: { ...group.requirements, ...light } })),
+    }))
+    fc.assert(
+      fc.property(relabelled, (input) => {
+        const { unplaced, world } = replay(input)
+        for (const { task } of unplaced) {
+          const group = groupOf(input, task)
+          if (group.tasks.some(({ agent }) => agent !== null)) continue
+          for (const agent of input.agents) expect(allows({ group, agents: input.agents, world }, agent)).toBe(false)
+        }
+      }),
+      RUNS,
+    )
+  })
+
+  it('decides a batch as if each group came alone after the ones before it: what classes remember changes nothing', () => {
+    fc.assert(
+      fc.property(request, (input) => {
+        let agents = input.agents
+        const alone = [...input.pending]
+          .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
+          .flatMap((group) => {
+            const { placed } = schedule({ agents, pending: [group], seed: input.seed })
+            agents = agents.map((agent) => withPlaced(agent, group, placed))
+            return placed
+          })
+        expect(schedule(input).placed).toEqual(alone)
       }),
       RUNS,
     )

@@ -97,9 +97,27 @@ describe('packing', () => {
     expect(ids.filter((id) => id === 'b')).toHaveLength(3)
   })
 
+  it('sees what other groups placed between two groups of tasks that ask for nothing', () => {
+    const agents = ['a', 'b', 'c', 'd', 'e'].map((id) => agent(id))
+    const nothing = requirements({ cpuMillis: 0, memoryBytes: 0 })
+    const bulk = group('b-bulk', 8, { requirements: requirements({ cpuMillis: 1000 }) })
+    const pending = [group('a', 1, { requirements: nothing }), bulk, group('c', 3, { requirements: nothing })]
+    for (let seed = 0; seed < 8; seed++) {
+      const { placed } = schedule({ agents, pending, seed })
+      const busy = new Set(placed.slice(0, -3).map((placement) => placement.agent))
+      expect(placed.slice(-3).filter((placement) => busy.has(placement.agent))).toEqual([])
+    }
+  })
+
   it('places a task that asks for nothing even on an agent that is over its capacity', () => {
     const over = agent('over', { used: used({ cpuMillis: 9000, tasks: 1 }) })
     expect(agentsOf([over], asking({ cpuMillis: 0 }))).toEqual(['over'])
+  })
+
+  it('does not always begin with the same of equal agents', () => {
+    const agents = ['a', 'b', 'c', 'd'].map((id) => agent(id))
+    const first = (seed: number) => schedule({ agents, pending: [asking({})], seed }).placed[0]?.agent
+    expect(new Set(Array.from({ length: 40 }, (_, seed) => first(seed)))).toEqual(new Set(['a', 'b', 'c', 'd']))
   })
 
   it('asks each agent for its labels and runtime once for all groups that ask for the same', () => {
@@ -226,6 +244,32 @@ describe('spread', () => {
   it('evens out what is there already', () => {
     const existing = new Map([[agentId('a0'), 3]])
     expect(zones(agentsOf(zoned('abc'), { ...asking({ spread }, 6), existing }))).toBe('bbbccc')
+  })
+
+  it('weighs all keys together: the second task goes to another zone and another disk', () => {
+    const agents = ['ax', 'ay', 'bx', 'by'].map((id) => agent(id, { labels: { zone: id[0] ?? '', disk: id[1] ?? '' } }))
+    const both = [...spread, { key: 'disk', maxSkew: 1 }].map((rule) => ({ ...rule, maxSkew: 3 }))
+    const groups = Array.from({ length: 16 }, (_, index) =>
+      group(`w${index}`, 2, { requirements: requirements({ spread: both, cpuMillis: 10 }) }),
+    )
+    const { placed } = place(agents, ...groups)
+    const pairs = groups.map(({ tasks }) =>
+      tasks
+        .map(({ id }) => placed.find(({ task }) => task === id)?.agent)
+        .sort()
+        .join(),
+    )
+    expect(new Set([...pairs, 'ax,by', 'ay,bx'])).toEqual(new Set(['ax,by', 'ay,bx']))
+  })
+
+  it('comes back to a value that was over the skew of one key, once the other values have caught up', () => {
+    const at = (id: string, zone: string, disk: string) => agent(id, { labels: { zone, disk } })
+    const agents = [at('as', 'a', 's'), at('bh', 'b', 'h'), { ...at('ah', 'a', 'h'), used: used({ cpuMillis: 4000, tasks: 1 }) }]
+    const both = [...spread, { key: 'disk', maxSkew: 2 }]
+    const pending = [{ ...asking({ spread: both }, 2), existing: new Map([[agentId('ah'), 1]]) }]
+    for (let seed = 0; seed < 8; seed++) {
+      expect(schedule({ agents, pending, seed }).placed.map((placement) => placement.agent)).toEqual(['bh', 'as'])
+    }
   })
 
   it('stops at the skew when a zone is full, and says so for the others', () => {
