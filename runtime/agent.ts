@@ -2,6 +2,7 @@
  * The agent of one machine: keeps its tasks running whether or not anybody is there to ask, obeys the newest
  * leader it has heard of, and tells what happened until it is acknowledged. It decides nothing about placement.
  */
+import { setMaxListeners } from 'node:events'
 import { fullJitter } from '../src/lib/backoff.ts'
 import type { Channel } from '../src/lib/channel.ts'
 import type { Clock } from '../src/lib/clock.ts'
@@ -53,12 +54,13 @@ export interface AgentDeps {
 }
 
 /**
- * Runs until `signal` aborts and leaves the tasks running then. Resolves when all that it started has ended,
+ * Runs until `stop` aborts and leaves the tasks running then. Resolves when all that it started has ended,
  * but for a stop under way at a driver: the next agent asks for it again.
  * The drivers stay open: whoever made them closes them.
  * @throws when the journal cannot be read.
  */
-export async function runAgent(deps: AgentDeps, signal: AbortSignal): Promise<void> {
+export async function runAgent(deps: AgentDeps, stop: AbortSignal): Promise<void> {
+  const signal = ofManyListeners(stop)
   const { notes, entries } = await recoverJournal(deps)
   const found = await attemptsFound(deps, signal)
   const reporter = createReporter(deps.clock)
@@ -79,6 +81,13 @@ export async function runAgent(deps: AgentDeps, signal: AbortSignal): Promise<vo
   }
   await stayConnected(deps, session, signal)
   await ended({ roster, logs })
+}
+
+/** Every task listens to it, which Node takes for a leak above ten unless it is told. */
+function ofManyListeners(stop: AbortSignal): AbortSignal {
+  const signal = AbortSignal.any([stop])
+  setMaxListeners(0, signal)
+  return signal
 }
 
 async function ended({ roster, logs }: { roster: Roster; logs: LogService }): Promise<void> {
