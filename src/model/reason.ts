@@ -3,3 +3,5 @@ import { z } from 'zod'
 /** Why something is not placed, waiting, held or refused: CamelCase code, a sentence, how many machines or tasks it counts. */
 export const Reason = z.object({ code: z.string(), message: z.string(), count: z.number().int().default(1) })
 export type Reason = z.infer<typeof Reason>
+
+export const reasonOf = (code: string, message: string, count = 1): Reason => ({ code, message, count })

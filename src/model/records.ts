@@ -171,5 +171,3 @@ export type RecordOf<T extends Table> = z.infer<(typeof TABLES)[T]>
 
 /** One intended change of a table; `core` returns them, `control` commits them. */
 export type Write = { [T in Table]: { table: T; id: string; value: RecordOf<T> } | { table: T; id: string; value: null } }[Table]
-
-export const reasonOf = (code: string, message: string, count = 1): Reason => ({ code, message, count })

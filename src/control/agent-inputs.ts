@@ -1,0 +1,81 @@
+import type { AgentId, Millis } from '../model/ids.ts'
+import type { AgentRecord } from '../model/records.ts'
+import { mayFollow, type Observed, type TaskStatus, TERMINAL } from '../model/task.ts'
+import type { Cluster } from './cluster.ts'
+import type { Draft } from './draft.ts'
+import type { Hello } from './hub.ts'
+
+/**
+ * Takes in what an agent says of its tasks. A status of a task that is not (or no longer) its own, or that is
+ * older than what is known, changes nothing: agents repeat themselves until they are acknowledged.
+ */
+export function takeStatuses(
+  statuses: readonly TaskStatus[],
+  agent: AgentId,
+  context: { cluster: Cluster; draft: Draft; now: Millis },
+): void {
+  const { cluster, draft, now } = context
+  for (const status of statuses) {
+    const task = cluster.tasks.get(status.task)
+    const before = cluster.observed.get(status.task)
+    if (task?.agent !== agent || !mayFollow(before, status)) continue
+    const observed = observe(status, before, { agent, now })
+    if (before !== undefined && sameSaying(before, observed)) continue
+    draft.write({ table: 'observed', id: task.id, value: observed })
+  }
+}
+
+/** Readiness counts from when this leader first heard of it, in one attempt; agents' clocks are not compared. */
+function observe(status: TaskStatus, before: Observed | undefined, context: { agent: AgentId; now: Millis }): Observed {
+  const sameAttempt = before?.attempt === status.attempt
+  const readySince = status.ready ? ((sameAttempt ? before?.readySince : null) ?? context.now) : null
+  return { ...status, agent: context.agent, readySince, updatedAt: context.now }
+}
+
+function sameSaying(a: Observed, b: Observed): boolean {
+  return JSON.stringify({ ...a, updatedAt: 0 }) === JSON.stringify({ ...b, updatedAt: 0 })
+}
+
+export type Admission = { readonly admitted: 'Yes' } | { readonly admitted: 'No'; readonly reason: string }
+
+/**
+ * Registers an agent that said hello. An agent whose state directory was lost cannot know what it started,
+ * so its tasks are Lost rather than started again; a second one beside a connected first is a clone, and refused.
+ */
+export function takeHello(hello: Hello, connected: 'Yes' | 'No', context: { cluster: Cluster; draft: Draft; now: Millis }): Admission {
+  const { cluster, draft, now } = context
+  const known = cluster.agents.get(hello.agent.id)
+  const replaced = known !== undefined && known.instance !== hello.agent.instance
+  if (replaced && connected === 'Yes')
+    return { admitted: 'No', reason: `an agent named ${known.id} with another state directory is connected; give this one another name` }
+  if (replaced) loseTasks(hello.agent.id, context)
+  const record: AgentRecord = { ...hello.agent, joinedAt: known?.joinedAt ?? now }
+  if (JSON.stringify(record) !== JSON.stringify(known)) draft.write({ table: 'agents', id: record.id, value: record })
+  takeStatuses(hello.tasks, hello.agent.id, context)
+  draft.placing = true
+  return { admitted: 'Yes' }
+}
+
+function loseTasks(agent: AgentId, { cluster, draft, now }: { cluster: Cluster; draft: Draft; now: Millis }): void {
+  for (const { task, observed } of cluster.tasksOfAgent(agent)) {
+    if (observed !== undefined && TERMINAL.has(observed.phase)) continue
+    const base: Omit<Observed, 'phase' | 'reasons'> = observed ?? {
+      task: task.id,
+      attempt: 0,
+      ready: false,
+      failures: 0,
+      backoffUntil: null,
+      startedAt: null,
+      attempts: [],
+      agent,
+      readySince: null,
+      updatedAt: now,
+    }
+    const reasons = [{ code: 'AgentReplaced', message: `${agent} came back with an empty state directory`, count: 1 }]
+    draft.write({
+      table: 'observed',
+      id: task.id,
+      value: { ...base, phase: 'Lost', ready: false, readySince: null, reasons, updatedAt: now },
+    })
+  }
+}

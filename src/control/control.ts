@@ -1,0 +1,128 @@
+import type { GitRepository } from '../git/git-backend.ts'
+import type { Clock } from '../lib/clock.ts'
+import { isAbort } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
+import { must } from '../lib/must.ts'
+import { SyncPolicy } from '../model/manifest.ts'
+import type { AppRecord, AppSource } from '../model/records.ts'
+import type { Store } from '../store/store.ts'
+import type { AgentGate } from './agent-gate.ts'
+import type { ControlPlane } from './control-plane.ts'
+import { RequestError } from './control-plane.ts'
+import { campaignAndLead, type LeadingTerm } from './lead.ts'
+import { type ClusterIdentity, clusterIdentity } from './load.ts'
+import { LogTickets } from './log-tickets.ts'
+import { createRequests } from './requests.ts'
+import { inTurn, Source, type SourceDeps } from './source.ts'
+import type { TurnContext } from './turn.ts'
+
+export interface ControlDeps extends SourceDeps {
+  readonly store: Store
+  readonly clock: Clock
+  readonly log: Logger
+  readonly newId: () => string
+  readonly version: string
+  /** The implicit App of the command line; it owns what its path holds. */
+  readonly app: { readonly name: string; readonly source: AppSource }
+}
+
+/** What one term holds open beside its memory. */
+export interface Leading extends LeadingTerm {
+  readonly sources: ReadonlyMap<string, Source>
+  readonly signal: AbortSignal
+}
+
+export interface Control {
+  readonly plane: ControlPlane
+  readonly gate: AgentGate
+  /** Campaigns and leads until the signal aborts; resolves when everything it started has ended. */
+  run(signal: AbortSignal): Promise<void>
+}
+
+/** The control plane of one process: stands by or leads, and answers for whoever leads here. */
+export async function createControl(deps: ControlDeps): Promise<Control> {
+  const identity = await clusterIdentity(deps.store, { id: deps.newId(), createdAt: deps.clock.now() })
+  const state: { leading: Leading | null } = { leading: null }
+  const tickets = new LogTickets()
+  const leading = (): Leading => {
+    if (state.leading === null) throw new RequestError('Unavailable', 'this control plane does not lead yet; try again in a moment')
+    return state.leading
+  }
+  return {
+    plane: createRequests({ ...deps, identity, leading, tickets }),
+    gate: createGate(leading, deps, tickets),
+    run: (signal) => run(deps, { signal, set: (next) => (state.leading = next) }),
+  }
+}
+
+export type { ClusterIdentity }
+
+async function run(deps: ControlDeps, options: { signal: AbortSignal; set: (leading: Leading | null) => void }): Promise<void> {
+  const running = new Set<Promise<void>>()
+  await campaignAndLead(deps, {
+    signal: options.signal,
+    started: (term, signal) => {
+      const source = new Source(deps.app.name, term, deps)
+      options.set({ ...term, sources: new Map([[deps.app.name, source]]), signal })
+      running.add(followSource(deps, { term, source, signal }))
+    },
+    ended: () => options.set(null),
+  })
+  await Promise.all(running)
+}
+
+/** A source that ends early would leave the app behind git without a word. */
+async function followSource(
+  deps: ControlDeps,
+  { term, source, signal }: { term: LeadingTerm; source: Source; signal: AbortSignal },
+): Promise<void> {
+  try {
+    await inTurn(term, (turn) => adoptApp(deps.app, turn))
+    await source.run(signal)
+  } catch (error) {
+    if (!signal.aborted && !isAbort(error, signal)) throw error
+  }
+}
+
+/** Writes the app on first start; later starts may point it at another place without losing what runs. */
+function adoptApp(app: ControlDeps['app'], { term, draft, now }: TurnContext): void {
+  const known = term.cluster.apps.get(app.name)
+  const fresh: AppRecord = {
+    name: app.name,
+    source: app.source,
+    policy: SyncPolicy.parse({}),
+    createdAt: now,
+    observedRevision: null,
+    lastAttemptedRevision: null,
+    lastAppliedRevision: null,
+    lastRevisionId: 0,
+    problems: [],
+    holds: [],
+  }
+  const value = known === undefined ? fresh : { ...known, source: app.source }
+  if (JSON.stringify(value) !== JSON.stringify(known)) draft.write({ table: 'apps', id: app.name, value })
+}
+
+function createGate(leading: () => Leading, deps: ControlDeps, tickets: LogTickets): AgentGate {
+  return {
+    accept: async (channel) => leading().term.hub.serve(channel),
+    async *tree(oid, signal) {
+      const kept = await deps.trees.open(oid)
+      yield* kept ?? (await repack(oid, leading(), deps, signal))
+    },
+    receiveLogs: (ticket, lines) => tickets.deliver(ticket, lines),
+  }
+}
+
+/** A tree this control plane has not kept, as after a fail-over: git still has it. */
+async function repack(
+  oid: Parameters<AgentGate['tree']>[0],
+  { sources }: Leading,
+  deps: ControlDeps,
+  signal: AbortSignal,
+): Promise<AsyncIterable<Uint8Array>> {
+  const source = must(sources.values().next().value, 'an app has a source')
+  const repo: GitRepository = await source.repository()
+  await deps.trees.put(oid, deps.packTree(repo, oid, signal))
+  return must(await deps.trees.open(oid), `tree ${oid} was kept`)
+}

@@ -1,0 +1,122 @@
+import type { AgentStanding } from '../core/task-state.ts'
+import type { Channel } from '../lib/channel.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { AgentId, Epoch, TaskId } from '../model/ids.ts'
+import type { AgentFrame, Assignment, ServerFrame } from '../model/protocol.ts'
+import type { TaskStatus } from '../model/task.ts'
+
+/** Silence after which an agent gets no new work, and after which its tasks' state is unknown. */
+const SUSPECT_AFTER_MS = 15_000
+const UNREACHABLE_AFTER_MS = 40_000
+
+export type Hello = Extract<AgentFrame, { type: 'hello' }>
+export type AgentChannel = Channel<ServerFrame, AgentFrame>
+
+/** What agents say, in the order it arrived; the loop takes it turn by turn. */
+export type AgentInput =
+  | { readonly type: 'hello'; readonly channel: AgentChannel; readonly hello: Hello }
+  | {
+      readonly type: 'report'
+      readonly agent: AgentId
+      readonly channel: AgentChannel
+      readonly seq: number
+      readonly statuses: readonly TaskStatus[]
+    }
+
+interface Session {
+  readonly channel: AgentChannel
+  /** False until the full set was sent: deltas before it would mean nothing. */
+  synced: 'No' | 'Yes'
+}
+
+/**
+ * Connections of agents and how long they have been silent. Lives for one term of leadership: nothing here is
+ * durable, and a new leader starts with a grace in which nobody counts as silent.
+ */
+export class Hub {
+  readonly #clock: Clock
+  readonly #post: (input: AgentInput) => void
+  readonly #sessions = new Map<AgentId, Session>()
+  readonly #lastSeen = new Map<AgentId, number>()
+  readonly #since: number
+
+  constructor(clock: Clock, post: (input: AgentInput) => void) {
+    this.#clock = clock
+    this.#post = post
+    this.#since = clock.monotonic()
+  }
+
+  /** Reads one connection until it ends; resolves then. */
+  async serve(channel: AgentChannel): Promise<void> {
+    let agent: AgentId | null = null
+    for await (const frame of channel.frames()) {
+      if (frame.type === 'hello') {
+        agent = frame.agent.id
+        this.#lastSeen.set(agent, this.#clock.monotonic())
+        this.#post({ type: 'hello', channel, hello: frame })
+      } else if (agent === null) {
+        channel.close('the first frame must be hello')
+      } else {
+        this.#lastSeen.set(agent, this.#clock.monotonic())
+        if (frame.type === 'report') this.#post({ type: 'report', agent, channel, seq: frame.seq, statuses: frame.statuses })
+      }
+    }
+    if (agent !== null && this.#sessions.get(agent)?.channel === channel) this.#sessions.delete(agent)
+  }
+
+  /** From now on this connection is the agent's; an earlier one is closed. */
+  admit(agent: AgentId, channel: AgentChannel): void {
+    const before = this.#sessions.get(agent)
+    if (before !== undefined && before.channel !== channel) before.channel.close('a newer connection of this agent took over')
+    this.#sessions.set(agent, { channel, synced: 'No' })
+  }
+
+  isCurrent(agent: AgentId, channel: AgentChannel): boolean {
+    return this.#sessions.get(agent)?.channel === channel
+  }
+
+  isConnected(agent: AgentId): boolean {
+    return this.#sessions.has(agent)
+  }
+
+  /** The whole set after a hello, a delta from then on; nothing to an agent that is away, for it will say hello. */
+  sendOrders(
+    agent: AgentId,
+    orders: { epoch: Epoch; all: () => readonly Assignment[]; changed: readonly Assignment[]; gone: readonly TaskId[] },
+  ): void {
+    const session = this.#sessions.get(agent)
+    if (session === undefined) return
+    const full = session.synced === 'No'
+    const tasks = full ? orders.all() : orders.changed
+    session.synced = 'Yes'
+    if (!full && tasks.length === 0 && orders.gone.length === 0) return
+    session.channel.send({ type: 'assignments', epoch: orders.epoch, full, tasks: [...tasks], gone: full ? [] : [...orders.gone] })
+  }
+
+  /** Agents that said hello and have not yet been sent their whole set. */
+  unsynced(): AgentId[] {
+    return [...this.#sessions].filter(([, session]) => session.synced === 'No').map(([agent]) => agent)
+  }
+
+  send(agent: AgentId, frame: ServerFrame): 'Sent' | 'NotConnected' {
+    const session = this.#sessions.get(agent)
+    session?.channel.send(frame)
+    return session === undefined ? 'NotConnected' : 'Sent'
+  }
+
+  standing(agent: AgentId): AgentStanding {
+    if (this.#sessions.has(agent)) return this.#byAge(agent, 'Ready')
+    return this.#byAge(agent, 'Suspect')
+  }
+
+  #byAge(agent: AgentId, atBest: AgentStanding): AgentStanding {
+    const silent = this.#clock.monotonic() - (this.#lastSeen.get(agent) ?? this.#since)
+    if (silent >= UNREACHABLE_AFTER_MS) return 'Unreachable'
+    return silent >= SUSPECT_AFTER_MS ? 'Suspect' : atBest
+  }
+
+  closeAll(reason: string): void {
+    for (const { channel } of this.#sessions.values()) channel.close(reason)
+    this.#sessions.clear()
+  }
+}

@@ -1,0 +1,51 @@
+import { createReadStream } from 'node:fs'
+import { access, mkdir, open, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Oid } from '../model/ids.ts'
+
+/** Packed trees by oid, kept by the control plane so that tasks can be shipped while git is away. */
+export interface TreeStore {
+  has(tree: Oid): Promise<'Yes' | 'No'>
+  put(tree: Oid, packed: AsyncIterable<Uint8Array>): Promise<void>
+  /** Null when it was never put. */
+  open(tree: Oid): Promise<AsyncIterable<Uint8Array> | null>
+}
+
+/** One file a tree; a half-written one is never seen, for it gets its name by rename. */
+export function createFileTreeStore(directory: string): TreeStore {
+  const fileOf = (tree: Oid) => join(directory, `${tree}.pack`)
+  const exists = async (tree: Oid) => {
+    try {
+      await access(fileOf(tree))
+      return true
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+      throw error
+    }
+  }
+  return {
+    has: async (tree) => ((await exists(tree)) ? 'Yes' : 'No'),
+    async put(tree, packed) {
+      await mkdir(directory, { recursive: true, mode: 0o700 })
+      const temporary = `${fileOf(tree)}.${process.pid}.tmp`
+      try {
+        await write(temporary, packed)
+        await rename(temporary, fileOf(tree))
+      } catch (error) {
+        await rm(temporary, { force: true })
+        throw error
+      }
+    },
+    open: async (tree) => ((await exists(tree)) ? createReadStream(fileOf(tree)) : null),
+  }
+}
+
+async function write(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  const file = await open(path, 'w', 0o600)
+  try {
+    for await (const chunk of chunks) await file.write(chunk)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,109 @@
+import type { Millis, RunId, TaskId } from '../model/ids.ts'
+import { parseWorkloadKey } from '../model/ids.ts'
+import type { JobSpec } from '../model/manifest.ts'
+import type { Run } from '../model/records.ts'
+import type { WorkloadState } from './health.ts'
+import { restartDelay } from './restart.ts'
+import { hasFailed, isLive, isTerminal, type TaskState } from './task-state.ts'
+
+export interface JobPlan {
+  /** The run as it should be recorded now; null when there is nothing to record. */
+  readonly run: Run | null
+  readonly create: readonly { slot: string; run: RunId; maxRestarts: number }[]
+  readonly stop: readonly TaskId[]
+  readonly wakeAt: Millis | null
+}
+
+/**
+ * OncePerSpec: a template that has a run, ended or not, is never run again, for the run's name holds the digest.
+ * A new template is a new run, and supersedes one that still goes on.
+ */
+export function runIdOf(state: WorkloadState): RunId {
+  const { namespace, name } = parseWorkloadKey(state.record.key)
+  return `${namespace}-${name}-${state.record.templateDigest.slice(0, 10)}` as RunId
+}
+
+/** One look at a Job: its run, which attempts to add, which tasks to stop. */
+export function planJob(state: WorkloadState, spec: JobSpec, now: Millis): JobPlan {
+  const foreign = state.tasks.filter((task) => isLive(task) && task.task.run !== runIdOf(state)).map((task) => task.task.id)
+  const run = state.run ?? newRun(state, now)
+  const mine = state.tasks.filter((task) => task.task.run === run.id)
+  if (run.finishedAt !== null)
+    return { run: null, create: [], stop: [...foreign, ...mine.filter(isLive).map((task) => task.task.id)], wakeAt: null }
+  if (state.unmet.length > 0 && mine.length === 0) return { run, create: [], stop: foreign, wakeAt: null }
+  const step = stepRun(run, spec, { tasks: mine, now })
+  return { ...step, stop: [...foreign, ...step.stop] }
+}
+
+/** What a run looks like when another one takes its place. */
+export function supersede(run: Run, tasks: readonly TaskState[], now: Millis): Run {
+  return { ...run, phase: 'Failed', reason: 'Superseded', finishedAt: now, attempts: attemptsOf(tasks) }
+}
+
+function newRun(state: WorkloadState, now: Millis): Run {
+  return {
+    id: runIdOf(state),
+    workload: state.record.key,
+    app: state.record.app,
+    trigger: 'Sync',
+    phase: 'Pending',
+    exitCode: null,
+    reason: null,
+    createdAt: now,
+    startedAt: null,
+    finishedAt: null,
+    inputsDigest: state.record.inputsDigest,
+    templateDigest: state.record.templateDigest,
+    revision: state.record.revision,
+    attempts: [],
+  }
+}
+
+function stepRun(run: Run, spec: JobSpec, context: { tasks: readonly TaskState[]; now: Millis }): JobPlan {
+  const { tasks, now } = context
+  const succeeded = tasks.filter((task) => task.observed?.phase === 'Succeeded').length
+  const failures = failuresOf(tasks)
+  const active = tasks.filter((task) => isLive(task))
+  const progressed: Run = { ...run, phase: 'Running', startedAt: run.startedAt ?? now, attempts: attemptsOf(tasks) }
+  const stop = active.map((task) => task.task.id)
+  if (succeeded >= spec.completions)
+    return { run: { ...progressed, phase: 'Succeeded', exitCode: 0, reason: 'Completed', finishedAt: now }, create: [], stop, wakeAt: null }
+  if (failures > spec.backoffLimit) return { run: failed(progressed, now), create: [], stop, wakeAt: null }
+  const missing = Math.min(spec.parallelism, spec.completions - succeeded) - active.length
+  const due = retryAt(tasks, failures)
+  if (missing <= 0 || due > now) return { run: progressed, create: [], stop: [], wakeAt: missing > 0 ? due : null }
+  const slots = freeSlots(tasks, missing)
+  const maxRestarts = spec.backoffLimit - failures
+  return { run: progressed, create: slots.map((slot) => ({ slot, run: run.id, maxRestarts })), stop: [], wakeAt: null }
+}
+
+function failed(run: Run, now: Millis): Run {
+  const last = run.attempts.at(-1)
+  return { ...run, phase: 'Failed', exitCode: last?.exitCode ?? null, reason: 'BackoffLimitExceeded', finishedAt: now }
+}
+
+/** One counter over in-place restarts and placements: every failed attempt, and every task that never got to one. */
+function failuresOf(tasks: readonly TaskState[]): number {
+  return tasks.reduce((sum, task) => sum + Math.max(task.observed?.failures ?? 0, hasFailed(task) ? 1 : 0), 0)
+}
+
+function retryAt(tasks: readonly TaskState[], failures: number): Millis {
+  const ended = tasks.filter((task) => isTerminal(task) && hasFailed(task)).map((task) => task.observed?.updatedAt ?? 0)
+  return ended.length === 0 ? 0 : Math.max(...ended) + restartDelay(failures)
+}
+
+/** Completion numbers that neither succeeded nor run now, smallest first. */
+function freeSlots(tasks: readonly TaskState[], count: number): string[] {
+  const taken = new Set(tasks.filter((task) => isLive(task) || task.observed?.phase === 'Succeeded').map((task) => task.task.slot))
+  const slots: string[] = []
+  for (let slot = 0; slots.length < count; slot += 1) {
+    if (!taken.has(String(slot))) slots.push(String(slot))
+  }
+  return slots
+}
+
+function attemptsOf(tasks: readonly TaskState[]): Run['attempts'] {
+  return tasks
+    .flatMap(({ task, observed }) => (observed?.attempts ?? []).map((attempt) => ({ ...attempt, task: task.id, index: Number(task.slot) })))
+    .sort((a, b) => a.finishedAt - b.finishedAt || (a.task < b.task ? -1 : 1))
+}

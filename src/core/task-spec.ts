@@ -1,0 +1,93 @@
+import { parseWorkloadKey } from '../model/ids.ts'
+import type { Task } from '../model/task.ts'
+import type { TaskSpec, UnitSpec, VolumeSpec } from '../model/task-spec.ts'
+import type { ContainerSpec, EnvVar, ProcessSpec, TemplateSpec, Volume } from '../model/template.ts'
+import type { WorkloadVersion } from '../model/version.ts'
+import { driverOf } from './schedule/requirements.ts'
+
+/** What an agent needs to run one task: the version's template with the task's own slot, ports and identity filled in. */
+export function taskSpec(task: Task, version: WorkloadVersion): TaskSpec {
+  const template = version.spec.template.spec
+  return {
+    driver: driverOf(template),
+    units: units(template).map((unit) => unitSpec(unit, task, version)),
+    volumes: template.volumes.map((volume) => volumeSpec(volume, version)),
+    hostNetwork: template.hostNetwork,
+    restartPolicy: template.restartPolicy ?? (version.kind === 'Job' ? 'OnFailure' : 'Always'),
+    maxRestarts: task.maxRestarts,
+    gracePeriodSeconds: template.terminationGracePeriodSeconds,
+    labels: { app: task.app, namespace: version.namespace, workload: version.name, ...labelsOf(version) },
+  }
+}
+
+function units(template: TemplateSpec): readonly (ContainerSpec | ProcessSpec)[] {
+  return template.containers ?? template.processes ?? []
+}
+
+function labelsOf(version: WorkloadVersion): Record<string, string> {
+  return Object.fromEntries(Object.entries(version.spec.template.metadata.labels).map(([key, value]) => [`label/${key}`, value]))
+}
+
+function unitSpec(unit: ContainerSpec | ProcessSpec, task: Task, version: WorkloadVersion): UnitSpec {
+  const { limits } = unit.resources
+  return {
+    name: unit.name,
+    ...('image' in unit ? { image: unit.image } : {}),
+    imagePullPolicy: 'image' in unit ? unit.imagePullPolicy : 'IfNotPresent',
+    command: unit.command,
+    args: unit.args,
+    env: environment(unit, task, version),
+    ...(unit.workingDir === undefined ? {} : { workingDir: unit.workingDir }),
+    ...(unit.user === undefined ? {} : { user: unit.user }),
+    limits: {
+      ...(limits.cpu === undefined ? {} : { cpuMillis: limits.cpu }),
+      ...(limits.memory === undefined ? {} : { memoryBytes: limits.memory }),
+    },
+    ...('isolation' in unit && unit.isolation !== undefined ? { isolation: unit.isolation } : {}),
+    ports: ports(unit, task),
+    mounts: 'volumeMounts' in unit ? unit.volumeMounts.map(({ name, ...mount }) => ({ volume: name, ...mount })) : [],
+    artifacts: unit.artifacts.flatMap(({ git, destination }) => {
+      const tree = version.trees[git]
+      return tree === undefined ? [] : [{ tree, destination }]
+    }),
+    ...(unit.fake === undefined ? {} : { fake: unit.fake }),
+  }
+}
+
+function ports(unit: ContainerSpec | ProcessSpec, task: Task): UnitSpec['ports'] {
+  return unit.ports.map((port) => ({
+    name: port.name,
+    ...('containerPort' in port ? { containerPort: port.containerPort } : {}),
+    hostPort: task.ports[port.name] ?? port.hostPort,
+    protocol: port.protocol,
+  }))
+}
+
+/** Drover's own names come last, so no manifest can pretend to be another task. */
+function environment(unit: ContainerSpec | ProcessSpec, task: Task, version: WorkloadVersion): Record<string, string> {
+  const { namespace, name } = parseWorkloadKey(task.workload)
+  const from = unit.envFrom.flatMap(({ prefix = '', configMapRef }) =>
+    Object.entries(version.configs[configMapRef.name] ?? {}).map(([key, value]) => [`${prefix}${key}`, value] as const),
+  )
+  return {
+    ...Object.fromEntries(from),
+    ...Object.fromEntries(unit.env.map((variable) => [variable.name, envValue(variable, version)])),
+    ...Object.fromEntries(ports(unit, task).map((port) => [`PORT_${port.name.toUpperCase().replaceAll('-', '_')}`, String(port.hostPort)])),
+    DROVER_APP: task.app,
+    DROVER_NAMESPACE: namespace,
+    DROVER_WORKLOAD: name,
+    DROVER_TASK: task.id,
+    DROVER_SLOT: task.slot,
+    DROVER_REVISION: task.revision,
+  }
+}
+
+function envValue(variable: EnvVar, version: WorkloadVersion): string {
+  const ref = variable.valueFrom?.configMapKeyRef
+  return ref === undefined ? (variable.value ?? '') : (version.configs[ref.name]?.[ref.key] ?? '')
+}
+
+function volumeSpec(volume: Volume, version: WorkloadVersion): VolumeSpec {
+  if (volume.configMap === undefined) return { type: 'emptyDir', name: volume.name }
+  return { type: 'files', name: volume.name, files: version.configs[volume.configMap.name] ?? {} }
+}

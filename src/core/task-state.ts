@@ -1,0 +1,52 @@
+import type { Millis } from '../model/ids.ts'
+import { type Observed, type Task, type TaskPhase, TERMINAL } from '../model/task.ts'
+
+/** A task as the leader knows it: what is wanted, and what its agent last said. */
+export interface TaskState {
+  readonly task: Task
+  readonly observed: Observed | undefined
+}
+
+/** How far an agent's silence has gone; see the failure detector in `control/hub`. */
+export type AgentStanding = 'Ready' | 'Suspect' | 'Unreachable'
+
+export function isTerminal(state: TaskState): boolean {
+  return state.observed === undefined ? false : TERMINAL.has(state.observed.phase)
+}
+
+/** Wanted and not ended: it counts against `replicas` and `maxSurge`. */
+export function isLive(state: TaskState): boolean {
+  return state.task.desired === 'run' && !isTerminal(state)
+}
+
+/** It may still hold ports, memory and names on its machine. */
+export function occupies(state: TaskState): boolean {
+  return state.task.agent !== null && !isTerminal(state)
+}
+
+/** When it counts as available: ready for `minReadyMs` on the leader's clock. Null while it is not ready. */
+export function availableAt(state: TaskState, minReadyMs: Millis): Millis | null {
+  const since = state.observed?.readySince ?? null
+  return since === null || state.observed?.phase !== 'Running' ? null : since + minReadyMs
+}
+
+export function isAvailable(state: TaskState, minReadyMs: Millis, now: Millis): boolean {
+  const at = availableAt(state, minReadyMs)
+  return at !== null && at <= now && isLive(state)
+}
+
+/** It ended, or was refused, without having been told to stop. */
+export function hasFailed(state: TaskState): boolean {
+  const phase = state.observed?.phase
+  return phase === 'Failed' || phase === 'Rejected' || phase === 'Lost'
+}
+
+/** The phase people see. An agent that is silent for long makes its tasks `Unknown`, never failed. */
+export function phaseOf(state: TaskState, standing: AgentStanding): TaskPhase {
+  const { task, observed } = state
+  if (task.agent === null) return task.desired === 'stop' ? 'Stopped' : 'Pending'
+  if (observed !== undefined && TERMINAL.has(observed.phase)) return observed.phase
+  if (standing === 'Unreachable') return 'Unknown'
+  if (task.desired === 'stop') return 'Stopping'
+  return observed?.phase ?? 'Assigned'
+}
