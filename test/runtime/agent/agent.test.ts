@@ -266,6 +266,42 @@ it('does not start a task whose intent it cannot write down, and does when the d
   await agent.end()
 })
 
+it('writes down what it is about to start before it does', async () => {
+  const { clock, hub, startAgent, journal } = createWorld()
+  const written: unknown[] = []
+  hub.assign('web-0', fakeSpec({ crashAfterSeconds: 1 }))
+  const agent = startAgent({
+    driver: (real) => ({
+      ...real,
+      start: async (attempt, spec, files) => {
+        const { entries } = await journal.load()
+        written.push(entries.map(({ state }) => ({ task: state.task, attempt: state.attempt, phase: state.life.phase })))
+        return await real.start(attempt, spec, files)
+      },
+    }),
+  })
+  await clock.runUntil(() => hub.status('web-0')?.attempt === 3, MINUTE)
+  expect(written).toEqual([1, 2].map((attempt) => [{ task: 'web-0', attempt, phase: 'Starting' }]))
+  await agent.end()
+})
+
+it.each(['while the agent is away', 'before its eyes'])('records as lost what somebody removed %s', async (when) => {
+  const { clock, hub, startAgent, machine } = createWorld()
+  hub.assign('web-0', fakeSpec({}, { restartPolicy: 'OnFailure', maxRestarts: 1 }))
+  const first = startAgent()
+  await clock.runUntil(() => hub.status('web-0')?.phase === 'Running', MINUTE)
+  if (when === 'before its eyes') hub.disconnect()
+  else await first.end()
+  await machine.remove(ref('web-0', 1))
+  const second = when === 'before its eyes' ? first : startAgent()
+  if (when === 'before its eyes') hub.stop('web-0')
+  await clock.advance(MINUTE)
+  const expected = when === 'before its eyes' ? { phase: 'Stopped', attempt: 1 } : { phase: 'Running', attempt: 2, failures: 1 }
+  expect(hub.status('web-0')).toMatchObject(expected)
+  expect(hub.status('web-0')?.attempts).toMatchObject([{ attempt: 1, exitCode: null }])
+  await second.end()
+})
+
 it('starts no more at once than the machine is to bear', async () => {
   const { clock, hub, startAgent } = createWorld()
   let under = 0
