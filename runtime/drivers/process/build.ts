@@ -1,0 +1,106 @@
+import { chmod, lstat, mkdir, rm, writeFile } from 'node:fs/promises'
+import { TerminalError } from '../../../src/lib/errors.ts'
+import type { TaskSpec, UnitSpec } from '../../../src/model/task-spec.ts'
+import type { AttemptRef, PreparedFiles } from '../../driver.ts'
+import type { Intent } from './attempt.ts'
+import { createLeaves, type Leaf, leavesOf, removeLeaves } from './cgroup.ts'
+import type { Context } from './context.ts'
+import type { Facts } from './facts.ts'
+import { writeDurably } from './files.ts'
+import { type AttemptPaths, keyOf, MARK_VARIABLE, markOf, pathsOf } from './names.ts'
+import { accountFor, commandOf, DEFAULT_PATH, programFor, unitOf, workingDirOf } from './policy.ts'
+import { EXIT_BLANKS, shimScript } from './script.ts'
+import type { Account } from './users.ts'
+import { furnish, type Home, homeIn } from './work.ts'
+
+/** `setpriv` and its options: never more rights than at the start, and another user's at most with its groups. */
+function wrapperFor(account: Account | null, { setpriv }: Facts): string[] {
+  if (setpriv === null) return []
+  if (account === null) return [setpriv, '--no-new-privs']
+  const groups = account.listed ? '--init-groups' : '--clear-groups'
+  const ids = [`--reuid=${account.uid}`, `--regid=${account.gid}`, groups]
+  return [setpriv, ...ids, '--inh-caps=-all', '--bounding-set=-all', '--no-new-privs']
+}
+
+interface Build {
+  readonly ref: AttemptRef
+  readonly unit: UnitSpec
+  readonly paths: AttemptPaths
+  readonly facts: Facts
+  readonly account: Account | null
+  readonly leaves: readonly Leaf[]
+}
+
+function envFor(context: Context, { ref, unit }: Build, home: Home): Record<string, string> {
+  const own = { DROVER_TASK: ref.task, DROVER_ATTEMPT: String(ref.attempt), [MARK_VARIABLE]: markOf(context.layout, ref) }
+  return { PATH: DEFAULT_PATH, LANG: 'C.UTF-8', ...context.env, HOME: home.work, TMPDIR: home.tmp, ...unit.env, ...own }
+}
+
+/** Homes of other users lie outside the state directory, which they may not enter; nobody else may own that place. */
+async function foreignHome(context: Context, paths: AttemptPaths, uid: number): Promise<Home> {
+  await mkdir(context.layout.foreign, { recursive: true, mode: 0o711 })
+  const found = await lstat(context.layout.foreign)
+  if (!found.isDirectory() || found.uid !== uid) {
+    throw new TerminalError('WorkDirTaken', `${context.layout.foreign} belongs to somebody else`)
+  }
+  await chmod(context.layout.foreign, 0o711)
+  await mkdir(paths.foreignHome, { mode: 0o711 })
+  await chmod(paths.foreignHome, 0o711)
+  return homeIn(paths.foreignHome)
+}
+
+async function build(context: Context, plan: Build, files: PreparedFiles): Promise<void> {
+  const { ref, unit, paths, facts, account } = plan
+  await mkdir(paths.logs, { recursive: true, mode: 0o700 })
+  const home = account === null ? homeIn(paths.dir) : await foreignHome(context, paths, facts.uid)
+  await furnish(home, unit, files, account)
+  const cwd = workingDirOf(unit, home.work)
+  if (!(await lstat(cwd).catch(() => null))) throw new TerminalError('BadWorkingDir', `no directory ${cwd}`)
+  const command = [await programFor(unit, context.policy, cwd), ...commandOf(unit).slice(1)]
+  const joins = await createLeaves(plan.leaves, unit.limits, context.policy.maxPids)
+  const shape = { dir: paths.dir, stdout: paths.stdout, stderr: paths.stderr, cwd, joins, command }
+  const script = shimScript({ ...shape, wrapper: wrapperFor(account, facts), env: envFor(context, plan, home) })
+  const secret = { mode: 0o600 }
+  await Promise.all([
+    writeFile(paths.script, script, secret),
+    writeFile(paths.exit, EXIT_BLANKS, secret),
+    writeFile(paths.stdout, '', secret),
+    writeFile(paths.stderr, '', secret),
+  ])
+  const intent: Intent = {
+    task: ref.task,
+    attempt: ref.attempt,
+    unit: unit.name,
+    boot: facts.boot,
+    cgroups: joins.length > 0,
+    createdAt: context.clock.now(),
+  }
+  await writeDurably(paths.intent, JSON.stringify(intent))
+}
+
+/** Takes what an interrupted or failed build has made. */
+async function clear(context: Context, paths: AttemptPaths, leaves: readonly Leaf[]): Promise<void> {
+  await removeLeaves(leaves, context.clock)
+  await rm(paths.foreignHome, { recursive: true, force: true })
+  await rm(paths.dir, { recursive: true, force: true })
+}
+
+/**
+ * Makes everything an attempt needs but its start. The intent is written last: without one no shim was ever asked for,
+ * so what an interrupted build left can be thrown away.
+ * @throws TerminalError with what is wrong with the spec; nothing is left then.
+ */
+export async function buildAttempt(context: Context, ref: AttemptRef, spec: { task: TaskSpec; files: PreparedFiles }): Promise<void> {
+  const paths = pathsOf(context.layout, ref)
+  const unit = unitOf(spec.task)
+  const facts = await context.facts()
+  const account = await accountFor(unit, context.policy, facts)
+  const leaves = unit.isolation === 'none' ? [] : leavesOf(facts.cgroups, keyOf(ref))
+  await clear(context, paths, leaves)
+  try {
+    await build(context, { ref, unit, paths, facts, account, leaves }, spec.files)
+  } catch (error) {
+    await clear(context, paths, leaves)
+    throw error
+  }
+}

@@ -1,0 +1,174 @@
+import { readdir, rm } from 'node:fs/promises'
+import type { Clock } from '../../../src/lib/clock.ts'
+import { messageOf, RetryableError, TerminalError } from '../../../src/lib/errors.ts'
+import type { Logger } from '../../../src/lib/log.ts'
+import type { TaskSpec } from '../../../src/model/task-spec.ts'
+import type { AttemptRef, Capabilities, Driver, Exit, Handle, Usage } from '../../driver.ts'
+import { claimForAgent, readIntent, readResult } from './attempt.ts'
+import { leafUsage } from './cgroup.ts'
+import { type Context, type LogLimits, leaves, look, once } from './context.ts'
+import { type Facts, probeFacts } from './facts.ts'
+import { nullOn } from './files.ts'
+import { Launcher } from './launcher.ts'
+import { DEFAULT_LOG_LIMITS, rotateIfLarge } from './log-rotate.ts'
+import { readLogs } from './logs.ts'
+import { handleOf, keyOf, layoutOf, pathsOf, refOf } from './names.ts'
+import {
+  accountFor,
+  checkIsolation,
+  DEFAULT_PATH,
+  DEFAULT_POLICY,
+  isOfTheMachine,
+  type ProcessPolicy,
+  programFor,
+  unitOf,
+} from './policy.ts'
+import { usageOf } from './proc.ts'
+import { exitOf, settle } from './settle.ts'
+import { startAttempt } from './start.ts'
+import { emptyTrash, removeAttempt, stopAttempt } from './stop.ts'
+import { DirectoryWatch } from './watch.ts'
+
+export interface ProcessDriverOptions {
+  /** Absolute path without newlines; this driver's alone, one driver at a time. */
+  readonly stateDir: string
+  /** Name of the agent; cgroups carry it. */
+  readonly agent: string
+  readonly clock: Clock
+  readonly log: Logger
+  readonly policy: Partial<ProcessPolicy> & Pick<ProcessPolicy, 'allowed'>
+  readonly logLimits?: LogLimits
+  /** The agent's own environment, of which a task gets LANG and TZ and nothing else. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+}
+
+/** How often a waiting driver looks where no event says so: for a killed shim and for large logs. Milliseconds. */
+const WAIT_POLL_MS = 2_000
+const SILENT_POLL_MS = 250
+const INHERITED = ['LANG', 'TZ'] as const
+
+/**
+ * Runs plain processes: each is started through a shim that outlives the agent and keeps its exit code on disk.
+ * Nothing runs unless `policy.allowed`.
+ */
+export function createProcessDriver(options: ProcessDriverOptions): Driver {
+  const context = contextOf(options)
+  const { starting } = context
+  if (context.policy.allowed) context.launcher.warm()
+  return {
+    fingerprint: () => fingerprint(context),
+    prepare: (spec) => prepare(context, spec),
+    start: async (ref, spec, files) => {
+      checkAllowed(context)
+      await once(starting, keyOf(ref), () => startAttempt(context, ref, { task: spec, files }))
+      return handleOf(ref)
+    },
+    recover: (ref) => recover(context, ref),
+    wait: (handle, signal) => wait(context, handle, signal),
+    ready: async (handle) => (await look(context, handle)).verdict.state === 'running',
+    stop: (handle, graceMs) => stopAttempt(context, handle, graceMs),
+    remove: (ref) => removeAttempt(context, ref),
+    logs: (handle, query, signal) => readLogs(context, handle, { ...query, signal }),
+    stats: (handle) => stats(context, handle),
+    owned: () => owned(context),
+    close: () => context.launcher.close(),
+  }
+}
+
+function contextOf(options: ProcessDriverOptions): Context {
+  const { stateDir, agent, clock, log, env = process.env } = options
+  if (stateDir.includes('\n')) throw new Error('a state directory cannot have a newline in its path')
+  const layout = layoutOf(stateDir)
+  const known: { facts: Promise<Facts> | null } = { facts: null }
+  return {
+    layout,
+    clock,
+    log,
+    policy: { ...DEFAULT_POLICY, ...options.policy },
+    logLimits: options.logLimits ?? DEFAULT_LOG_LIMITS,
+    env: Object.fromEntries(INHERITED.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]]))),
+    launcher: new Launcher(log, env.PATH ?? DEFAULT_PATH),
+    facts: () => {
+      known.facts ??= probeFacts(`drover-${agent}-${layout.mark}`)
+      return known.facts
+    },
+    starting: new Map(),
+    ending: new Map(),
+    silentSince: new Map(),
+  }
+}
+
+function checkAllowed({ policy }: Context): void {
+  if (!policy.allowed)
+    throw new TerminalError('ProcessesNotAllowed', 'this agent does not run process tasks: start it with --allow-processes')
+}
+
+async function fingerprint(context: Context): Promise<Capabilities> {
+  if (!context.policy.allowed) return { available: false, detail: 'process tasks are not allowed on this agent' }
+  try {
+    const { cgroups, setpriv } = await context.facts()
+    await emptyTrash(context)
+    const abilities = [...new Set(cgroups.flatMap((hierarchy) => [...hierarchy.abilities]))].sort()
+    const limits = abilities.length === 0 ? 'no cgroups' : `cgroups: ${abilities.join(' ')}`
+    return { available: true, detail: `${limits}; ${setpriv === null ? 'no setpriv' : 'no new privileges'}` }
+  } catch (error) {
+    return { available: false, detail: messageOf(error) }
+  }
+}
+
+/** All checks that need no files of the task. */
+async function prepare(context: Context, spec: TaskSpec): Promise<void> {
+  checkAllowed(context)
+  const unit = unitOf(spec)
+  const facts = await context.facts()
+  checkIsolation(unit, facts)
+  await accountFor(unit, context.policy, facts)
+  if (isOfTheMachine(unit)) await programFor(unit, context.policy, '/')
+}
+
+async function recover(context: Context, ref: AttemptRef): ReturnType<Driver['recover']> {
+  const paths = pathsOf(context.layout, ref)
+  if (await claimForAgent(paths)) return { state: 'never-started' }
+  await rm(paths.script, { force: true })
+  return { state: 'attached', handle: handleOf(ref) }
+}
+
+/** What will not die yet is no end: the machine still carries it. */
+async function settledOrStuck(context: Context, handle: Handle): ReturnType<typeof settle> {
+  return settle(context, handle).catch((error: unknown) => {
+    if (!(error instanceof RetryableError)) throw error
+    context.log.warn({ attempt: keyOf(handle), error: error.message }, 'ended task still has living processes')
+    return null
+  })
+}
+
+async function wait(context: Context, handle: Handle, signal: AbortSignal): Promise<Exit> {
+  const paths = pathsOf(context.layout, handle)
+  const watch = new DirectoryWatch([paths.dir], context.clock)
+  try {
+    for (;;) {
+      signal.throwIfAborted()
+      const result = await settledOrStuck(context, handle)
+      if (result !== null) return exitOf(result)
+      await rotateIfLarge(context, paths)
+      await watch.changed(context.silentSince.has(paths.key) ? SILENT_POLL_MS : WAIT_POLL_MS, signal)
+    }
+  } finally {
+    watch.close()
+  }
+}
+
+async function stats(context: Context, handle: Handle): Promise<Usage> {
+  const paths = pathsOf(context.layout, handle)
+  const [result, intent] = await Promise.all([readResult(paths), readIntent(paths)])
+  if (result !== null) return { memoryBytes: 0, peakMemoryBytes: result.peakMemoryBytes, cpuMicros: result.cpuMicros }
+  const measured = intent?.cgroups ? await leafUsage(await leaves(context, handle)) : null
+  if (measured !== null) return measured
+  const { task, group } = await look(context, handle)
+  return task === null || group === null ? { memoryBytes: 0, peakMemoryBytes: 0, cpuMicros: 0 } : usageOf(task.pid)
+}
+
+async function owned({ layout }: Context): Promise<AttemptRef[]> {
+  const names = (await readdir(layout.attempts).catch(nullOn('ENOENT'))) ?? []
+  return names.map(refOf).filter((ref) => ref !== null)
+}

@@ -1,0 +1,101 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { nullOn } from './files.ts'
+import { MARK_VARIABLE } from './names.ts'
+
+/** A process for good: its pid may be given again, never with the same start time in the same boot. */
+export interface Identity {
+  readonly pid: number
+  /** Field 22 of /proc/PID/stat: clock ticks since boot. */
+  readonly startTime: string
+  readonly boot: string
+}
+
+interface ProcessStat {
+  readonly state: string
+  readonly group: number
+  readonly session: number
+  readonly startTime: string
+  readonly cpuMicros: number
+}
+
+/** A clock tick as user space sees it; 100 a second in the ABI of every Linux architecture Node runs on. */
+const MICROS_PER_TICK = 10_000
+const GONE = ['ENOENT', 'ESRCH', 'ENOTDIR'] as const
+
+const readProc = (path: string): Promise<string | null> => readFile(path, 'latin1').catch(nullOn(...GONE, 'EACCES', 'EPERM'))
+
+export const readBootId = async (): Promise<string> => (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
+
+async function readStat(pid: number): Promise<ProcessStat | null> {
+  const text = await readProc(`/proc/${pid}/stat`)
+  if (text === null) return null
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  const field = (position: number): string => fields[position] ?? ''
+  return {
+    state: field(0),
+    group: Number(field(2)),
+    session: Number(field(3)),
+    startTime: field(19),
+    cpuMicros: (Number(field(11)) + Number(field(12))) * MICROS_PER_TICK,
+  }
+}
+
+const isOver = (stat: ProcessStat): boolean => stat.state === 'Z' || stat.state === 'X'
+
+/** Its process group while it lives; null when it is gone, a zombie, another process now, or of another boot. */
+export async function livingGroup(identity: Identity, boot: string): Promise<number | null> {
+  if (identity.boot !== boot) return null
+  const stat = await readStat(identity.pid)
+  return stat !== null && stat.startTime === identity.startTime && !isOver(stat) ? stat.group : null
+}
+
+/** Signals a process, or with a negative pid its group; already gone is success. */
+export function signalPid(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    nullOn('ESRCH')(error)
+  }
+}
+
+export interface Wanted {
+  readonly mark: string
+  /** The shim leads the session of its task; it is itself never counted. */
+  readonly shim: number | null
+}
+
+async function belongs(pid: number, wanted: Wanted): Promise<boolean> {
+  const stat = await readStat(pid)
+  if (stat === null || isOver(stat) || pid === wanted.shim) return false
+  if (stat.session === wanted.shim) return true
+  const environment = await readProc(`/proc/${pid}/environ`)
+  return environment?.split('\0').includes(`${MARK_VARIABLE}=${wanted.mark}`) ?? false
+}
+
+/** Living processes of an attempt by session or by the mark in their environment; reads all of /proc. */
+export async function scan(wanted: Wanted): Promise<number[]> {
+  const found: number[] = []
+  for (const name of await readdir('/proc')) {
+    const pid = Number(name)
+    if (Number.isInteger(pid) && (await belongs(pid, wanted))) found.push(pid)
+  }
+  return found
+}
+
+/** Signals those that still belong when looked at again, one by one: a pid may have changed hands since the scan. */
+export async function signalMembers(pids: readonly number[], wanted: Wanted, signal: NodeJS.Signals): Promise<void> {
+  for (const pid of pids) if (await belongs(pid, wanted)) signalPid(pid, signal)
+}
+
+export interface ProcessUsage {
+  readonly memoryBytes: number
+  readonly peakMemoryBytes: number
+  readonly cpuMicros: number
+}
+
+/** What one process uses; zeros when it is gone. */
+export async function usageOf(pid: number): Promise<ProcessUsage> {
+  const [stat, status] = await Promise.all([readStat(pid), readProc(`/proc/${pid}/status`)])
+  const kilobytes = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status ?? '')?.[1] ?? 0)
+  return { memoryBytes: kilobytes('VmRSS') * 1024, peakMemoryBytes: kilobytes('VmHWM') * 1024, cpuMicros: stat?.cpuMicros ?? 0 }
+}

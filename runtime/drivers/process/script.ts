@@ -1,0 +1,69 @@
+/** What the shim of one attempt is to do. */
+export interface ShimPlan {
+  readonly dir: string
+  readonly stdout: string
+  readonly stderr: string
+  /** Absolute or relative to nothing: the program's working directory. */
+  readonly cwd: string
+  /** `cgroup.procs` files the task writes itself into. */
+  readonly joins: readonly string[]
+  /** Words before `env`: setpriv and its options, or none. */
+  readonly wrapper: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  readonly command: readonly string[]
+}
+
+/** One word for a POSIX shell, whatever bytes it holds; NUL cannot be in an argument at all. */
+export function quote(word: string): string {
+  if (word.includes('\0')) throw new Error('an argument cannot hold NUL')
+  return `'${word.replaceAll("'", `'\\''`)}'`
+}
+
+const words = (all: readonly string[]): string => all.map(quote).join(' ')
+
+/**
+ * The shim: a POSIX shell script in which every value is quoted data.
+ * It claims the attempt, puts the task into its cgroups, writes pid and start time, and at last the
+ * exit code over blanks that are on the disk already, so a full disk or a lack of pids cannot lose it.
+ * `trap :` is a handler, which the task's own shell resets to default; an ignored signal would be inherited.
+ * The shim stays out of the task's cgroups, so it outlives the kill or the OOM of the task.
+ */
+export function shimScript(plan: ShimPlan): string {
+  const joins = plan.joins.map((path) => `  echo 0 > ${quote(path)} || exit 126\n`).join('')
+  const env = Object.entries(plan.env).map(([name, value]) => `${name}=${value}`)
+  return `umask 077
+cd ${quote(plan.dir)} || exit 125
+read -r l < /proc/self/stat
+sp=\${l%% *}
+set -- \${l##*) }
+ss=\${20}
+read -r b < /proc/sys/kernel/random/boot_id
+set -C
+echo "shim $sp $ss $b" > claim || exit 125
+set +C
+trap : TERM INT HUP QUIT
+(
+  exec < /dev/null >> ${quote(plan.stdout)} 2>> ${quote(plan.stderr)} || exit 126
+${joins}  echo 0 2> /dev/null > /proc/self/oom_score_adj
+  cd ${quote(plan.cwd)} || exit 126
+  read -r l < /proc/self/stat
+  set -- "\${l%% *}" \${l##*) }
+  echo "$1 \${21} $b $sp $ss" > ${quote(`${plan.dir}/pid`)} || exit 126
+  umask 022
+  ulimit -c 0
+  exec ${words([...plan.wrapper, 'env', '-i', ...env, ...plan.command])}
+)
+r=$?
+printf '%-3s\\n' "$r" 1<> exit
+exec sync exit .
+`
+}
+
+/** Blanks for `printf '%-3s\\n'` to write over. */
+export const EXIT_BLANKS = '   \n'
+
+/** The exit code, or null while the shim has not written one. */
+export function parseExit(text: string | null): number | null {
+  const [, code] = /^(\d{1,3}) *\n/.exec(text ?? '') ?? []
+  return code === undefined ? null : Number(code)
+}

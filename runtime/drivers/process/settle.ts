@@ -1,0 +1,79 @@
+import { constants } from 'node:os'
+import { TerminalError } from '../../../src/lib/errors.ts'
+import type { AttemptRef, Exit } from '../../driver.ts'
+import { modifiedAt, type Observation, type Result, readResult } from './attempt.ts'
+import { leafUsage, oomKilled, removeLeaves } from './cgroup.ts'
+import { type Context, leaves, look, once } from './context.ts'
+import { writeDurably } from './files.ts'
+import { keyOf, pathsOf } from './names.ts'
+import { killTree } from './tree.ts'
+
+const SIGNAL_BASE = 128
+
+/** A shell reports a death by signal n as 128 + n; null for a code no signal has. */
+function signalOf(exitCode: number): string | null {
+  const [name] = Object.entries(constants.signals).find(([, number]) => number === exitCode - SIGNAL_BASE) ?? []
+  return name ?? null
+}
+
+function reasonOf(exitCode: number, oom: boolean): string {
+  if (exitCode === 0) return 'Completed'
+  return oom ? 'OOMKilled' : 'Error'
+}
+
+/** The terminal record of what was seen to be over. */
+async function resultOf(context: Context, ref: AttemptRef, seen: Observation): Promise<Result> {
+  const paths = pathsOf(context.layout, ref)
+  const groups = seen.intent?.cgroups ? await leaves(context, ref) : []
+  const [oom, usage, startedAt] = await Promise.all([oomKilled(groups), leafUsage(groups), modifiedAt(paths.pid)])
+  const shared = { startedAt, peakMemoryBytes: usage?.peakMemoryBytes ?? 0, cpuMicros: usage?.cpuMicros ?? 0 }
+  const { verdict } = seen
+  if (verdict.state === 'ended') {
+    const { exitCode } = verdict
+    const finishedAt = Math.max((await modifiedAt(paths.exit)) ?? context.clock.now(), startedAt ?? 0)
+    return { ...shared, exitCode, signal: signalOf(exitCode), reason: reasonOf(exitCode, oom), finishedAt }
+  }
+  const reason = verdict.state === 'lost' ? verdict.reason : 'LostUnknownExit'
+  return { ...shared, exitCode: null, signal: null, reason, finishedAt: Math.max(context.clock.now(), startedAt ?? 0) }
+}
+
+/** Kills what is left of the tree, writes the terminal record, and only then gives the cgroups back. */
+async function finish(context: Context, ref: AttemptRef, seen: Observation): Promise<Result> {
+  await killTree(context, ref, seen)
+  const result = await resultOf(context, ref, seen)
+  await writeDurably(pathsOf(context.layout, ref).result, JSON.stringify(result))
+  await removeLeaves(await leaves(context, ref), context.clock)
+  context.silentSince.delete(keyOf(ref))
+  return result
+}
+
+async function settleNow(context: Context, ref: AttemptRef): Promise<Result | null> {
+  const done = await readResult(pathsOf(context.layout, ref))
+  if (done !== null) return done
+  const seen = await look(context, ref)
+  switch (seen.verdict.state) {
+    case 'ended':
+    case 'lost':
+      return finish(context, ref, seen)
+    case 'never-started':
+    case 'unclaimed':
+      throw new TerminalError('NeverStarted', `attempt ${keyOf(ref)} was never started`)
+    default:
+      return null
+  }
+}
+
+/**
+ * The terminal record of an attempt that is over, made if it is not there yet; null while it runs.
+ * @throws RetryableError while something of its tree will not die; TerminalError `NeverStarted`.
+ */
+export const settle = (context: Context, ref: AttemptRef): Promise<Result | null> =>
+  once(context.ending, keyOf(ref), () => settleNow(context, ref))
+
+export const exitOf = ({ exitCode, signal, reason, startedAt, finishedAt }: Result): Exit => ({
+  exitCode,
+  signal,
+  reason,
+  startedAt,
+  finishedAt,
+})

@@ -1,0 +1,48 @@
+import { RetryableError } from '../../../src/lib/errors.ts'
+import type { AttemptRef } from '../../driver.ts'
+import type { Observation } from './attempt.ts'
+import { killLeaves } from './cgroup.ts'
+import { type Context, leaves } from './context.ts'
+import { keyOf, markOf } from './names.ts'
+import { livingGroup, scan, signalMembers, signalPid, type Wanted } from './proc.ts'
+
+/** How often a dying tree is looked at, and how long until what stays counts as stuck; milliseconds. */
+const POLL_MS = 20
+const STUCK_MS = 10_000
+
+const wantedOf = (context: Context, ref: AttemptRef, seen: Observation): Wanted => ({
+  mark: markOf(context.layout, ref),
+  shim: seen.shimPid,
+})
+
+/** Sends TERM to the task and its group, after a last look that it is still that task. */
+export async function terminate(context: Context, seen: Observation): Promise<void> {
+  if (seen.task === null) return
+  const { boot } = await context.facts()
+  const group = await livingGroup(seen.task, boot)
+  if (group === null) return
+  // Its own group or the shim's; a task that joined some other group is signalled alone.
+  const target = group === seen.shimPid || group === seen.task.pid ? -group : seen.task.pid
+  signalPid(target, 'SIGTERM')
+  signalPid(target, 'SIGCONT')
+}
+
+/** Without cgroups: by session and by the mark in the environment, until two looks find nobody. */
+async function killScanned(context: Context, wanted: Wanted): Promise<void> {
+  const deadline = context.clock.monotonic() + STUCK_MS
+  for (let pids = await scan(wanted); pids.length > 0; pids = await scan(wanted)) {
+    await signalMembers(pids, wanted, 'SIGKILL')
+    if (context.clock.monotonic() > deadline) throw new RetryableError(`processes ${pids.join(', ')} cannot be killed`)
+    await context.clock.sleep(POLL_MS)
+  }
+}
+
+/**
+ * Kills every process of the attempt but its shim, and returns when none is left.
+ * @throws RetryableError when something will not die (state D).
+ */
+export async function killTree(context: Context, ref: AttemptRef, seen: Observation): Promise<void> {
+  if (seen.intent?.cgroups) await killLeaves(await leaves(context, ref), context.clock)
+  else if (seen.verdict.state !== 'lost' || seen.verdict.reason !== 'HostReboot') await killScanned(context, wantedOf(context, ref, seen))
+  context.log.debug({ attempt: keyOf(ref) }, 'no process of the attempt is left')
+}

@@ -1,0 +1,92 @@
+import { chmod, constants, copyFile, lchown, lstat, mkdir, readdir, readlink, realpath, symlink } from 'node:fs/promises'
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
+import { TerminalError } from '../../../src/lib/errors.ts'
+import type { UnitSpec } from '../../../src/model/task-spec.ts'
+import type { PreparedFiles } from '../../driver.ts'
+import { hasCode, nullOn } from './files.ts'
+import type { Account } from './users.ts'
+
+/** Where a task lives: its working directory, which is its HOME, and its own TMPDIR. */
+export interface Home {
+  readonly work: string
+  readonly tmp: string
+}
+
+export const homeIn = (dir: string): Home => ({ work: join(dir, 'work'), tmp: join(dir, 'tmp') })
+
+const isOutside = (root: string, path: string): boolean => {
+  const way = relative(root, path)
+  return way === '..' || way.startsWith('../') || isAbsolute(way)
+}
+
+/** One artifact: the tree it comes from, the work directory no link may leave, and its owner. */
+interface Copy {
+  readonly source: string
+  readonly root: string
+  readonly owner: Account | null
+}
+
+const unsafe = (path: string): TerminalError => new TerminalError('UnsafeArtifact', `${path} leads out of the working directory`)
+
+const conflict = (path: string) => (error: unknown) => {
+  if (!hasCode(error, 'EEXIST')) throw error
+  throw new TerminalError('ArtifactConflict', `two artifacts have ${path}`)
+}
+
+/** Makes a folder unless it is there, and gives its real path: an earlier artifact may have put a link in its place. */
+async function enterFolder(copy: Copy, path: string): Promise<string> {
+  await mkdir(path).catch(nullOn('EEXIST'))
+  const real = await realpath(path)
+  if (isOutside(copy.root, real)) throw unsafe(path)
+  if (copy.owner !== null) await lchown(real, copy.owner.uid, copy.owner.gid)
+  return real
+}
+
+async function copyLink(copy: Copy, from: string, to: string): Promise<void> {
+  const target = await readlink(from)
+  if (isAbsolute(target) || isOutside(copy.root, resolve(dirname(to), target))) throw unsafe(to)
+  await symlink(target, to).catch(conflict(to))
+}
+
+async function copyFolder(copy: Copy, from: string, to: string): Promise<void> {
+  const real = await enterFolder(copy, to)
+  for (const name of await readdir(from)) await copyEntry(copy, join(from, name), join(real, name))
+}
+
+async function copyEntry(copy: Copy, from: string, to: string): Promise<void> {
+  const found = await lstat(from)
+  if (found.isSymbolicLink()) await copyLink(copy, from, to)
+  else if (found.isDirectory()) await copyFolder(copy, from, to)
+  else if (found.isFile()) await copyFile(from, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL).catch(conflict(to))
+  else throw new TerminalError('UnsafeArtifact', `${from} is no file, folder or link`)
+  // The trees are read-only and shared; the copy is the task's own.
+  if (!found.isSymbolicLink()) await chmod(to, (found.mode & 0o777) | 0o200)
+  if (copy.owner !== null) await lchown(to, copy.owner.uid, copy.owner.gid)
+}
+
+async function unpack(artifact: UnitSpec['artifacts'][number], copy: Copy): Promise<void> {
+  const { destination } = artifact
+  if (isAbsolute(destination) || destination.split('/').includes('..') || destination.includes('\0')) throw unsafe(destination)
+  let folder = copy.root
+  for (const part of destination.split('/').filter((name) => name !== '' && name !== '.')) {
+    folder = await enterFolder(copy, join(folder, part))
+  }
+  for (const name of await readdir(copy.source)) await copyEntry(copy, join(copy.source, name), join(folder, name))
+}
+
+/**
+ * Makes the task's own directories (0700, its user's) and copies its artifacts below `work`.
+ * @throws TerminalError `UnsafeArtifact` for a path or link that leads out; `ArtifactMissing` for a tree nobody fetched.
+ */
+export async function furnish(home: Home, unit: UnitSpec, files: PreparedFiles, owner: Account | null): Promise<void> {
+  for (const dir of [home.work, home.tmp]) {
+    await mkdir(dir, { mode: 0o700 })
+    if (owner !== null) await lchown(dir, owner.uid, owner.gid)
+  }
+  const root = await realpath(home.work)
+  for (const artifact of unit.artifacts) {
+    const source = files.trees[artifact.tree]
+    if (source === undefined) throw new TerminalError('ArtifactMissing', `tree ${artifact.tree} is not on this machine`)
+    await unpack(artifact, { source, root, owner })
+  }
+}
