@@ -99,7 +99,9 @@ export function fakeControl(data: Partial<FakeData> = {}): FakeControl {
       return appNamed(app)
     },
     rollback: async (app, request) => {
-      const found = all.history.find((item) => String(item.id) === request.to || item.revision.includes(request.to))
+      const found = all.history.find(
+        (item) => String(item.id) === request.to || item.revision.endsWith(request.to) || item.revision.includes(`@sha1:${request.to}`),
+      )
       asked.push({ verb: 'rollback', app: appNamed(app).name, request })
       if (found === undefined) throw new RequestError('NotFound', `app "${app}" has no revision "${request.to}" in its history`)
       return { app: appNamed(app), to: found, revertCommit: request.revert === 'CommitToGit' ? 'f'.repeat(40) : null }

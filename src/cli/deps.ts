@@ -1,0 +1,82 @@
+/** Where text goes; `process.stdout` is one. */
+export interface Output {
+  write(text: string): unknown
+}
+
+/** The part of the kit's clock that commands need. */
+export interface CliClock {
+  /** Wall clock, milliseconds since 1970. */
+  now(): number
+  /** Monotonic milliseconds. */
+  monotonic(): number
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+}
+
+export type StoreChoice =
+  | { readonly type: 'embedded' }
+  | { readonly type: 'memory' }
+  | { readonly type: 'etcd'; readonly endpoints: readonly string[] }
+
+export interface UpOptions {
+  readonly repo: string
+  readonly ref: string
+  readonly path: string
+  /** Null: named after the repository. */
+  readonly app: string | null
+  readonly dataDir: string
+  readonly host: string
+  readonly port: number
+  readonly pollMs: number
+  readonly allowProcesses: boolean
+  readonly store: StoreChoice
+  readonly labels: Readonly<Record<string, string>>
+  /** Ends with 0 once the app is synced and healthy, 3 when it is degraded, 4 after `timeoutMs`. */
+  readonly exitWhenHealthy: boolean
+  readonly timeoutMs: number
+}
+
+export interface DownOptions {
+  readonly dataDir: string
+}
+
+/** Roles resolve with an exit code, and end in good order when the signal aborts. */
+export interface Roles {
+  up(options: UpOptions, signal: AbortSignal): Promise<number>
+  down(options: DownOptions, signal: AbortSignal): Promise<number>
+}
+
+export interface ManifestFile {
+  readonly path: string
+  readonly text: string
+}
+
+export interface RepoAsked {
+  readonly repo: string
+  /** Null: what HEAD names. */
+  readonly ref: string | null
+  readonly path: string
+}
+
+/** Manifest files at a commit, read without a checkout. */
+export interface RepoFiles {
+  readonly revision: string
+  readonly files: readonly ManifestFile[]
+}
+
+/** Everything the command line reaches outside itself. */
+export interface CliDeps {
+  readonly stdout: Output
+  readonly stderr: Output
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly isTTY: { readonly stdin: boolean; readonly stdout: boolean }
+  readonly cwd: string
+  /** Aborted by SIGINT and SIGTERM. */
+  readonly signal: AbortSignal
+  readonly clock: CliClock
+  readonly version: string
+  readonly fetch: typeof fetch
+  /** Asks on the terminal; called only where stdin is one. */
+  readonly ask: (question: string) => Promise<string>
+  readonly roles: Roles
+  readonly readRepo: (asked: RepoAsked) => Promise<RepoFiles>
+}

@@ -1,0 +1,148 @@
+import type { AgentView, AppView, EventView, HistoryView, RunView, TaskView, WorkloadView } from '../model/views.ts'
+import { type Colors, statusColor } from './output/colors.ts'
+import type { Listing } from './output/print.ts'
+import { ageOf, span } from './output/time.ts'
+import { shortRevision, workloadName } from './read.ts'
+
+/** What tables need besides the rows. */
+export interface Look {
+  readonly colors: Colors
+  readonly now: number
+}
+
+const reasonsOf = (reasons: readonly { code: string; count: number }[]): string =>
+  reasons.map(({ code, count }) => (count > 1 ? `${code}(${count})` : code)).join(',')
+
+export const appListing = ({ colors }: Look): Listing<AppView> => ({
+  name: (app) => `app/${app.name}`,
+  columns: [
+    { header: 'NAME', value: (app) => app.name },
+    { header: 'SYNC', value: (app) => app.sync, paint: (text) => statusColor(colors, text) },
+    { header: 'HEALTH', value: (app) => app.health, paint: (text) => statusColor(colors, text) },
+    { header: 'REVISION', value: (app) => shortRevision(app.lastAppliedRevision) },
+    { header: 'WORKLOADS', value: (app) => String(app.workloads.length) },
+    { header: 'OBSERVED', value: (app) => shortRevision(app.observedRevision), wide: true },
+    { header: 'REPO', value: (app) => app.source.repo, wide: true },
+    { header: 'PATH', value: (app) => app.source.path, wide: true },
+  ],
+})
+
+export const workloadListing = ({ colors }: Look): Listing<WorkloadView> => ({
+  name: workloadName,
+  columns: [
+    { header: 'NAMESPACE', value: (view) => view.namespace },
+    { header: 'NAME', value: workloadName },
+    { header: 'HEALTH', value: (view) => view.health, paint: (text) => statusColor(colors, text) },
+    { header: 'READY', value: (view) => `${view.ready}/${view.desired}` },
+    { header: 'REVISION', value: (view) => shortRevision(view.revision) },
+    { header: 'REASONS', value: (view) => reasonsOf(view.reasons) },
+    { header: 'APP', value: (view) => view.app, wide: true },
+    { header: 'QUARANTINED', value: (view) => shortRevision(view.quarantine?.badRevision ?? null), wide: true },
+    { header: 'INPUTS', value: (view) => view.inputsDigest.slice(0, 12), wide: true },
+  ],
+})
+
+export const taskListing = ({ colors, now }: Look): Listing<TaskView> => ({
+  name: (task) => `task/${task.id}`,
+  columns: [
+    { header: 'NAMESPACE', value: (task) => task.namespace },
+    { header: 'ID', value: (task) => task.id },
+    { header: 'WORKLOAD', value: (task) => workloadName({ kind: task.kind, name: task.workload }) },
+    { header: 'PHASE', value: (task) => task.phase, paint: (text) => statusColor(colors, text) },
+    { header: 'READY', value: (task) => (task.ready ? 'yes' : 'no') },
+    { header: 'ATTEMPT', value: (task) => String(task.attempt) },
+    { header: 'EXIT', value: (task) => (task.exitCode === null ? '-' : String(task.exitCode)) },
+    { header: 'AGENT', value: (task) => task.agent ?? '-' },
+    { header: 'AGE', value: (task) => ageOf(task.createdAt, now) },
+    { header: 'REASONS', value: (task) => reasonsOf(task.reasons) },
+    { header: 'SLOT', value: (task) => task.slot, wide: true },
+    {
+      header: 'PORTS',
+      value: (task) =>
+        Object.entries(task.ports)
+          .map((entry) => entry.join('='))
+          .join(','),
+      wide: true,
+    },
+    { header: 'REVISION', value: (task) => shortRevision(task.revision), wide: true },
+  ],
+})
+
+export const runListing = ({ colors, now }: Look): Listing<RunView> => ({
+  name: (run) => `run/${run.id}`,
+  columns: [
+    { header: 'NAMESPACE', value: (run) => run.namespace },
+    { header: 'ID', value: (run) => run.id },
+    { header: 'JOB', value: (run) => run.job },
+    { header: 'PHASE', value: (run) => run.phase, paint: (text) => statusColor(colors, text) },
+    { header: 'EXIT', value: (run) => (run.exitCode === null ? '-' : String(run.exitCode)) },
+    { header: 'ATTEMPTS', value: (run) => String(run.attempts.length) },
+    { header: 'DURATION', value: (run) => durationOf(run, now) },
+    { header: 'AGE', value: (run) => ageOf(run.startedAt, now) },
+    { header: 'REASON', value: (run) => run.reason ?? '-' },
+    { header: 'TRIGGER', value: (run) => run.trigger, wide: true },
+    { header: 'CRONJOB', value: (run) => run.cronJob ?? '-', wide: true },
+    { header: 'REVISION', value: (run) => shortRevision(run.revision), wide: true },
+  ],
+})
+
+const cores = (millis: number): string => String(millis / 1000)
+const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)}Gi`
+
+export const agentListing = ({ colors, now }: Look): Listing<AgentView> => ({
+  name: (agent) => `agent/${agent.id}`,
+  columns: [
+    { header: 'ID', value: (agent) => agent.id },
+    { header: 'STATUS', value: (agent) => agent.status, paint: (text) => statusColor(colors, text) },
+    { header: 'TASKS', value: (agent) => String(agent.used.tasks) },
+    { header: 'CPU', value: ({ used, capacity }) => `${cores(used.cpuMillis)}/${cores(capacity.cpuMillis)}` },
+    { header: 'MEMORY', value: ({ used, capacity }) => `${gibibytes(used.memoryBytes)}/${gibibytes(capacity.memoryBytes)}` },
+    { header: 'DRIVERS', value: (agent) => availableDrivers(agent).join(',') },
+    { header: 'AGE', value: (agent) => ageOf(agent.joinedAt, now) },
+    { header: 'VERSION', value: (agent) => agent.version, wide: true },
+    {
+      header: 'LABELS',
+      value: (agent) =>
+        Object.entries(agent.labels)
+          .map((entry) => entry.join('='))
+          .join(','),
+      wide: true,
+    },
+  ],
+})
+
+const availableDrivers = (agent: AgentView): string[] =>
+  Object.entries(agent.drivers)
+    .filter(([, driver]) => driver.available)
+    .map(([name]) => name)
+
+export const eventListing = ({ colors, now }: Look): Listing<EventView> => ({
+  name: (event) => `event/${event.id}`,
+  columns: [
+    { header: 'AGE', value: (event) => ageOf(event.at, now) },
+    { header: 'LEVEL', value: (event) => event.level, paint: (text) => statusColor(colors, text) },
+    { header: 'OBJECT', value: (event) => event.object },
+    { header: 'REASON', value: (event) => event.reason },
+    { header: 'MESSAGE', value: (event) => event.message },
+    { header: 'ACTOR', value: (event) => event.actor, wide: true },
+  ],
+})
+
+export const historyListing = ({ colors, now }: Look): Listing<HistoryView> => ({
+  name: (item) => String(item.id),
+  columns: [
+    { header: 'ID', value: (item) => String(item.id) },
+    { header: 'REVISION', value: (item) => shortRevision(item.revision) },
+    { header: 'OUTCOME', value: (item) => item.outcome, paint: (text) => statusColor(colors, text) },
+    { header: 'CAUSE', value: (item) => item.cause },
+    { header: 'DURATION', value: (item) => durationOf(item, now) },
+    { header: 'AGE', value: (item) => ageOf(item.startedAt, now) },
+    { header: 'SUBJECT', value: (item) => item.subject },
+  ],
+})
+
+/** Until now where it has not ended. */
+export function durationOf(item: { startedAt: string | null; finishedAt: string | null }, now: number): string {
+  if (item.startedAt === null) return '-'
+  return span((item.finishedAt === null ? now : Date.parse(item.finishedAt)) - Date.parse(item.startedAt))
+}

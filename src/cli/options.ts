@@ -1,0 +1,41 @@
+import { Option } from 'commander'
+import { CliError, EXIT } from './exit.ts'
+
+/** Options that several commands share, and readers of their values. Only commander is loaded here. */
+
+export const outputOption = (formats: readonly string[]): Option =>
+  new Option('-o, --output <format>', 'how to print').choices([...formats]).default(formats[0])
+
+export const TABLES = ['table', 'wide', 'json', 'yaml', 'name']
+export const REPORTS = ['text', 'json', 'yaml']
+
+export const namespaceOption = (): Option => new Option('-n, --namespace <name>', 'namespace of the object').default('default')
+
+/** An option that is read by `parse`; help shows the default as people write it. */
+export const parsedOption = <T>(flags: string, text: string, { parse, value }: { parse: (text: string) => T; value: string }): Option =>
+  new Option(flags, text).argParser(parse).default(parse(value), value)
+
+export const timeoutOption = (value: string): Option =>
+  parsedOption('--timeout <duration>', 'how long to wait, such as 90s or 5m', { parse: durationOf, value })
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** `500ms`, `2s`, `1h30m` as milliseconds. @throws CliError 2. */
+export function durationOf(text: string): number {
+  if (!/^(\d+(\.\d+)?(ms|[smhd]))+$/.test(text))
+    throw new CliError(EXIT.usage, `"${text}" is no duration`, 'write a number with its unit: 500ms, 90s, 5m, 1h30m')
+  const parts = text.matchAll(/(\d+(?:\.\d+)?)(ms|[smhd])/g)
+  return [...parts].reduce((sum, [, amount, unit = '']) => sum + Number(amount) * (UNITS[unit] ?? 0), 0)
+}
+
+/** @throws CliError 2. */
+export function countOf(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new CliError(EXIT.usage, `"${text}" is no count`)
+  return Number(text)
+}
+
+/** `$XDG_STATE_HOME/drover`, as the base directory specification has it. */
+export function defaultDataDir(env: Readonly<Record<string, string | undefined>>): string {
+  const state = env.XDG_STATE_HOME ?? `${env.HOME ?? '/var/lib'}/.local/state`
+  return `${state}/drover`
+}

@@ -1,0 +1,208 @@
+import { Command as Commander, Option } from 'commander'
+import type { CliDeps } from './deps.ts'
+import {
+  countOf,
+  defaultDataDir,
+  durationOf,
+  namespaceOption,
+  outputOption,
+  parsedOption,
+  REPORTS,
+  TABLES,
+  timeoutOption,
+} from './options.ts'
+import { parseLabel, parseListen, parseStore } from './role-flags.ts'
+import type { Command } from './session.ts'
+
+/** Runs a command that is loaded only when it is called, so that `--help` stays quick. */
+export type Start = <O>(load: () => Promise<Command<O>>) => (...given: unknown[]) => Promise<void>
+
+interface Parts {
+  readonly program: Commander
+  readonly start: Start
+  readonly deps: CliDeps
+}
+
+const EXAMPLES = `Examples:
+  drover up --repo . --allow-processes    run what this repository says, on this machine
+  drover plan                             what the newest commit would change
+  drover status                           what runs, and how it is
+  drover why deployment/web               what it waits for
+  drover rollback shop --to 3             run revision 3 of the history again
+`
+
+/** The command tree. */
+export function buildProgram(start: Start, deps: CliDeps): Commander {
+  const program = new Commander('drover')
+    .description('Drives a fleet to what git says.')
+    .option('--server <url>', 'the control plane (env DROVER_SERVER, default http://127.0.0.1:7420)')
+    .option('--no-color', 'print without colour (env NO_COLOR)')
+    .addHelpText('before', EXAMPLES)
+    .showHelpAfterError('(`drover --help` lists the commands)')
+  const parts = { program, start, deps }
+  roleCommands(parts)
+  manifestCommands(parts)
+  readCommands(parts)
+  objectCommands(parts)
+  appCommands(parts)
+  machineCommands(parts)
+  return program
+}
+
+function roleCommands({ program, start, deps }: Parts): void {
+  const dataDir = ['--data-dir <dir>', 'where its state lives', defaultDataDir(deps.env)] as const
+  program
+    .command('up')
+    .description('run control plane and agent here, in the foreground; stopping it leaves tasks running')
+    .requiredOption('--repo <path|url>', 'git repository to follow')
+    .option('--ref <ref>', 'branch, tag or commit', 'main')
+    .option('--path <path>', 'folder of the manifests in the repository', '.')
+    .option('--app <name>', 'name of the app (default: of the repository)')
+    .option(...dataDir)
+    .addOption(parsedOption('--listen <host:port>', 'address of the API', { parse: parseListen, value: '127.0.0.1:7420' }))
+    .addOption(parsedOption('--poll <duration>', 'how often to look at the repository', { parse: durationOf, value: '2s' }))
+    .option('--allow-processes', 'let manifests run programs of this machine')
+    .addOption(parsedOption('--store <store>', 'embedded, memory, or etcd endpoints', { parse: parseStore, value: 'embedded' }))
+    .addOption(
+      new Option('--label <key=value>', 'label of this machine, for placement; may be given again')
+        .argParser(parseLabel)
+        .default({}, 'none'),
+    )
+    .option('--exit-when-healthy', 'end with 0 once all is healthy, 3 when degraded, 4 after --timeout')
+    .addOption(timeoutOption('5m'))
+    .action(start(async () => (await import('./commands/roles.ts')).up))
+  program
+    .command('down')
+    .description('stop every task that a data directory owns')
+    .option(...dataDir)
+    .action(start(async () => (await import('./commands/roles.ts')).down))
+}
+
+function manifestCommands({ program, start }: Parts): void {
+  const source = (name: string, description: string) =>
+    program
+      .command(`${name} [files...]`)
+      .description(description)
+      .option('--repo <path|url>', 'read manifests from a git repository')
+      .option('--ref <ref>', 'at this branch, tag or commit')
+      .option('--path <path>', 'in this folder')
+  const compared = (name: string, description: string) =>
+    source(name, description)
+      .option('--app <name>', 'compare with this app')
+      .option('--local', 'compare with nothing running; needs no server')
+      .addOption(outputOption(REPORTS))
+  source('validate', 'check manifests; needs no server')
+    .addOption(outputOption(['text', 'json']))
+    .action(start(async () => (await import('./commands/validate.ts')).validate))
+  compared('plan', 'show what would change')
+    .option('--detailed-exitcode', 'exit 0 without changes, 2 with, 1 on errors')
+    .action(start(async () => (await import('./commands/plan.ts')).plan))
+  compared('diff', 'as plan, and exit 0 without changes, 1 with, 2 or more on errors').action(
+    start(async () => (await import('./commands/plan.ts')).diff),
+  )
+  compared('render', 'print manifests as they are applied, defaults filled in').action(
+    start(async () => (await import('./commands/plan.ts')).render),
+  )
+  program
+    .command('schema')
+    .description('print the JSON Schema of manifests, for editors')
+    .action(start(async () => (await import('./commands/info.ts')).schema))
+}
+
+function readCommands({ program, start }: Parts): void {
+  program
+    .command('status [app]')
+    .description('how apps are: revision, health, workloads, problems')
+    .addOption(outputOption(TABLES))
+    .option('--exit-code', 'exit 3 when not Healthy')
+    .option('-w, --watch', 'go on and show changes')
+    .action(start(async () => (await import('./commands/status.ts')).status))
+  program
+    .command('get <kind> [name]')
+    .description('list apps, workloads, deployments, jobs, tasks, runs, agents or events')
+    .addOption(outputOption(TABLES))
+    .option('-n, --namespace <name>', 'only of this namespace (lists: default all; one name: default "default")')
+    .option('-A, --all-namespaces', 'of every namespace')
+    .option('--app <name>', 'only of this app')
+    .option('-w, --watch', 'go on and show changes')
+    .action(start(async () => (await import('./commands/get.ts')).get))
+  program
+    .command('events [kind] [name]')
+    .description('what happened, oldest first')
+    .addOption(outputOption(TABLES))
+    .addOption(namespaceOption())
+    .option('--app <name>', 'only of this app')
+    .option('-w, --watch', 'go on and show new ones')
+    .action(start(async () => (await import('./commands/lists.ts')).events))
+  program
+    .command('history <app>')
+    .description('syncs and rollbacks of an app, newest first')
+    .addOption(outputOption(TABLES))
+    .action(start(async () => (await import('./commands/lists.ts')).history))
+}
+
+function objectCommands({ program, start }: Parts): void {
+  program
+    .command('describe <kind> [name]')
+    .description('everything about one object (KIND/NAME)')
+    .addOption(outputOption(REPORTS))
+    .addOption(namespaceOption())
+    .action(start(async () => (await import('./commands/describe.ts')).describe))
+  program
+    .command('why <kind> [name]')
+    .description('why an object is as it is, and what it waits for')
+    .addOption(outputOption(REPORTS))
+    .addOption(namespaceOption())
+    .action(start(async () => (await import('./commands/why.ts')).why))
+  program
+    .command('logs <kind> [name]')
+    .description('output of task/ID, or of all tasks of deployment/NAME, job/NAME or run/ID')
+    .addOption(namespaceOption())
+    .option('-c, --container <name>', 'of this container or process')
+    .option('-f, --follow', 'go on with new lines')
+    .option('--tail <count>', 'only the last lines', countOf)
+    .option('--attempt <number>', 'of this attempt (default: the latest)', countOf)
+    .addOption(outputOption(['text', 'json']))
+    .action(start(async () => (await import('./commands/logs.ts')).logs))
+  program
+    .command('wait <object> [name]')
+    .description('wait for APP, KIND/NAME or run/ID; exit 0 reached, 3 failed, 4 timed out')
+    .addOption(namespaceOption())
+    .option('--healthy', 'until everything is ready')
+    .option('--synced', 'until the app runs what git says')
+    .option('--complete', 'until the job has succeeded')
+    .option('--revision <revision>', 'of this commit: 4 or more digits, or main@sha1:...')
+    .addOption(timeoutOption('60s'))
+    .action(start(async () => (await import('./commands/wait.ts')).wait))
+}
+
+function appCommands({ program, start }: Parts): void {
+  program
+    .command('sync <app>')
+    .description('look at git now and apply')
+    .option('--wait', 'until that revision is applied and healthy')
+    .option('--allow-delete', 'let it remove more than the deletion budget')
+    .addOption(timeoutOption('5m'))
+    .action(start(async () => (await import('./commands/verbs.ts')).sync))
+  program
+    .command('rollback <app>')
+    .description('run an earlier revision again, and keep what is left out of the way')
+    .requiredOption('--to <revision>', 'number in the history, or a commit')
+    .option('--revert', 'commit the revert to git as well')
+    .option('-y, --yes', 'do not ask')
+    .action(start(async () => (await import('./commands/verbs.ts')).rollback))
+}
+
+function machineCommands({ program, start, deps }: Parts): void {
+  program
+    .command('doctor')
+    .description('check this machine')
+    .addOption(outputOption(TABLES))
+    .option('--data-dir <dir>', 'data directory to look at', defaultDataDir(deps.env))
+    .action(start(async () => (await import('./commands/doctor.ts')).doctor))
+  program
+    .command('version')
+    .description('of this program and of the server')
+    .addOption(outputOption(['text', 'json']))
+    .action(start(async () => (await import('./commands/info.ts')).version))
+}

@@ -1,0 +1,81 @@
+import { z } from 'zod'
+import { didYouMean } from '../manifest/suggest.ts'
+import { AgentView, AppView, EventView, HistoryView, RunView, TaskView, WorkloadView } from '../model/views.ts'
+import type { Client } from './client.ts'
+import { CliError, EXIT } from './exit.ts'
+
+const list = <T>(schema: z.ZodType<T>) => z.object({ items: z.array(schema) })
+const items = async <T>(client: Client, path: string, schema: z.ZodType<T>): Promise<T[]> => (await client.get(path, list(schema))).items
+
+export const readApps = (client: Client): Promise<AppView[]> => items(client, '/api/v1/apps', AppView)
+export const readWorkloads = (client: Client): Promise<WorkloadView[]> => items(client, '/api/v1/workloads', WorkloadView)
+export const readTasks = (client: Client): Promise<TaskView[]> => items(client, '/api/v1/tasks', TaskView)
+export const readRuns = (client: Client): Promise<RunView[]> => items(client, '/api/v1/runs', RunView)
+export const readAgents = (client: Client): Promise<AgentView[]> => items(client, '/api/v1/agents', AgentView)
+export const readHistory = (client: Client, app: string): Promise<HistoryView[]> =>
+  items(client, `/api/v1/apps/${encodeURIComponent(app)}/history`, HistoryView)
+
+export function readEvents(client: Client, filter: { object?: string; app?: string }): Promise<EventView[]> {
+  const query = new URLSearchParams(filter).toString()
+  return items(client, `/api/v1/events${query === '' ? '' : `?${query}`}`, EventView)
+}
+
+/** @throws CliError 5 with the name that was probably meant. */
+export async function readApp(client: Client, name: string): Promise<AppView> {
+  const apps = await readApps(client)
+  return found(
+    apps.find((app) => app.name === name),
+    { kind: 'app', name, known: apps.map((app) => app.name) },
+  )
+}
+
+export interface Wanted {
+  readonly kind: string
+  readonly name: string
+  readonly known: readonly string[]
+}
+
+/** @throws CliError 5 with the name that was probably meant. */
+export function found<T>(value: T | undefined, wanted: Wanted): T {
+  if (value !== undefined) return value
+  throw notFound(wanted)
+}
+
+export function notFound({ kind, name, known }: Wanted): CliError {
+  const some = known.length === 0 ? `there is no ${kind} at all` : `there are: ${[...known].sort().slice(0, 10).join(', ')}`
+  return new CliError(EXIT.notFound, `there is no ${kind} "${name}"`, didYouMean(name, known) ?? some)
+}
+
+/** A right name in the wrong namespace, or of the wrong app. */
+export function inAnother(kind: string, name: string, namespace: string | null): CliError {
+  const hint = namespace === null ? 'it is of another app: see --app' : `there is one in namespace ${namespace}: -n ${namespace}`
+  return new CliError(EXIT.notFound, `there is no ${kind} "${name}" here`, hint)
+}
+
+/** Which workload `KIND/NAME` in a namespace is. @throws CliError 5 when there is none, 2 when `workload/NAME` names several. */
+export async function readWorkload(client: Client, asked: { kind: string; name: string; namespace: string }): Promise<WorkloadView> {
+  const all = (await readWorkloads(client)).filter((view) => isKind(view, asked.kind))
+  const named = all.filter((view) => view.name === asked.name && view.namespace === asked.namespace)
+  if (named.length > 1) throw new CliError(EXIT.usage, `"${asked.name}" names several workloads`, named.map(workloadName).join(' or '))
+  const elsewhere = all.find((view) => view.name === asked.name && view.namespace !== asked.namespace)
+  if (named.length === 0 && elsewhere !== undefined) throw inAnother(asked.kind, asked.name, elsewhere.namespace)
+  return found(named[0], { kind: asked.kind, name: asked.name, known: all.map((view) => view.name) })
+}
+
+export const isKind = (view: { kind: string }, kind: string): boolean => kind === 'workload' || view.kind.toLowerCase() === kind
+export const workloadName = (view: { kind: string; name: string }): string => `${view.kind.toLowerCase()}/${view.name}`
+
+/** `main@1a2b3c4`: enough of a revision to recognise and to type. */
+export function shortRevision(revision: string | null): string {
+  if (revision === null) return '-'
+  return revision.replace(/@sha1:([0-9a-f]{7})[0-9a-f]*$/, '@$1')
+}
+
+/** True when `wanted` (a revision, a commit, or at least 4 hex digits of one) means `revision`. */
+export function sameRevision(wanted: string, revision: string | null): boolean {
+  if (revision === null) return false
+  if (revision === wanted) return true
+  const commit = revision.split('@sha1:').at(-1) ?? ''
+  const given = (wanted.split('@sha1:').at(-1) ?? '').toLowerCase()
+  return /^[0-9a-f]{4,40}$/.test(given) && commit.startsWith(given)
+}

@@ -1,0 +1,61 @@
+import type { Client } from './client.ts'
+import { Unreachable } from './client.ts'
+import type { CliClock } from './deps.ts'
+
+/** Wait before connecting again, in milliseconds; doubles up to the second number. */
+const RECONNECT: readonly [number, number] = [100, 2_000]
+
+export interface WatchOptions {
+  readonly client: Client
+  readonly clock: CliClock
+  readonly signal: AbortSignal
+}
+
+/**
+ * Yields once the server listens for changes and then after each; read the state after every yield.
+ * Several changes in one piece of the stream count as one. Once connected, it connects again for as long
+ * as the signal lives. @throws Unreachable when the first connection fails.
+ */
+export async function* changes(options: WatchOptions): AsyncGenerator<void> {
+  let delay = RECONNECT[0]
+  let first = true
+  while (!options.signal.aborted) {
+    const stream = await connected(options, first)
+    first = false
+    for await (const text of stream) {
+      if (!text.includes('event: change')) continue
+      delay = RECONNECT[0]
+      yield
+    }
+    if (!(await pause(options, delay))) return
+    delay = Math.min(delay * 2, RECONNECT[1])
+  }
+}
+
+async function connected({ client, signal }: WatchOptions, first: boolean): Promise<AsyncIterable<string>> {
+  try {
+    return untilBroken(await client.stream('/api/v1/watch', signal))
+  } catch (error) {
+    if (signal.aborted || (!first && error instanceof Unreachable)) return untilBroken([])
+    throw error
+  }
+}
+
+async function* untilBroken(stream: AsyncIterable<string> | readonly string[]): AsyncGenerator<string> {
+  try {
+    yield* stream
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error
+  }
+}
+
+/** False when the signal aborted it. */
+async function pause({ clock, signal }: WatchOptions, ms: number): Promise<boolean> {
+  try {
+    await clock.sleep(ms, signal)
+    return true
+  } catch (error) {
+    if (signal.aborted) return false
+    throw error
+  }
+}

@@ -1,0 +1,55 @@
+import { createApi } from '../../src/api/app.ts'
+import type { CliClock, CliDeps } from '../../src/cli/deps.ts'
+import { runCli } from '../../src/cli/main.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { type FakeControl, fakeControl } from './fake-control.ts'
+import { fakeGate } from './fake-gate.ts'
+import { NOW } from './fake-views.ts'
+
+export interface CliRun {
+  readonly exit: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface CliHarness {
+  readonly deps: CliDeps
+  /** What has been printed so far. */
+  readonly printed: () => { stdout: string; stderr: string }
+  run(...argv: string[]): Promise<CliRun>
+}
+
+/** The real command line against the real API over a fake control plane, without a port. */
+export function cliOver(control: FakeControl = fakeControl(), over: Partial<CliDeps> = {}): CliHarness {
+  const api = createApi({ control, gate: fakeGate(), log: silentLog, clock: systemClock })
+  const text = { stdout: '', stderr: '' }
+  const deps: CliDeps = {
+    stdout: { write: (chunk) => (text.stdout += chunk) },
+    stderr: { write: (chunk) => (text.stderr += chunk) },
+    env: { USER: 'ann', HOME: '/home/ann' },
+    isTTY: { stdin: false, stdout: false },
+    cwd: process.cwd(),
+    signal: new AbortController().signal,
+    clock: stillClock,
+    version: '0.1.0',
+    fetch: async (input, init) => api.fetch(new Request(input, init)),
+    ask: async () => 'n',
+    roles: { up: async () => 0, down: async () => 0 },
+    readRepo: async () => ({ revision: 'main@sha1:x', files: [] }),
+    ...over,
+  }
+  return {
+    deps,
+    printed: () => ({ ...text }),
+    run: async (...argv) => {
+      text.stdout = ''
+      text.stderr = ''
+      const exit = await runCli(argv, deps)
+      return { exit, ...text }
+    },
+  }
+}
+
+/** Real deadlines, but a wall clock that stands still, so ages are always the same. */
+const stillClock: CliClock = { ...systemClock, now: () => NOW }
