@@ -33,7 +33,7 @@ export interface PendingGroup {
   readonly createdAt: Millis
   readonly requirements: Requirements
   readonly tasks: readonly PendingTask[]
-  /** Tasks of this workload that hold an agent already, whatever their version; for maxPerNode and spread. */
+  /** Tasks of this workload that hold an agent already and count for maxPerNode and spread. */
   readonly existing: ReadonlyMap<AgentId, number>
 }
 

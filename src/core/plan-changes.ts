@@ -1,0 +1,149 @@
+import { parseWorkloadKey, type WorkloadKey } from '../model/ids.ts'
+import type { WorkloadVersion } from '../model/version.ts'
+import { diffValues, type FieldChange, sameValue } from './diff.ts'
+import { displaySpec } from './plan-display.ts'
+import { contentMark, lineSummary, looksSecret, MASKED, MASKED_CHANGE, maskValue } from './plan-mask.ts'
+import { rollingLimits } from './rolling.ts'
+
+/** A field of a plan, safe to show: secret-looking values and contents of files are masked already. */
+export interface PlannedField extends FieldChange {
+  readonly forcesRestart: boolean
+  /** Said instead of the values; null: show the values. */
+  readonly summary: string | null
+}
+
+export type PlanAction = 'create' | 'update' | 'replace' | 'delete' | 'none'
+
+export interface WorkloadChange {
+  readonly key: WorkloadKey
+  /** `update` leaves tasks alone, or adds and stops some; `replace` restarts them. */
+  readonly action: PlanAction
+  readonly fields: readonly PlannedField[]
+  /** What it means for tasks, in words. */
+  readonly notes: readonly string[]
+}
+
+type Versions = ReadonlyMap<WorkloadKey, WorkloadVersion>
+
+/** What a set of desired workloads changes, against what is wanted now; every workload of both, sorted by key. */
+export function diffWorkloads(live: Versions, desired: Versions): WorkloadChange[] {
+  const keys = [...new Set([...live.keys(), ...desired.keys()])].sort()
+  return keys.flatMap((key) => {
+    const [before, after] = [live.get(key), desired.get(key)]
+    if (before !== undefined && after !== undefined) return [changed(key, before, after)]
+    if (after !== undefined) return [{ key, action: 'create' as const, fields: headline(after), notes: [] }]
+    return before === undefined ? [] : [{ key, action: 'delete' as const, fields: [], notes: stopNote(before) }]
+  })
+}
+
+function changed(key: WorkloadKey, before: WorkloadVersion, after: WorkloadVersion): WorkloadChange {
+  const restart = ['template', 'configs', 'trees'].some((part) => !sameValue(templateInputs(before)[part], templateInputs(after)[part]))
+  const fields = [...specFields(before, after), ...configFields(before, after), ...treeFields(before, after)]
+  if (restart) return { key, action: 'replace', fields, notes: restartNote(before, after) }
+  return { key, action: fields.length === 0 ? 'none' : 'update', fields, notes: [] }
+}
+
+/** Everything of which a difference starts new tasks; the same parts that make the template digest. */
+const templateInputs = ({ spec, configs, trees }: WorkloadVersion): Readonly<Record<string, unknown>> => ({
+  template: spec.template,
+  configs,
+  trees,
+})
+
+/** Another order of named entries is told, for it makes another digest and so restarts tasks. */
+function specFields(before: WorkloadVersion, after: WorkloadVersion): PlannedField[] {
+  return diffValues(displaySpec(before), displaySpec(after), { path: 'spec', order: 'report' }).map(safeField)
+}
+
+const ENV_VALUE = /\.env\[(\w+)\](?:\.value)?$/
+
+function safeField(change: FieldChange): PlannedField {
+  const forcesRestart = change.path.startsWith('spec.template.') || change.path === 'spec.template'
+  const name = ENV_VALUE.exec(change.path)?.[1]
+  if (name !== undefined && looksSecret(name)) return { ...hidden(change), forcesRestart }
+  const [before, after] = [maskValue(change.before), maskValue(change.after)]
+  const isHidden = sameValue(before, after)
+  return { path: change.path, before, after, forcesRestart, summary: isHidden ? MASKED_CHANGE : textSummary(before, after) }
+}
+
+function hidden({ path, before, after }: FieldChange): Omit<PlannedField, 'forcesRestart'> {
+  const mask = (value: unknown): unknown => (value === undefined ? undefined : MASKED)
+  const word = before === undefined ? '(sensitive, added)' : after === undefined ? '(sensitive, removed)' : MASKED_CHANGE
+  return { path, before: mask(before), after: mask(after), summary: word }
+}
+
+function textSummary(before: unknown, after: unknown): string | null {
+  const isText = (value: unknown): value is string | undefined => value === undefined || typeof value === 'string'
+  return isText(before) && isText(after) && `${before}${after}`.includes('\n') ? lineSummary(before, after) : null
+}
+
+/** Contents of ConfigMaps are whole files: a mark of each side, and how many lines differ. */
+function configFields(before: WorkloadVersion, after: WorkloadVersion): PlannedField[] {
+  const names = [...new Set([...Object.keys(before.configs), ...Object.keys(after.configs)])].sort()
+  return names
+    .flatMap((name) => diffValues(before.configs[name], after.configs[name], { path: `configMap[${name}].data` }))
+    .map((change) => ({ ...configField(change), forcesRestart: true }))
+}
+
+function configField(change: FieldChange): Omit<PlannedField, 'forcesRestart'> {
+  if (looksSecret(change.path.slice(change.path.indexOf('].data') + 1))) return hidden(change)
+  const mark = (value: unknown): unknown => (typeof value === 'string' ? contentMark(value) : value)
+  return { path: change.path, before: mark(change.before), after: mark(change.after), summary: textSummary(change.before, change.after) }
+}
+
+const TREE_DIGITS = 8
+
+function treeFields(before: WorkloadVersion, after: WorkloadVersion): PlannedField[] {
+  const short = (oid: string | undefined): string | undefined => (oid === undefined ? undefined : `<${oid.slice(0, TREE_DIGITS)}>`)
+  const folders = [...new Set([...Object.keys(before.trees), ...Object.keys(after.trees)])].sort()
+  return folders
+    .filter((folder) => before.trees[folder] !== after.trees[folder])
+    .map((folder) => ({
+      path: `git[${folder}]`,
+      before: short(before.trees[folder]),
+      after: short(after.trees[folder]),
+      forcesRestart: true,
+      summary: null,
+    }))
+}
+
+/** The few facts that tell a new workload from others; a whole manifest of defaults would hide them. */
+function headline(version: WorkloadVersion): PlannedField[] {
+  const { spec } = version
+  const units = [
+    ...(spec.template.spec.containers ?? []).map(({ name, image }) => ({ path: `containers[${name}].image`, after: image })),
+    ...(spec.template.spec.processes ?? []).map(({ name, command }) => ({ path: `processes[${name}].command`, after: command })),
+  ]
+  const size =
+    version.kind === 'Job'
+      ? { path: 'spec.completions', after: version.spec.completions }
+      : version.spec.mode === 'Global'
+        ? { path: 'spec.mode', after: 'Global' }
+        : { path: 'spec.replicas', after: version.spec.replicas }
+  const facts = [size, ...units.map(({ path, after }) => ({ path: `spec.template.spec.${path}`, after }))]
+  return facts.map(({ path, after }) => ({ ...safeField({ path, before: undefined, after }), forcesRestart: false }))
+}
+
+function restartNote(before: WorkloadVersion, after: WorkloadVersion): string[] {
+  if (before.kind === 'Job' || after.kind === 'Job') return ['runs again, unless it ran with exactly these inputs before']
+  if (before.spec.mode === 'Global') return ['restarts its task on every matching agent']
+  const tasks = before.spec.replicas
+  if (tasks === 0) return []
+  const { strategy, maxSurge, maxUnavailable } = rollingLimits(after.spec, after.spec.replicas)
+  const together = strategy === 'Recreate' ? tasks : Math.min(tasks, maxSurge + maxUnavailable)
+  return [`restarts ${tasksIn(tasks)}, ${together === tasks ? 'all at once' : `${together} at a time`}`]
+}
+
+function stopNote(version: WorkloadVersion): string[] {
+  if (version.kind === 'Job') return ['stops what still runs of it']
+  if (version.spec.mode === 'Global') return ['stops its task on every agent']
+  return version.spec.replicas === 0 ? [] : [`stops ${tasksIn(version.spec.replicas)}`]
+}
+
+const tasksIn = (tasks: number): string => (tasks === 1 ? '1 task' : `${tasks} tasks`)
+
+/** Where a key stands in sentences and headings: `Deployment default/web`. */
+export function workloadTitle(key: WorkloadKey): string {
+  const { namespace, kind, name } = parseWorkloadKey(key)
+  return `${kind} ${namespace}/${name}`
+}
