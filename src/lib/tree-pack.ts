@@ -1,4 +1,4 @@
-import { mkdir, open } from 'node:fs/promises'
+import { chmod, mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { RetryableError, TerminalError } from './errors.ts'
 
@@ -136,15 +136,17 @@ async function makeFolders(unpacking: Unpacking, segments: readonly string[]): P
   for (let depth = 1; depth < segments.length; depth++) {
     const folder = segments.slice(0, depth).join('/')
     if (register(unpacking, folder, 'folder') === 'known') continue
-    await mkdir(join(unpacking.directory, folder), { mode: 0o755 })
+    const path = join(unpacking.directory, folder)
+    await mkdir(path)
+    await chmod(path, 0o755)
   }
 }
 
+/** Modes are set afterwards as well: the umask of the process must not decide whether a program may be run. */
 async function writeEntry(file: string, mode: number, pieces: AsyncIterable<Uint8Array>): Promise<void> {
   const handle = await open(file, 'wx', mode)
   try {
     for await (const piece of pieces) await handle.writeFile(piece)
-    // The umask of the process must not decide whether a program may be run.
     await handle.chmod(mode)
   } finally {
     await handle.close()

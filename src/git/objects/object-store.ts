@@ -50,6 +50,7 @@ async function readLoose(directory: string, oid: Oid, maxBytes: number): Promise
   const header = LOOSE_HEADER.exec(inflated.toString('latin1', 0, Math.max(0, nul)))?.groups
   const content = inflated.subarray(nul + 1)
   if (header === undefined || Number(header.size) !== content.length) throw new GitError('Corrupt', `object ${oid} is malformed`)
+  if (content.length > maxBytes) throw new GitError('TooLarge', `object ${oid} exceeds the limit of ${maxBytes} bytes`)
   return { type: header.type as ObjectType, content }
 }
 

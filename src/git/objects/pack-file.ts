@@ -23,6 +23,8 @@ const REFERENCE_DELTA = 7
 /** git itself never writes longer chains (pack.depth is at most 4095). */
 const MAX_CHAIN = 4096
 const FIRST_READ_BYTES = 4096
+/** A small object may be a delta of a big one; beyond this even a base is refused. */
+const MAX_BASE_BYTES = 128 * 1024 * 1024
 const CACHE_BYTES = 16 * 1024 * 1024
 
 export interface EntryHeader {
@@ -61,6 +63,16 @@ export function entryHeader(bytes: Buffer, offset: number): EntryHeader {
   return { type, size, base: { offset: offset - back }, length: at }
 }
 
+type Step =
+  | { readonly kind: 'object'; readonly object: RawObject }
+  | { readonly kind: 'delta'; readonly delta: Buffer; readonly base: NonNullable<EntryHeader['base']> }
+
+interface Chain {
+  readonly base: RawObject
+  /** From the object asked for down to the one above the base. */
+  readonly deltas: { readonly offset: number; readonly delta: Buffer }[]
+}
+
 /** One pack, read by position: its size does not matter, only that of the objects asked for. */
 export class PackFile {
   readonly index: PackIndex
@@ -86,28 +98,35 @@ export class PackFile {
 
   /** Follows the delta chain down to its base, then builds up again; sizes are checked before memory is taken. */
   async read(start: number, maxBytes: number, readBase: ReadBase): Promise<RawObject> {
-    const deltas: { offset: number; delta: Buffer }[] = []
-    let object: RawObject | null = null
-    for (let offset = start; object === null; ) {
-      if (deltas.length > MAX_CHAIN) throw new GitError('Corrupt', 'a delta chain is longer than git allows')
-      const cached = this.#cache.get(offset)
-      if (cached !== undefined) {
-        object = cached
-        break
-      }
-      const { header, content } = await this.#entry(offset, maxBytes)
-      if (header.base === null) {
-        object = this.#plain(offset, header, content)
-        break
-      }
-      deltas.push({ offset, delta: checkedDelta(content, maxBytes) })
-      if ('oid' in header.base) object = await baseOf(header.base.oid, maxBytes, readBase)
-      else offset = header.base.offset
-    }
+    const { base, deltas } = await this.#chain(start, maxBytes, readBase)
+    let object = base
     for (const { offset, delta } of deltas.reverse()) {
       object = this.#remember(offset, { type: object.type, content: applyDelta(object.content, delta) })
     }
+    checkSize(object.content.length, maxBytes)
     return object
+  }
+
+  async #chain(start: number, maxBytes: number, readBase: ReadBase): Promise<Chain> {
+    const baseLimit = Math.max(maxBytes, MAX_BASE_BYTES)
+    const deltas: { offset: number; delta: Buffer }[] = []
+    for (let offset = start; deltas.length <= MAX_CHAIN; ) {
+      const step = await this.#step(offset, deltas.length === 0 ? maxBytes : baseLimit)
+      if (step.kind === 'object') return { base: step.object, deltas }
+      deltas.push({ offset, delta: step.delta })
+      if ('oid' in step.base) return { base: await baseOf(step.base.oid, baseLimit, readBase), deltas }
+      offset = step.base.offset
+    }
+    throw new GitError('Corrupt', 'a delta chain is longer than git allows')
+  }
+
+  async #step(offset: number, maxBytes: number): Promise<Step> {
+    const cached = this.#cache.get(offset)
+    if (cached !== undefined) return { kind: 'object', object: cached }
+    const { header, content } = await this.#entry(offset, { plain: maxBytes, delta: Math.max(maxBytes, MAX_BASE_BYTES) })
+    if (header.base === null) return { kind: 'object', object: this.#plain(offset, header, content) }
+    checkSize(deltaResultSize(content), maxBytes)
+    return { kind: 'delta', delta: content, base: header.base }
   }
 
   #plain(offset: number, header: EntryHeader, content: Buffer): RawObject {
@@ -121,10 +140,10 @@ export class PackFile {
     return object
   }
 
-  async #entry(offset: number, maxBytes: number): Promise<{ header: EntryHeader; content: Buffer }> {
+  async #entry(offset: number, limits: { plain: number; delta: number }): Promise<{ header: EntryHeader; content: Buffer }> {
     const first = await this.#bytesAt(offset, FIRST_READ_BYTES)
     const header = entryHeader(first, offset)
-    if (header.size > maxBytes) throw new GitError('TooLarge', `an object of ${header.size} bytes exceeds the limit of ${maxBytes}`)
+    checkSize(header.size, header.base === null ? limits.plain : limits.delta)
     const needed = header.length + deflateBound(header.size)
     const bytes = needed <= first.length ? first : await this.#bytesAt(offset, needed)
     const content = await inflateAtMost(bytes.subarray(header.length), header.size)
@@ -140,10 +159,8 @@ export class PackFile {
   }
 }
 
-function checkedDelta(delta: Buffer, maxBytes: number): Buffer {
-  const size = deltaResultSize(delta)
+function checkSize(size: number, maxBytes: number): void {
   if (size > maxBytes) throw new GitError('TooLarge', `an object of ${size} bytes exceeds the limit of ${maxBytes}`)
-  return delta
 }
 
 async function baseOf(oid: Oid, maxBytes: number, readBase: ReadBase): Promise<RawObject> {
