@@ -91,7 +91,7 @@ export async function runModel(space: StoreSpace, commands: readonly Command[]):
       model.formerEpoch = leadership.fence.epoch
       leadership = await newLeader(store, model)
     } else if (item.type === 'txn') await runTxn({ store, model, leadership }, item)
-    else if (item.type === 'compact') await compact(space, model, item)
+    else if (item.type === 'compact') await compact({ space, model, watched }, item)
     else if (item.type === 'replay') await replay(store, model, item)
     else await read(store, model, item)
   }
@@ -131,7 +131,12 @@ function expectedRevision(model: Model, { key: name, expect: wanted }: { key: st
   return wanted === 'current' ? current : String(BigInt(current) + 1n)
 }
 
-async function compact(space: StoreSpace, model: Model, { back }: CommandOf<'compact'>): Promise<void> {
+async function compact(
+  { space, model, watched }: { space: StoreSpace; model: Model; watched: StoreEvent[] },
+  { back }: CommandOf<'compact'>,
+): Promise<void> {
+  // A watcher that has not caught up would be told to list again, and rightly.
+  await waitUntil(() => watched.at(-1)?.revision === model.revisions.at(-1))
   const revision = must(model.revisions.at(-1 - Math.min(back, model.revisions.length - 1)), 'a revision')
   await space.compact(revision)
   if (compareRevisions(revision, model.compacted) > 0) model.compacted = revision

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { access, constants, mkdtemp, rm } from 'node:fs/promises'
+import { access, constants, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -18,8 +18,8 @@ export interface EtcdServer {
   url(prefix: string): string
   /** SIGKILL; resolves when it is gone. */
   kill(): Promise<void>
-  /** SIGSTOP: it keeps its connections and answers nothing. */
-  stop(): void
+  /** SIGSTOP: it keeps its connections and answers nothing. Resolves when each of its threads has stopped. */
+  stop(): Promise<void>
   /** SIGCONT. */
   cont(): void
   /** Starts it again on the same data and port, killing it before if need be. */
@@ -61,7 +61,11 @@ export async function startEtcd(): Promise<EtcdServer> {
     host: `127.0.0.1:${client}`,
     url: (prefix) => `etcd://127.0.0.1:${client}/${prefix}`,
     kill,
-    stop: () => void must(child, 'etcd runs').kill('SIGSTOP'),
+    stop: async () => {
+      const running = must(child, 'etcd runs')
+      running.kill('SIGSTOP')
+      await waitUntil(async () => (await threadStates(must(running.pid, 'etcd has a pid'))).every((state) => state === 'T'))
+    },
     cont: () => void must(child, 'etcd runs').kill('SIGCONT'),
     restart,
     etcdctl,
@@ -70,6 +74,13 @@ export async function startEtcd(): Promise<EtcdServer> {
       await rm(dataDir, { recursive: true, force: true })
     },
   }
+}
+
+/** One letter a thread, from field 3 of Linux' stat. */
+async function threadStates(pid: number): Promise<string[]> {
+  const threads = await readdir(`/proc/${pid}/task`)
+  const stats = await Promise.all(threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8')))
+  return stats.map((stat) => stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3))
 }
 
 /** Fast elections, so that a single member serves soon after its start. */

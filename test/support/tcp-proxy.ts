@@ -10,12 +10,14 @@ export interface TcpProxy {
   cut(): void
   /** Keeps connections open and accepts new ones, but from now on passes nothing. */
   blackhole(): void
-  /** Passes requests, but drops what comes back. */
-  dropReplies(): void
+  /** Passes requests, but drops what comes back, once a request has held `text`. */
+  dropRepliesAfter(text: string): void
   /** Passes everything on new connections again; those that lost bytes are closed. */
   heal(): void
   /** Bytes that came back from the target so far, passed on or not. */
   received(): number
+  /** Connections so far. */
+  accepted(): number
   close(): Promise<void>
 }
 
@@ -27,6 +29,8 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
   const sockets = new Set<Socket>()
   let mode: Mode = 'pass'
   let received = 0
+  let accepted = 0
+  let trigger: string | null = null
 
   const track = (socket: Socket, other: Socket) => {
     sockets.add(socket)
@@ -38,11 +42,15 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     socket.on('error', () => socket.destroy())
   }
   const server = createServer((client) => {
+    accepted += 1
     const upstream = connect(Number(targetPort), targetHost)
     track(client, upstream)
     track(upstream, client)
-    client.on('data', (bytes) => mode !== 'blackhole' && upstream.write(bytes))
-    upstream.on('data', (bytes) => {
+    client.on('data', (bytes: Buffer) => {
+      if (trigger !== null && bytes.includes(trigger)) mode = 'dropReplies'
+      if (mode !== 'blackhole') upstream.write(bytes)
+    })
+    upstream.on('data', (bytes: Buffer) => {
       received += bytes.length
       if (mode === 'pass') client.write(bytes)
     })
@@ -58,14 +66,16 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     blackhole: () => {
       mode = 'blackhole'
     },
-    dropReplies: () => {
-      mode = 'dropReplies'
+    dropRepliesAfter: (text) => {
+      trigger = text
     },
     heal: () => {
       if (mode !== 'pass') cut()
       mode = 'pass'
+      trigger = null
     },
     received: () => received,
+    accepted: () => accepted,
     close: async () => {
       cut()
       const closed = once(server, 'close')

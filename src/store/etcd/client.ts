@@ -28,7 +28,9 @@ const GRPC_OPTIONS = {
   // Never below 5 s: etcd answers faster pings with "excess pings" and drops the connection.
   'grpc.keepalive_time_ms': 6000,
   'grpc.keepalive_timeout_ms': 3000,
-  'grpc.keepalive_permit_without_calls': 1,
+  // etcd counts a ping without an open stream against the client, and ends the connection at the third.
+  'grpc.keepalive_permit_without_calls': 0,
+  'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 2000,
   'grpc.max_receive_message_length': (PAGE_KEYS + 100) * MAX_VALUE_BYTES,
 }

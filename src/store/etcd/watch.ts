@@ -102,7 +102,7 @@ async function confirmed({ clock }: WatchContext, arrivals: Mailbox<Arrival>, si
   if (arrivals.size === 0 && !signal.aborted) throw new RetryableError('etcd did not confirm the watch')
 }
 
-/** Joins the fragments of large responses, so that a revision always comes whole. */
+/** Joins the fragments that etcd makes of large responses, so that a revision always comes whole. */
 async function* assemble(context: WatchContext, request: WatchRequest, arrivals: Mailbox<Arrival>): AsyncGenerator<StoreEvent[]> {
   let pending: StoreEvent[] = []
   while (!request.signal.aborted) {
@@ -112,12 +112,19 @@ async function* assemble(context: WatchContext, request: WatchRequest, arrivals:
       if ('error' in arrival) throw arrival.error
       const { response } = arrival
       await checkHistory(context, request, response)
-      pending = [...pending, ...eventsOf(response, context.root, request.from)]
-      if (response.fragment || pending.length === 0) continue
-      yield pending
-      pending = []
+      const { whole, rest } = wholeRevisions([...pending, ...eventsOf(response, context.root, request.from)], response.fragment)
+      pending = rest
+      if (whole.length > 0) yield whole
     }
   }
+}
+
+/** Until the last fragment is here, the newest revision may go on in the next. */
+function wholeRevisions(events: StoreEvent[], fragment: boolean): { whole: StoreEvent[]; rest: StoreEvent[] } {
+  if (!fragment) return { whole: events, rest: [] }
+  const newest = events.at(-1)?.revision
+  const start = events.findIndex(({ revision }) => revision === newest)
+  return { whole: events.slice(0, start), rest: events.slice(start) }
 }
 
 /** @throws CompactedError when the watch cannot go on from where it should. */
