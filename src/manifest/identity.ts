@@ -52,7 +52,7 @@ export function mayHideWorkload(value: unknown): boolean {
 }
 
 const shown = (value: unknown): string => quote(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))
-const about = (path: Path, finding: Finding): Located => ({ path, on: 'value', finding })
+const about = (path: Path, finding: Finding): Located => ({ path, on: 'value', tell: () => finding })
 
 function kindFinding(kind: unknown): Finding {
   if (kind === undefined) return { message: 'missing field `kind`', hint: `kinds: ${Object.keys(SCHEMAS).join(', ')}` }
@@ -62,12 +62,12 @@ function kindFinding(kind: unknown): Finding {
 }
 
 function versionFinding(kind: unknown, version: unknown): Finding {
-  const ours = isKind(kind) || (typeof kind === 'string' && PLANNED_KINDS.includes(kind))
+  const ours = isKind(kind)
   const addIt = `write apiVersion: ${API_VERSION}`
-  if (version === undefined)
-    return ours
-      ? { message: 'missing field `apiVersion`', hint: addIt }
-      : { message: `kind ${shown(kind)} is not Drover's`, hint: IGNORE_HINT }
+  if (version === undefined) {
+    if (ours || (typeof kind === 'string' && PLANNED_KINDS.includes(kind))) return { message: 'missing field `apiVersion`', hint: addIt }
+    return { message: `kind ${shown(kind)} is not Drover's`, hint: IGNORE_HINT }
+  }
   if (isOurs({ apiVersion: version })) return { message: `unknown apiVersion ${shown(version)}`, hint: addIt }
   return {
     message: `kind ${shown(kind)} of apiVersion ${shown(version)} is not Drover's`,

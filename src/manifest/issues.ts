@@ -6,8 +6,8 @@ import { fieldsAt } from './schema-fields.ts'
 import { suggest } from './suggest.ts'
 import { aboutField, pathText } from './wording.ts'
 
-/** A finding and the path it is about; `on` says whether the field's name or its value is at fault. */
-export type Located = { path: Path; on: 'key' | 'value'; finding: Finding }
+/** A mistake at a path; `on` says whether the field's name or its value is at fault. Only what is shown is told. */
+export type Located = { path: Path; on: 'key' | 'value'; tell: () => Finding }
 
 export const REMOVE_PLANNED = 'remove it until then'
 export const planned = (what: string): string => `${what} is planned, not yet run by this version of Drover`
@@ -22,15 +22,16 @@ function plannedName(kind: string, path: Path): string {
     .slice(1)
 }
 
-function unknownField(schema: z.ZodType, kind: string, path: Path, key: string): Located {
-  const field = [...path, key]
+function unknownField(schema: z.ZodType, kind: string, field: Path): Finding {
+  const path = field.slice(0, -1)
+  const key = String(field.at(-1))
   const name = plannedName(kind, path)
   if (Object.hasOwn(PLANNED_FIELDS, name) && PLANNED_FIELDS[name]?.includes(key))
-    return { path: field, on: 'key', finding: { message: planned(quote(pathText(field))), hint: REMOVE_PLANNED } }
+    return { message: planned(quote(pathText(field))), hint: REMOVE_PLANNED }
   const fields = fieldsAt(schema, path)
   const near = suggest(key, fields)
   const hint = near === null ? `fields here: ${fields.join(', ')}` : `did you mean "${near}"?`
-  return { path: field, on: 'key', finding: { message: `unknown field ${quote(key)}`, hint } }
+  return { message: `unknown field ${quote(key)}`, hint }
 }
 
 const isNumberOrBoolean = (input: unknown): boolean => typeof input === 'number' || typeof input === 'boolean'
@@ -51,17 +52,28 @@ function missing(issue: z.core.$ZodIssue): Located | null {
   if (issue.code === 'custom' || issue.input !== undefined || typeof name !== 'string') return null
   const parent = issue.path.slice(0, -1)
   const message = parent.length === 0 ? `missing field ${quote(name)}` : `${quote(pathText(parent))} is missing the field ${quote(name)}`
-  return { path: issue.path, on: 'key', finding: { message, hint: null } }
+  return { path: issue.path, on: 'key', tell: () => ({ message, hint: null }) }
 }
 
 /** One zod issue as findings: an unknown-keys issue names each key. */
-export function findingsOf(schema: z.ZodType, kind: string, issue: z.core.$ZodIssue): Located[] {
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownField(schema, kind, issue.path, key))
+function findingsOf(schema: z.ZodType, kind: string, issue: z.core.$ZodIssue): Located[] {
+  if (issue.code === 'unrecognized_keys') {
+    const fields = issue.keys.map((key) => [...issue.path, key])
+    return fields.map((path) => ({ path, on: 'key', tell: () => unknownField(schema, kind, path) }))
+  }
   const absent = missing(issue)
   if (absent !== null) return [absent]
   if (issue.code === 'invalid_key') {
     const message = `the key ${quote(String(issue.path.at(-1)))} ${issue.message}`
-    return [{ path: issue.path, on: 'key', finding: { message, hint: null } }]
+    return [{ path: issue.path, on: 'key', tell: () => ({ message, hint: null }) }]
   }
-  return [{ path: issue.path, on: 'value', finding: aboutField(issue.path, issue.message, valueHint(issue)) }]
+  return [{ path: issue.path, on: 'value', tell: () => aboutField(issue.path, issue.message, valueHint(issue)) }]
+}
+
+/** zod's issues in our words. Where a field is unknown, a complaint about the object as a whole only repeats it. */
+export function translate(schema: z.ZodType, kind: string, issues: readonly z.core.$ZodIssue[]): Located[] {
+  const mistyped = new Set(issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? [pathText(issue.path)] : [])))
+  return issues
+    .filter((issue) => issue.code !== 'custom' || !mistyped.has(pathText(issue.path)))
+    .flatMap((issue) => findingsOf(schema, kind, issue))
 }

@@ -5,7 +5,7 @@ export const MAX_TOTAL_SIZE = 20_000_000
 /** What one file may hold. Tokens bound the work of the YAML library, which is linear below these. */
 export const MAX_FILE_BYTES = 1_048_576
 export const MAX_DOCUMENTS = 500
-export const MAX_TOKENS = 100_000
+export const MAX_TOKENS = 80_000
 export const MAX_LINES = 100_000
 
 /** What one document may hold. */

@@ -2,7 +2,7 @@ import { Composer, type Document, type Node, type YAMLParseError } from 'yaml'
 import type { Problem } from '../model/records.ts'
 import { MAX_FILE_BYTES } from './limits.ts'
 import { toPlain } from './plain.ts'
-import { find, type LineTable, lineTable, offsetOf, offsetOfKey, type Path } from './positions.ts'
+import { finder, type LineTable, lineTable, offsetOf, offsetOfKey, type Path } from './positions.ts'
 import { byPlace, type Finding, type Place, problemAt, shorten } from './problem.ts'
 import { tokenize } from './tokens.ts'
 
@@ -69,6 +69,7 @@ type Source = { path: string; places: LineTable }
 function readDocument(source: Source, document: Document.Parsed): ParsedFile {
   const root: Node | null = document.contents
   const plain = toPlain(root)
+  const find = finder(root)
   const [error] = document.errors
   const problems: Problem[] = []
   if (error !== undefined) problems.push(problemAt(source.path, source.places(error.pos[0]), syntaxFinding(error)))
@@ -77,8 +78,8 @@ function readDocument(source: Source, document: Document.Parsed): ParsedFile {
     value: plain.ok ? plain.value : null,
     valid: problems.length === 0,
     at: source.places(root?.range?.[0] ?? 0),
-    place: (path) => source.places(offsetOf(find(root, path))),
-    placeOfKey: (path) => source.places(offsetOfKey(find(root, path))),
+    place: (path) => source.places(offsetOf(find(path))),
+    placeOfKey: (path) => source.places(offsetOfKey(find(path))),
   }
   return { documents: [parsed], problems }
 }

@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq, type Node, type Pair, type Scalar, type YAMLMap } from 'yaml'
+import { isMap, isScalar, isSeq, type Node, type Pair, type Scalar, type YAMLMap, type YAMLSeq } from 'yaml'
 import type { Place } from './problem.ts'
 
 export type Path = readonly PropertyKey[]
@@ -20,34 +20,54 @@ export function lineTable(text: string): LineTable {
   }
 }
 
-export type Found = { node: Node | null; key: Node | null }
-
 /** A key as it is written: YAML reads `1.10:` as the number 1.1. */
 export const keyText = (key: Scalar): string => (typeof key.value === 'string' ? key.value : (key.source ?? String(key.value)))
 
-const keyOf = (pair: Pair): Node | null => (isScalar(pair.key) ? pair.key : null)
-const findPair = (map: YAMLMap, name: PropertyKey): Pair | undefined =>
-  map.items.find((pair) => isScalar(pair.key) && keyText(pair.key) === String(name))
+export type Found = { node: Node | null; key: Node | null }
 
-function child(node: Node | null, step: PropertyKey): Found | null {
-  if (isMap(node)) {
-    const pair = findPair(node, step)
-    return pair === undefined ? null : { key: keyOf(pair), node: (pair.value as Node | null) ?? null }
-  }
-  if (!isSeq(node)) return null
-  const item = typeof step === 'number' ? node.items[step] : node.items.find((entry) => isMap(entry) && entry.get('name') === step)
-  return item === undefined ? null : { key: null, node: item as Node }
+/** Finds nodes by path; a list item goes by its index or its `name`. A path that leads out of what is written gives the last node on it. */
+export type Finder = (path: Path) => Found
+
+const keyOf = (pair: Pair): Node | null => (isScalar(pair.key) ? pair.key : null)
+
+const pairsByKey = (map: YAMLMap): Map<string, Pair> =>
+  new Map(map.items.flatMap((pair) => (isScalar(pair.key) ? [[keyText(pair.key), pair] as const] : [])))
+
+const itemsByName = (list: YAMLSeq): Map<unknown, Node> =>
+  new Map(list.items.flatMap((item) => (isMap(item) ? [[item.get('name'), item] as const] : [])))
+
+/** Looks a name up in an index that is made once, so that many lookups in one node stay linear. */
+function lookUp<N extends object, K, V>(
+  indexes: Map<N, Map<K, V>>,
+  node: N,
+  lookup: { make: (node: N) => Map<K, V>; key: K },
+): V | undefined {
+  const index = indexes.get(node) ?? lookup.make(node)
+  indexes.set(node, index)
+  return index.get(lookup.key)
 }
 
-/** The node at a path, where a list item goes by its index or its `name`; `complete` is false when the path leads out of what is written, and the last node on it is given. */
-export function find(root: Node | null, path: Path): Found & { complete: boolean } {
-  let found: Found = { node: root, key: null }
-  for (const step of path) {
-    const next = child(found.node, step)
-    if (next === null) return { ...found, complete: false }
-    found = next
+export function finder(root: Node | null): Finder {
+  const maps = new Map<YAMLMap, Map<string, Pair>>()
+  const lists = new Map<YAMLSeq, Map<unknown, Node>>()
+  const child = (node: Node | null, step: PropertyKey): Found | null => {
+    if (isMap(node)) {
+      const pair = lookUp(maps, node, { make: pairsByKey, key: String(step) })
+      return pair === undefined ? null : { key: keyOf(pair), node: (pair.value as Node | null) ?? null }
+    }
+    if (!isSeq(node)) return null
+    const item = typeof step === 'number' ? node.items[step] : lookUp(lists, node, { make: itemsByName, key: step })
+    return item === undefined ? null : { key: null, node: item as Node }
   }
-  return { ...found, complete: true }
+  return (path) => {
+    let found: Found = { node: root, key: null }
+    for (const step of path) {
+      const next = child(found.node, step)
+      if (next === null) return found
+      found = next
+    }
+    return found
+  }
 }
 
 /** Where to point for a value: at it when it stands on its own, else at the key or list item that holds it. */

@@ -12,7 +12,7 @@ const TEMPLATE: Path = ['spec', 'template', 'spec']
 const broken = (path: Path, clause: string, hint: string | null = null): Located => ({
   path,
   on: 'value',
-  finding: aboutField(path, clause, hint),
+  tell: () => aboutField(path, clause, hint),
 })
 
 function restartPolicy({ kind, spec }: WorkloadManifest): Located[] {

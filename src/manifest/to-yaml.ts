@@ -34,5 +34,6 @@ function specText(manifest: Manifest): unknown {
   }
 }
 
-/** A normalized manifest as YAML that reads back as the same manifest: quantities with units, no field without meaning. */
-export const manifestYaml = (manifest: Manifest): string => stringify(specText(manifest), { aliasDuplicateObjects: false, lineWidth: 0 })
+/** A normalized manifest as YAML that reads back as the same manifest: quantities with units, no field without meaning, keys sorted. */
+export const manifestYaml = (manifest: Manifest): string =>
+  stringify(specText(manifest), { aliasDuplicateObjects: false, lineWidth: 0, sortMapEntries: true })

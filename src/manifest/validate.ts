@@ -1,7 +1,7 @@
 import { App, ConfigMap, Deployment, Job, type Manifest } from '../model/manifest.ts'
 import type { Problem } from '../model/records.ts'
 import { type Identity, identityOf, type Kind, mayHideWorkload, SCHEMAS, typeOf } from './identity.ts'
-import { findingsOf, type Located } from './issues.ts'
+import { type Located, translate } from './issues.ts'
 import { MAX_PROBLEMS } from './limits.ts'
 import { normalize } from './normalize.ts'
 import type { ParsedDocument } from './parse.ts'
@@ -46,8 +46,7 @@ function check(value: unknown, written: (path: Path) => boolean): Outcome {
   const typed = typeOf(value)
   if (!typed.ok) return { manifest: null, located: [typed.located] }
   const result = parseKind(typed.kind, value)
-  if (!result.success)
-    return { manifest: null, located: result.error.issues.flatMap((issue) => findingsOf(SCHEMAS[typed.kind], typed.kind, issue)) }
+  if (!result.success) return { manifest: null, located: translate(SCHEMAS[typed.kind], typed.kind, result.error.issues) }
   const manifest: Manifest = result.data
   const located =
     manifest.kind === 'Deployment' || manifest.kind === 'Job' ? [...checkRules(manifest), ...checkMeaningless(manifest, written)] : []
@@ -59,21 +58,24 @@ function isWritten(value: unknown, path: Path): boolean {
   return end !== undefined
 }
 
-/** The first problems of a list; a last one tells how many more there are. */
+/** The first problems by place; the last one says that there are more. */
 export function capProblems(problems: readonly Problem[], max: number): Problem[] {
   const sorted = [...problems].sort(byPlace)
-  const last = sorted[max - 1]
-  if (sorted.length <= max || last === undefined) return sorted
-  const message = `and ${sorted.length - max + 1} more problems`
-  return [...sorted.slice(0, max - 1), { ...last, message, hint: 'mend those above first' }]
+  const next = sorted[max - 1]
+  if (sorted.length <= max || next === undefined) return sorted
+  return [...sorted.slice(0, max - 1), { ...next, message: 'there are more problems from here on', hint: 'mend those above first' }]
+}
+
+function tellAll(path: string, parsed: ParsedDocument, located: readonly Located[]): Problem[] {
+  const placed = located.map(({ path: at, on, tell }) => ({ place: on === 'key' ? parsed.placeOfKey(at) : parsed.place(at), tell }))
+  placed.sort((a, b) => a.place.line - b.place.line || a.place.column - b.place.column)
+  const told = placed.slice(0, MAX_PROBLEMS + 1).map(({ place, tell }) => problemAt(path, place, tell()))
+  return capProblems(told, MAX_PROBLEMS)
 }
 
 /** Checks one document by itself: shape, types, ranges and the rules inside a kind. */
 export function validate(path: string, parsed: ParsedDocument): Validated {
   const outcome: Outcome = parsed.valid ? check(parsed.value, (at) => isWritten(parsed.value, at)) : { manifest: null, located: [] }
-  const problems = outcome.located.map(({ path: at, on, finding }) =>
-    problemAt(path, on === 'key' ? parsed.placeOfKey(at) : parsed.place(at), finding),
-  )
   const document: CheckedDocument = {
     at: parsed.at,
     identity: identityOf(parsed.value),
@@ -81,5 +83,5 @@ export function validate(path: string, parsed: ParsedDocument): Validated {
     references: outcome.manifest === null ? [] : referencesOf(outcome.manifest, parsed.place),
     mayHideWorkload: outcome.manifest === null && mayHideWorkload(parsed.value),
   }
-  return { document, problems: capProblems(problems, MAX_PROBLEMS) }
+  return { document, problems: tellAll(path, parsed, outcome.located) }
 }
