@@ -1,4 +1,5 @@
 import type { AgentId, Millis } from '../model/ids.ts'
+import { reasonOf } from '../model/reason.ts'
 import type { AgentRecord } from '../model/records.ts'
 import { mayFollow, type Observed, type TaskStatus, TERMINAL } from '../model/task.ts'
 import type { Cluster } from './cluster.ts'
@@ -48,7 +49,7 @@ export function takeHello(hello: Hello, connected: 'Yes' | 'No', context: { clus
   const replaced = known !== undefined && known.instance !== hello.agent.instance
   if (replaced && connected === 'Yes')
     return { admitted: 'No', reason: `an agent named ${known.id} with another state directory is connected; give this one another name` }
-  if (replaced) loseTasks(hello.agent.id, context)
+  loseTasks(hello, replaced ? 'AgentReplaced' : 'AgentForgot', context)
   const record: AgentRecord = { ...hello.agent, joinedAt: known?.joinedAt ?? now }
   if (JSON.stringify(record) !== JSON.stringify(known)) draft.write({ table: 'agents', id: record.id, value: record })
   takeStatuses(hello.tasks, hello.agent.id, context)
@@ -56,26 +57,15 @@ export function takeHello(hello: Hello, connected: 'Yes' | 'No', context: { clus
   return { admitted: 'Yes' }
 }
 
-function loseTasks(agent: AgentId, { cluster, draft, now }: { cluster: Cluster; draft: Draft; now: Millis }): void {
-  for (const { task, observed } of cluster.tasksOfAgent(agent)) {
-    if (observed !== undefined && TERMINAL.has(observed.phase)) continue
-    const base: Omit<Observed, 'phase' | 'reasons'> = observed ?? {
-      task: task.id,
-      attempt: 0,
-      ready: false,
-      failures: 0,
-      backoffUntil: null,
-      startedAt: null,
-      attempts: [],
-      agent,
-      readySince: null,
-      updatedAt: now,
-    }
-    const reasons = [{ code: 'AgentReplaced', message: `${agent} came back with an empty state directory`, count: 1 }]
-    draft.write({
-      table: 'observed',
-      id: task.id,
-      value: { ...base, phase: 'Lost', ready: false, readySince: null, reasons, updatedAt: now },
-    })
+/**
+ * An agent writes down what it starts before it does, so a task that was heard of and is not in its hello
+ * can only have been removed behind our back; it must not be started a second time as the same attempt.
+ */
+function loseTasks(hello: Hello, code: 'AgentReplaced' | 'AgentForgot', { cluster, draft, now }: { cluster: Cluster; draft: Draft; now: Millis }): void {
+  const known = new Set(code === 'AgentReplaced' ? [] : hello.tasks.map((status) => status.task))
+  for (const { task, observed } of cluster.tasksOfAgent(hello.agent.id)) {
+    if (observed === undefined || TERMINAL.has(observed.phase) || known.has(task.id)) continue
+    const reasons = [reasonOf(code, `${hello.agent.id} came back without it`)]
+    draft.write({ table: 'observed', id: task.id, value: { ...observed, phase: 'Lost', ready: false, readySince: null, reasons, updatedAt: now } })
   }
 }

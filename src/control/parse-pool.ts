@@ -47,7 +47,10 @@ export function createParsePool(entry: URL): ManifestParser {
         if (!busy) void next()
       }),
     async close() {
-      await (await worker)?.terminate()
+      const last = await worker
+      // Node would otherwise find nothing left to wait for, and end the process here.
+      last?.ref()
+      await last?.terminate()
       worker = null
     },
   }

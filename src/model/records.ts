@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { AgentId, Digest, Oid, RunId, TaskId, WorkloadKey } from './ids.ts'
 import { SyncPolicy } from './manifest.ts'
-import type { Reason } from './reason.ts'
 import { AttemptRecord, Observed, Task } from './task.ts'
 import { DriverName } from './task-spec.ts'
 

@@ -34,6 +34,8 @@ export class Launcher {
   async close(): Promise<void> {
     const shell = this.#shell
     if (shell === null) return
+    // It was let go of so that it keeps no process alive; now it is what we wait for.
+    shell.ref()
     await new Promise<void>((resolve) => {
       for (const end of ['close', 'error']) shell.once(end, () => resolve())
       shell.stdin?.end()

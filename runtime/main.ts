@@ -1,0 +1,71 @@
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import type { Clock } from '../src/lib/clock.ts'
+import type { Logger } from '../src/lib/log.ts'
+import { type AgentDeps, runAgent } from './agent.ts'
+import { createDockerDriver } from './drivers/docker/driver.ts'
+import { createFakeDriver } from './drivers/fake/driver.ts'
+import { createFileFakeMachine } from './drivers/fake/machine.ts'
+import { createProcessDriver } from './drivers/process/driver.ts'
+import { createFileJournal } from './file-journal.ts'
+import { createFileTreeCache } from './file-trees.ts'
+import { readMachine } from './machine.ts'
+import type { Drivers } from './recover.ts'
+import { stopAll } from './stop-all.ts'
+import type { Uplink } from './uplink.ts'
+
+export interface AgentOptions {
+  /** A folder of the agent's own; holds its journal, its tasks' files and its identity. */
+  readonly stateDir: string
+  readonly version: string
+  readonly cluster: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly processes: 'Allowed' | 'Refused'
+  readonly dockerSocket: string
+  readonly clock: Clock
+  readonly random: () => number
+  readonly log: Logger
+}
+
+export interface Agent {
+  /** Runs until the signal aborts and leaves the tasks running then. */
+  run(uplink: Uplink, signal: AbortSignal): Promise<void>
+  /** Stops and removes every task this agent owns; resolves with their number. */
+  stopAll(signal: AbortSignal): Promise<number>
+  close(): Promise<void>
+}
+
+/** Builds the agent of this machine with its real drivers. */
+export async function createAgent(options: AgentOptions): Promise<Agent> {
+  const { stateDir, version, clock, random, log } = options
+  const { id, instance, bootId, capacity, labels } = await readMachine({ stateDir, labels: options.labels })
+  const drivers = driversOf(options, id)
+  const deps: Omit<AgentDeps, 'uplink'> = {
+    identity: { id, instance, bootId, version },
+    capacity,
+    labels,
+    drivers,
+    journal: await createFileJournal(join(stateDir, 'journal')),
+    trees: createFileTreeCache(join(stateDir, 'trees')),
+    clock,
+    random,
+    log,
+    startLimit: 2 * availableParallelism(),
+  }
+  return {
+    run: (uplink, signal) => runAgent({ ...deps, uplink }, signal),
+    stopAll: (signal) => stopAll(deps, signal),
+    close: async () => {
+      for (const driver of Object.values(drivers)) await driver.close()
+    },
+  }
+}
+
+function driversOf(options: AgentOptions, agent: string): Drivers {
+  const { stateDir, clock, log, cluster } = options
+  return {
+    docker: createDockerDriver({ socketPath: options.dockerSocket, cluster, agent, stateDir: join(stateDir, 'docker'), clock, log }),
+    process: createProcessDriver({ stateDir: join(stateDir, 'process'), agent, clock, log, policy: { allowed: options.processes === 'Allowed' } }),
+    fake: createFakeDriver({ machine: createFileFakeMachine(join(stateDir, 'fake')), clock }),
+  }
+}

@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+import { createInterface } from 'node:readline/promises'
+import { runCli } from './cli/main.ts'
+import { systemClock } from './lib/clock.ts'
+import type { Surroundings } from './main/up.ts'
+
+/** The composition root: here, and below `main/`, adapters are built; everything heavy is loaded when it is asked for. */
+const VERSION = '0.1.0'
+const stop = new AbortController()
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort(new Error(`ended by ${name}`)))
+
+async function surroundings(): Promise<Surroundings> {
+  const { createLog } = await import('./main/log.ts')
+  const dockerSocket = (process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace(/^unix:\/\//, '')
+  return { log: createLog(process.env), version: VERSION, dockerSocket, say: (line) => process.stderr.write(`${line}\n`) }
+}
+
+async function ask(question: string): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return await terminal.question(question)
+  } finally {
+    terminal.close()
+  }
+}
+
+process.exitCode = await runCli(process.argv.slice(2), {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  isTTY: { stdin: process.stdin.isTTY === true, stdout: process.stdout.isTTY === true },
+  cwd: process.cwd(),
+  signal: stop.signal,
+  clock: systemClock,
+  version: VERSION,
+  fetch,
+  ask,
+  roles: {
+    up: async (options, signal) => (await import('./main/up.ts')).up(options, await surroundings(), signal),
+    down: async (options, signal) => (await import('./main/down.ts')).down(options, await surroundings(), signal),
+  },
+  readRepo: async (asked) => (await import('./main/read-repo.ts')).readRepo(asked),
+})

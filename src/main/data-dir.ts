@@ -1,0 +1,43 @@
+import { mkdir, open, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/** One process at a time uses a data directory; the file names it, the kernel's word decides whether it lives. */
+export interface DataDirLock {
+  release(): Promise<void>
+}
+
+/** @throws Error naming the process that holds it. */
+export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
+  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  const path = join(dataDir, 'pid')
+  const holder = await holderOf(dataDir)
+  if (holder !== null) throw new Error(`another drover (pid ${holder}) uses ${dataDir}`)
+  await rm(path, { force: true })
+  const file = await open(path, 'wx', 0o600)
+  await file.write(`${process.pid} ${await startTimeOf(process.pid)}\n`)
+  await file.close()
+  return { release: () => rm(path, { force: true }) }
+}
+
+/** The process that uses the directory now; null when none does. A reused pid is told apart by its start time. */
+export async function holderOf(dataDir: string): Promise<number | null> {
+  const text = await readOrNull(join(dataDir, 'pid'))
+  const [pid, startedAt] = text?.trim().split(' ') ?? []
+  if (pid === undefined || startedAt === undefined) return null
+  return (await startTimeOf(Number(pid))) === startedAt ? Number(pid) : null
+}
+
+/** Field 22 of /proc/PID/stat, in clock ticks since boot; null when there is no such process. */
+async function startTimeOf(pid: number): Promise<string | null> {
+  const stat = await readOrNull(`/proc/${pid}/stat`)
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null
+}
+
+async function readOrNull(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+}

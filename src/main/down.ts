@@ -1,0 +1,33 @@
+import { join } from 'node:path'
+import { createAgent } from '../../runtime/main.ts'
+import type { DownOptions } from '../cli/deps.ts'
+import { systemClock } from '../lib/clock.ts'
+import { pause } from '../lib/waits.ts'
+import { holderOf, lockDataDir } from './data-dir.ts'
+import type { Surroundings } from './up.ts'
+
+const LOOK_AGAIN_MS = 100
+
+/** Stops and removes every task of the data directory; a `drover up` that uses it is ended first. */
+export async function down({ dataDir }: DownOptions, around: Surroundings, signal: AbortSignal): Promise<number> {
+  await endHolder(dataDir, around, signal)
+  const lock = await lockDataDir(dataDir)
+  try {
+    const { log, version, dockerSocket } = around
+    const agent = await createAgent({ stateDir: join(dataDir, 'agent'), version, cluster: 'local', labels: {}, processes: 'Allowed', dockerSocket, clock: systemClock, random: Math.random, log })
+    const stopped = await agent.stopAll(signal)
+    await agent.close()
+    around.say(`stopped ${stopped} task${stopped === 1 ? '' : 's'}`)
+    return signal.aborted ? 1 : 0
+  } finally {
+    await lock.release()
+  }
+}
+
+async function endHolder(dataDir: string, { say }: Surroundings, signal: AbortSignal): Promise<void> {
+  const holder = await holderOf(dataDir)
+  if (holder === null) return
+  say(`ending drover up (pid ${holder})`)
+  process.kill(holder, 'SIGTERM')
+  while (!signal.aborted && (await holderOf(dataDir)) === holder) await pause(systemClock, LOOK_AGAIN_MS, signal)
+}

@@ -1,0 +1,34 @@
+import type { Clock } from '../lib/clock.ts'
+import { pause } from '../lib/waits.ts'
+import { type ControlPlane, RequestError } from '../control/control-plane.ts'
+import type { AppView } from '../model/views.ts'
+
+const LOOK_EVERY_MS = 100
+
+export interface UntilHealthy {
+  readonly app: string
+  readonly timeoutMs: number
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+/** 0 once the app is Synced and Healthy, 4 when that takes too long; 3 then if it is Degraded. */
+export async function untilHealthy(plane: ControlPlane, { app, timeoutMs, clock, signal }: UntilHealthy): Promise<number> {
+  const deadline = clock.monotonic() + timeoutMs
+  while (!signal.aborted) {
+    const view = viewOf(plane, app)
+    if (view?.sync === 'Synced' && view.health === 'Healthy') return 0
+    if (clock.monotonic() >= deadline) return view?.health === 'Degraded' ? 3 : 4
+    await pause(clock, LOOK_EVERY_MS, signal)
+  }
+  return 0
+}
+
+function viewOf(plane: ControlPlane, app: string): AppView | null {
+  try {
+    return plane.app(app)
+  } catch (error) {
+    if (error instanceof RequestError) return null
+    throw error
+  }
+}

@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto'
+import { basename, join, resolve } from 'node:path'
+import { createAgent } from '../../runtime/main.ts'
+import { createLocalUplink } from '../../runtime/local-uplink.ts'
+import { createApi } from '../api/app.ts'
+import { serveApi } from '../api/serve.ts'
+import type { UpOptions } from '../cli/deps.ts'
+import { type Control, createControl } from '../control/control.ts'
+import { createParsePool } from '../control/parse-pool.ts'
+import { Renderer } from '../control/render.ts'
+import { createFileTreeStore } from '../control/tree-store.ts'
+import { openRepository } from '../git/open.ts'
+import { packGitTree } from '../git/pack-tree.ts'
+import { digestOf } from '../lib/canonical.ts'
+import { systemClock } from '../lib/clock.ts'
+import type { Logger } from '../lib/log.ts'
+import { openStore } from '../store/open.ts'
+import type { Store } from '../store/store.ts'
+import { lockDataDir } from './data-dir.ts'
+import { untilHealthy } from './until-healthy.ts'
+
+export interface Surroundings {
+  readonly log: Logger
+  readonly version: string
+  readonly dockerSocket: string
+  /** For people; everything but data. */
+  readonly say: (line: string) => void
+}
+
+/** Control plane and agent in one process, until the signal aborts; tasks go on running after that. */
+export async function up(options: UpOptions, around: Surroundings, signal: AbortSignal): Promise<number> {
+  const lock = await lockDataDir(options.dataDir)
+  const store = await openStore(storeUrl(options.store), { dataDir: join(options.dataDir, 'store'), clock: systemClock })
+  try {
+    return await runUp(options, { ...around, store }, signal)
+  } finally {
+    await store.close()
+    await lock.release()
+  }
+}
+
+interface Open extends Surroundings {
+  readonly store: Store
+}
+
+async function runUp(options: UpOptions, open: Open, signal: AbortSignal): Promise<number> {
+  const { log, version, say } = open
+  const parser = createParsePool(new URL('../control/parse-worker.js', import.meta.url))
+  const control = await controlOf(options, open, new Renderer(parser))
+  const over = new AbortController()
+  const either = AbortSignal.any([signal, over.signal])
+  const leading = control.run(either)
+  const serving = await serveApi({ api: createApi({ control: control.plane, gate: control.gate, log, clock: systemClock }), gate: control.gate, log, clock: systemClock, host: options.host, port: options.port })
+  say(`drover ${version} at ${serving.url}, following ${options.repo} ${options.ref}`)
+  const agent = await createAgent({
+    stateDir: join(options.dataDir, 'agent'),
+    version,
+    cluster: 'local',
+    labels: options.labels,
+    processes: options.allowProcesses ? 'Allowed' : 'Refused',
+    dockerSocket: open.dockerSocket,
+    clock: systemClock,
+    random: Math.random,
+    log,
+  })
+  const working = agent.run(createLocalUplink(control.gate), either)
+  const end = options.exitWhenHealthy ? untilHealthy(control.plane, { app: appName(options), timeoutMs: options.timeoutMs, clock: systemClock, signal: either }) : aborted(either)
+  const code = await Promise.race([end, fails(leading), fails(working)])
+  over.abort()
+  await serving.close()
+  await Promise.all([leading, working])
+  await agent.close()
+  await parser.close()
+  return code
+}
+
+function controlOf(options: UpOptions, { log, version, store }: Open, renderer: Renderer): Promise<Control> {
+  return createControl({
+    store,
+    clock: systemClock,
+    random: Math.random,
+    log,
+    version,
+    renderer,
+    newId,
+    app: { name: appName(options), source: { repo: isPath(options.repo) ? resolve(options.repo) : options.repo, ref: options.ref, path: options.path } },
+    openRepository: ({ repo }) => openRepository({ repo, dir: join(options.dataDir, 'git', digestOf(repo).slice(0, 16)), clock: systemClock, random: Math.random }),
+    packTree: packGitTree,
+    trees: createFileTreeStore(join(options.dataDir, 'trees')),
+    pollMs: options.pollMs,
+  })
+}
+
+/** 50 random bits, base 32 without look-alikes. */
+function newId(): string {
+  return [...randomBytes(10)].map((byte) => 'abcdefghjkmnpqrstuvwxyz023456789'[byte % 32]).join('')
+}
+
+const isPath = (repo: string): boolean => !/^[a-z+]+:\/\//.test(repo) && !/^[^/]+@[^/]+:/.test(repo)
+
+/** Named after the repository, as `git clone` would name its folder. */
+export function appName(options: Pick<UpOptions, 'app' | 'repo'>): string {
+  if (options.app !== null) return options.app
+  const base = basename(isPath(options.repo) ? resolve(options.repo) : options.repo).replace(/\.git$/, '')
+  return base.toLowerCase().replaceAll(/[^a-z0-9-]+/g, '-').replaceAll(/^-+|-+$/g, '').slice(0, 63) || 'app'
+}
+
+/** As `openStore` reads it. */
+function storeUrl(store: UpOptions['store']): string {
+  return store.type === 'etcd' ? store.endpoints.join(',') : store.type
+}
+
+function aborted(signal: AbortSignal): Promise<number> {
+  return new Promise((done) => {
+    if (signal.aborted) done(0)
+    else signal.addEventListener('abort', () => done(0), { once: true })
+  })
+}
+
+/** A part that ends by itself before it was told to is a failure of the whole. */
+function fails(part: Promise<void>): Promise<never> {
+  return new Promise((_, reject) => part.catch(reject))
+}
