@@ -2,8 +2,8 @@ import type { Channel } from './channel.ts'
 import { messageOf } from './errors.ts'
 import { createFrameQueue, type FrameQueue } from './frame-queue.ts'
 
-/** More than this unread and the reader counts as dead; over a socket the same is 4 MiB of buffer. */
-const UNREAD_MAX = 10_000
+/** Unread characters of JSON with which a reader counts as dead. Nothing stands between the ends, so a whole burst counts. */
+const UNREAD_MAX = 64 * 1024 * 1024
 
 /** Checks what arrives, as a codec over a socket does. @throws when it is not a frame. */
 export interface PairCodecs<A, B> {
@@ -73,10 +73,11 @@ function side<Out, In>({ end, mine, theirs, parse }: Side<Out, In>): Channel<Out
   return {
     send(frame) {
       if (end.over()) return
-      if (theirs.size >= UNREAD_MAX) return refuse('the reader is too slow')
+      if (theirs.weight > UNREAD_MAX) return refuse('the reader is too slow')
       try {
-        const copy: unknown = JSON.parse(JSON.stringify(frame))
-        theirs.push(parse === undefined ? (copy as Out) : parse(copy))
+        const text = JSON.stringify(frame)
+        const copy: unknown = JSON.parse(text)
+        theirs.push(parse === undefined ? (copy as Out) : parse(copy), text.length)
       } catch (error) {
         refuse(`invalid frame: ${messageOf(error)}`)
       }

@@ -73,7 +73,7 @@ function listen<In>(socket: WebSocket, { queue, parse, hangUp, finish }: Ends<In
   let failure: string | null = null
   socket.on('message', (data: RawData) => {
     try {
-      queue.push(parse(JSON.parse(String(data))))
+      queue.push(parse(JSON.parse(String(data))), 1)
     } catch (error) {
       hangUp(CLOSE_POLICY, `invalid frame: ${messageOf(error)}`)
     }
