@@ -4,10 +4,10 @@ import { type PlanAction, type PlannedField, type WorkloadChange, workloadTitle 
 import { contentMark } from './plan-mask.ts'
 
 /** What a line of a plan is about, for whoever colours it. */
-export type PlanMark = 'header' | 'create' | 'update' | 'replace' | 'delete' | 'hold' | 'note' | 'total'
+type PlanMark = 'header' | 'create' | 'update' | 'replace' | 'delete' | 'hold' | 'note' | 'total'
 
 /** How many agents would take one more task of a workload, of how many. */
-export interface Room {
+interface Room {
   readonly withRoom: number
   readonly agents: number
 }

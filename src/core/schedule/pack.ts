@@ -12,7 +12,7 @@ const EMPTY_PENALTY = 4
  * Linear on purpose: with powers, as Nomad scores, a full scan is 15 times slower and packs no better.
  * A task that asks for nothing cannot be packed, so it goes where the fewest tasks are.
  */
-export function packScore({ cpuMillis, memoryBytes }: Requirements, slot: Slot): number {
+function packScore({ cpuMillis, memoryBytes }: Requirements, slot: Slot): number {
   if (cpuMillis === 0 && memoryBytes === 0) return slot.tasks
   const { capacity } = slot.view
   const left = share(slot.freeCpu - cpuMillis, capacity.cpuMillis) + share(slot.freeMemory - memoryBytes, capacity.memoryBytes)

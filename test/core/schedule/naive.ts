@@ -57,7 +57,7 @@ interface Case {
   readonly world: World
 }
 
-export function workloadAllows({ group, agents, world }: Case, agent: AgentView): boolean {
+function workloadAllows({ group, agents, world }: Case, agent: AgentView): boolean {
   const counts = world.perWorkload.get(group.workload) ?? new Map<string, number>()
   const asked = group.requirements
   if (asked.maxPerNode !== null && (counts.get(agent.id) ?? 0) + 1 > asked.maxPerNode) return false
