@@ -61,11 +61,19 @@ export function takeHello(hello: Hello, connected: 'Yes' | 'No', context: { clus
  * An agent writes down what it starts before it does, so a task that was heard of and is not in its hello
  * can only have been removed behind our back; it must not be started a second time as the same attempt.
  */
-function loseTasks(hello: Hello, code: 'AgentReplaced' | 'AgentForgot', { cluster, draft, now }: { cluster: Cluster; draft: Draft; now: Millis }): void {
+function loseTasks(
+  hello: Hello,
+  code: 'AgentReplaced' | 'AgentForgot',
+  { cluster, draft, now }: { cluster: Cluster; draft: Draft; now: Millis },
+): void {
   const known = new Set(code === 'AgentReplaced' ? [] : hello.tasks.map((status) => status.task))
   for (const { task, observed } of cluster.tasksOfAgent(hello.agent.id)) {
     if (observed === undefined || TERMINAL.has(observed.phase) || known.has(task.id)) continue
     const reasons = [reasonOf(code, `${hello.agent.id} came back without it`)]
-    draft.write({ table: 'observed', id: task.id, value: { ...observed, phase: 'Lost', ready: false, readySince: null, reasons, updatedAt: now } })
+    draft.write({
+      table: 'observed',
+      id: task.id,
+      value: { ...observed, phase: 'Lost', ready: false, readySince: null, reasons, updatedAt: now },
+    })
   }
 }

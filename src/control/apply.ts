@@ -1,8 +1,8 @@
-import { planSync, type SyncPlan } from '../core/sync.ts'
+import { planSync, type SyncInput, type SyncPlan } from '../core/sync.ts'
 import type { CommitInfo } from '../git/git-backend.ts'
 import { digestOf } from '../lib/canonical.ts'
 import { must } from '../lib/must.ts'
-import type { WorkloadKey } from '../model/ids.ts'
+import type { Millis, WorkloadKey } from '../model/ids.ts'
 import { SyncPolicy } from '../model/manifest.ts'
 import type { AppRecord, Hold, Rendered, RevisionRecord, WorkloadRecord } from '../model/records.ts'
 import { revisionKey } from './app-outcome.ts'
@@ -26,8 +26,8 @@ export interface RevisionInput {
 export function applyRevision(input: RevisionInput, context: TurnContext): void {
   const { term, draft, now } = context
   const app = must(term.cluster.apps.get(input.app), `app ${input.app}`)
-  const policy = input.rendered.policy ?? (input.rendered.policyBroken ? app.policy : SyncPolicy.parse({}))
-  const plan = planSync(syncInput(input, { ...app, policy }, context))
+  const policy = policyOf(input.rendered, app)
+  const plan = planSync(syncInput(input, { ...app, policy }, { cluster: term.cluster, now }))
   const applied = new Set(plan.apply)
   for (const { wanted, version } of input.rendered.workloads) if (applied.has(wanted)) draft.version(wanted.inputsDigest, version)
   writeWorkloads(input, plan, context)
@@ -36,8 +36,14 @@ export function applyRevision(input: RevisionInput, context: TurnContext): void 
   draft.write({ table: 'apps', id: app.name, value: appAfter(input, { ...app, policy, lastRevisionId: recorded }, plan, now) })
 }
 
-function syncInput(input: RevisionInput, app: AppRecord, { term, now }: TurnContext) {
-  const { cluster } = term
+/** The policy a revision brings; without one the defaults hold, and a broken one leaves the last. */
+export function policyOf(rendered: RenderedApp, app: AppRecord): SyncPolicy {
+  return rendered.policy ?? (rendered.policyBroken ? app.policy : SyncPolicy.parse({}))
+}
+
+type Candidate = Pick<RevisionInput, 'app' | 'revision' | 'rendered' | 'allowDelete'>
+
+export function syncInput(input: Candidate, app: AppRecord, { cluster, now }: { cluster: Cluster; now: Millis }): SyncInput {
   const wanted = input.rendered.workloads.map((workload) => workload.wanted)
   const foreign = wanted.flatMap(({ key }): [WorkloadKey, string][] => {
     const owner = cluster.workloads.get(key)?.app

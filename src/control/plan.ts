@@ -1,6 +1,16 @@
+import { diffWorkloads, type WorkloadChange } from '../core/plan-changes.ts'
+import { countPlan, holdText, notesOf, type PlanContext, renderPlan } from '../core/plan-text.ts'
+import { fits } from '../core/schedule/reasons.ts'
+import { requirementsOf } from '../core/schedule/requirements.ts'
+import { planSync } from '../core/sync.ts'
+import type { Millis, WorkloadKey } from '../model/ids.ts'
+import { parseWorkloadKey } from '../model/ids.ts'
 import type { AppRecord } from '../model/records.ts'
+import type { WorkloadVersion } from '../model/version.ts'
 import type { PlanView } from '../model/views.ts'
+import { policyOf, syncInput } from './apply.ts'
 import type { PlanRequest } from './control-plane.ts'
+import { agentViews } from './place.ts'
 import type { RenderedApp, Renderer } from './render.ts'
 import { revisionName, type Source } from './source.ts'
 import type { Term } from './turn.ts'
@@ -13,12 +23,15 @@ export interface Rendering {
   readonly signal: AbortSignal
 }
 
-/** The app as a revision, or files given instead, would have it. */
+/** The app as a revision, or files given instead, would have it. Files ship the folders of the app's own ref. */
 async function renderRequest({ app, source, request, renderer, signal }: Rendering): Promise<{ revision: string; rendered: RenderedApp }> {
-  if (request.files !== null) return { revision: 'files', rendered: await renderer.renderFiles(request.files) }
   const repo = await source.repository()
   const ref = request.ref ?? app.source.ref
   const commit = await repo.resolve(ref, signal)
+  if (request.files !== null) {
+    const rendered = await renderer.renderFiles(request.files, (folder) => repo.treeAt(commit.oid, folder))
+    return { revision: 'files', rendered }
+  }
   const rendered = await renderer.render(repo, { commit: commit.oid, path: app.source.path }, signal)
   return { revision: revisionName(ref, commit.oid), rendered }
 }
@@ -28,6 +41,64 @@ export async function renderApp(rendering: Rendering): Promise<{ revision: strin
   return { revision, objects: rendered.workloads.map((workload) => workload.version) }
 }
 
-export async function planApp(_rendering: Rendering, _term: Term): Promise<PlanView> {
-  throw new Error('pending')
+/** What a sync of that revision would do now, decided by the very rules that a sync obeys. */
+export async function planApp(rendering: Rendering, term: Term, now: Millis): Promise<PlanView> {
+  const { revision, rendered } = await renderRequest(rendering)
+  const app = { ...rendering.app, policy: policyOf(rendered, rendering.app) }
+  const plan = planSync(syncInput({ app: app.name, revision, rendered, allowDelete: 'WithinBudget' }, app, { cluster: term.cluster, now }))
+  const live = liveVersions(app.name, term)
+  const changes = diffWorkloads(live, outcome(live, rendered, plan)).filter((change) => change.action !== 'none')
+  const context: PlanContext = {
+    app: app.name,
+    from: app.lastAppliedRevision,
+    to: revision,
+    room: roomOf(rendered, term),
+    holds: plan.holds,
+  }
+  return {
+    app: app.name,
+    from: app.lastAppliedRevision,
+    to: revision,
+    changes: changes.map((change) => changeView(change, context)),
+    counts: countPlan(changes),
+    problems: [...rendered.problems],
+    holds: plan.holds.map(holdText),
+    text: renderPlan(changes, context),
+  }
+}
+
+function liveVersions(app: string, { cluster }: Term): Map<WorkloadKey, WorkloadVersion> {
+  const wanted = cluster.workloadsOfApp(app).filter((record) => record.wanted)
+  return new Map(wanted.map((record) => [record.key, cluster.version(record.inputsDigest)]))
+}
+
+/** What would run afterwards: held changes and removals leave things as they are. */
+function outcome(
+  live: ReadonlyMap<WorkloadKey, WorkloadVersion>,
+  rendered: RenderedApp,
+  plan: ReturnType<typeof planSync>,
+): Map<WorkloadKey, WorkloadVersion> {
+  const applied = new Set(plan.apply)
+  const after = new Map(live)
+  for (const { wanted, version } of rendered.workloads) if (applied.has(wanted)) after.set(wanted.key, version)
+  for (const key of plan.remove) after.delete(key)
+  return after
+}
+
+function roomOf(rendered: RenderedApp, { cluster, hub }: Term): NonNullable<PlanContext['room']> {
+  const agents = agentViews(cluster, (agent) => (hub.standing(agent) === 'Ready' ? 'Yes' : 'No'))
+  return new Map(
+    rendered.workloads.map(({ wanted, version }) => {
+      const requirements = requirementsOf(version.spec.template.spec)
+      return [wanted.key, { withRoom: agents.filter((agent) => fits(requirements, agent) === null).length, agents: agents.length }]
+    }),
+  )
+}
+
+function changeView(change: WorkloadChange, context: PlanContext): PlanView['changes'][number] {
+  const fields = change.fields.map(({ path, before, after, forcesRestart, summary }) =>
+    summary === null ? { path, before, after, forcesRestart } : { path, before: null, after: summary, forcesRestart },
+  )
+  const action = change.action === 'none' ? 'update' : change.action
+  return { action, ...parseWorkloadKey(change.key), fields, notes: [...notesOf(change, context.room)] }
 }

@@ -61,14 +61,12 @@ export class Renderer {
     return resolveTrees(desired, [...problems, ...refusals], (folder) => repo.treeAt(at.commit, folder))
   }
 
-  /** The same for files that are in no commit; trees they ship cannot be resolved and count as absent. */
-  async renderFiles(files: readonly { path: string; text: string }[]): Promise<RenderedApp> {
+  /** The same for files that are in no commit, with trees from where the caller says. */
+  async renderFiles(files: readonly { path: string; text: string }[], treeOf: (folder: string) => Promise<Oid>): Promise<RenderedApp> {
     const checked: CheckedFile[] = []
     for (const file of files) checked.push(await this.#parser.parse(file.path, file.text))
     const { desired, problems } = link(checked)
-    return resolveTrees({ ...desired, workloads: desired.workloads.map((workload) => ({ ...workload, trees: [] })) }, problems, () =>
-      Promise.reject(new Error('no trees asked')),
-    )
+    return resolveTrees(desired, problems, treeOf)
   }
 
   async #check(repo: GitRepository, file: TreeFile, signal: AbortSignal): Promise<CheckedFile> {

@@ -74,7 +74,7 @@ type Verbs = Pick<ControlPlane, 'render' | 'plan' | 'sync' | 'rollback' | 'logs'
 function verbs(deps: RequestDeps): Verbs {
   return {
     render: async (name, request) => renderApp(await rendering(name, request, deps)),
-    plan: async (name, request) => planApp(await rendering(name, request, deps), deps.leading().term),
+    plan: async (name, request) => planApp(await rendering(name, request, deps), deps.leading().term, deps.clock.now()),
     async sync(name, request) {
       const leading = deps.leading()
       const app = appNamed(name, leading)

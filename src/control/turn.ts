@@ -72,7 +72,10 @@ function takeTouched({ draft }: TurnContext, queue: Set<WorkloadKey>): void {
 function look(key: WorkloadKey, context: TurnContext, queue: Set<WorkloadKey>): void {
   const { term, draft, now } = context
   const state = workloadState(key, stateContext(context))
-  if (state === null) return forget(key, context, queue)
+  if (state === null) {
+    forget(key, context, queue)
+    return
+  }
   const decision = reconcile(state, { now, newId: term.newId })
   const violations = decisionViolations(state, decision.writes)
   if (violations.length > 0) throw new InvariantError(violations)
