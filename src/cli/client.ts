@@ -104,8 +104,24 @@ function checked<T>(value: unknown, schema: z.ZodType<T>): T {
 async function* textOf(url: string, answer: Response, signal: AbortSignal): AsyncGenerator<string> {
   const decoder = new TextDecoder()
   try {
-    for await (const chunk of answer.body ?? []) yield decoder.decode(chunk, { stream: true })
+    for await (const chunk of untilAborted(answer.body ?? new ReadableStream<Uint8Array>(), signal))
+      yield decoder.decode(chunk, { stream: true })
   } catch (error) {
     if (!signal.aborted) throw unreachable(url, error)
+  }
+}
+
+/** A read that waits does not outlive the signal, whatever the transport makes of it. */
+async function* untilAborted<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  const chunks = source[Symbol.asyncIterator]()
+  const aborted = new Promise<'aborted'>((resolve) => signal.addEventListener('abort', () => resolve('aborted'), { once: true }))
+  try {
+    while (!signal.aborted) {
+      const next = await Promise.race([chunks.next(), aborted])
+      if (next === 'aborted' || next.done) return
+      yield next.value
+    }
+  } finally {
+    if (!signal.aborted) await chunks.return?.()
   }
 }

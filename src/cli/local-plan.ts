@@ -1,4 +1,8 @@
+import { diffWorkloads, type WorkloadChange } from '../core/plan-changes.ts'
+import { countPlan, renderPlan } from '../core/plan-text.ts'
 import type { DesiredWorkload } from '../manifest/link.ts'
+import { parseWorkloadKey } from '../model/ids.ts'
+import type { WorkloadVersion } from '../model/version.ts'
 import type { PlanView } from '../model/views.ts'
 import { linked } from './commands/validate.ts'
 import type { Source } from './files.ts'
@@ -6,21 +10,30 @@ import type { Source } from './files.ts'
 /** Everything compared with nothing running: each workload is new. */
 export function localPlan(app: string, source: Source): PlanView {
   const { desired, problems } = linked(source)
-  const changes = desired.workloads.map(created)
-  const lines = changes.map(({ kind, namespace, name }) => `+ ${kind.toLowerCase()}/${name} (${namespace})`)
+  const versions = new Map(desired.workloads.map((workload) => [workload.key, versionOf(workload)]))
+  const changes = diffWorkloads(new Map(), versions)
+  const to = source.revision ?? 'local'
   return {
     app,
     from: null,
-    to: source.revision ?? 'local',
-    changes,
-    counts: { add: changes.length, change: 0, replace: 0, destroy: 0 },
+    to,
+    changes: changes.flatMap(changeView),
+    counts: countPlan(changes),
     problems,
     holds: [],
-    text: `${[...lines, ...(lines.length > 0 ? [''] : [])].join('\n')}Plan: ${changes.length} to add, 0 to change, 0 to replace, 0 to destroy.\n`,
+    text: renderPlan(changes, { app, from: null, to }),
   }
 }
 
-function created({ manifest }: DesiredWorkload): PlanView['changes'][number] {
-  const { kind, metadata } = manifest
-  return { action: 'create', namespace: metadata.namespace, kind, name: metadata.name, fields: [], notes: [] }
+/** Trees stay out: what is new shows no content, and only a repository knows their ids. */
+function versionOf({ manifest, configs }: DesiredWorkload): WorkloadVersion {
+  const { namespace, name } = manifest.metadata
+  const rest = { namespace, name, configs, trees: {} }
+  return manifest.kind === 'Job' ? { kind: 'Job', spec: manifest.spec, ...rest } : { kind: 'Deployment', spec: manifest.spec, ...rest }
+}
+
+function changeView({ key, action, fields, notes }: WorkloadChange): PlanView['changes'] {
+  if (action === 'none') return []
+  const shown = fields.map(({ path, before, after, forcesRestart }) => ({ path, before, after, forcesRestart }))
+  return [{ action, ...parseWorkloadKey(key), fields: shown, notes: [...notes] }]
 }

@@ -42,7 +42,7 @@ export function found<T>(value: T | undefined, wanted: Wanted): T {
 }
 
 export function notFound({ kind, name, known }: Wanted): CliError {
-  const some = known.length === 0 ? `there is no ${kind} at all` : `there are: ${[...known].sort().slice(0, 10).join(', ')}`
+  const some = known.length === 0 ? `there is no ${kind} at all` : `there are: ${[...new Set(known)].sort().slice(0, 10).join(', ')}`
   return new CliError(EXIT.notFound, `there is no ${kind} "${name}"`, didYouMean(name, known) ?? some)
 }
 
@@ -52,9 +52,20 @@ export function inAnother(kind: string, name: string, namespace: string | null):
   return new CliError(EXIT.notFound, `there is no ${kind} "${name}" here`, hint)
 }
 
+export interface WorkloadAsked {
+  readonly kind: string
+  readonly name: string
+  readonly namespace: string
+}
+
 /** Which workload `KIND/NAME` in a namespace is. @throws CliError 5 when there is none, 2 when `workload/NAME` names several. */
-export async function readWorkload(client: Client, asked: { kind: string; name: string; namespace: string }): Promise<WorkloadView> {
-  const all = (await readWorkloads(client)).filter((view) => isKind(view, asked.kind))
+export async function readWorkload(client: Client, asked: WorkloadAsked): Promise<WorkloadView> {
+  return pickWorkload(await readWorkloads(client), asked)
+}
+
+/** As `readWorkload`, of a list that is at hand. */
+export function pickWorkload(views: readonly WorkloadView[], asked: WorkloadAsked): WorkloadView {
+  const all = views.filter((view) => isKind(view, asked.kind))
   const named = all.filter((view) => view.name === asked.name && view.namespace === asked.namespace)
   if (named.length > 1) throw new CliError(EXIT.usage, `"${asked.name}" names several workloads`, named.map(workloadName).join(' or '))
   const elsewhere = all.find((view) => view.name === asked.name && view.namespace !== asked.namespace)

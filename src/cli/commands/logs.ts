@@ -1,11 +1,12 @@
 import { LogLine } from '../../model/protocol.ts'
 import type { TaskView } from '../../model/views.ts'
-import type { Client } from '../client.ts'
+import { type Client, ServerRefusal } from '../client.ts'
 import { CliError, EXIT } from '../exit.ts'
+import { currentRun } from '../goals.ts'
 import { parseOne } from '../objects.ts'
 import { escapeText } from '../output/escape.ts'
 import { found, isKind, readRuns, readTasks, readWorkload } from '../read.ts'
-import type { Command } from '../session.ts'
+import type { Command, Session } from '../session.ts'
 
 export interface LogsOptions {
   readonly namespace: string
@@ -25,32 +26,64 @@ export const logs: Command<LogsOptions> = async (session, words, options) => {
     printer.say(`${words.join(' ')} has no task yet`)
     return EXIT.ok
   }
-  const print = (task: string, json: string) => printer.out(shown({ task, json, several: tasks.length > 1, format: options.output }))
-  const one = async (task: string) => {
-    for await (const line of linesOf(await client.stream(logPath(task, options), deps.signal))) print(task, line)
+  const several = tasks.length > 1
+  const one = async (task: string, signal: AbortSignal) => {
+    const stream = await client
+      .stream(logPath(task, options), signal)
+      .catch(several ? (error: unknown) => missing(session, task, error) : null)
+    for await (const json of linesOf(stream)) printer.out(shown({ task, json, several, format: options.output }))
   }
-  if (options.follow === true) await Promise.all(tasks.map(one))
-  else for (const task of tasks) await one(task)
+  if (options.follow === true) await together(tasks, deps.signal, one)
+  else for (const task of tasks) await one(task, deps.signal)
   return deps.signal.aborted ? EXIT.interrupted : EXIT.ok
+}
+
+/** Of several tasks one may be gone already; the others are still worth reading. */
+async function missing({ printer }: Session, task: string, error: unknown): Promise<AsyncIterable<string>> {
+  if (!(error instanceof ServerRefusal)) throw error
+  printer.say(escapeText(`task/${task}: ${error.message}`))
+  return nothing()
+}
+
+async function* nothing(): AsyncGenerator<string> {
+  yield* []
+}
+
+/** All at once; when one fails the others end too. */
+async function together(
+  tasks: readonly string[],
+  signal: AbortSignal,
+  one: (task: string, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const failed = new AbortController()
+  const all = AbortSignal.any([signal, failed.signal])
+  try {
+    await Promise.all(tasks.map((task) => one(task, all)))
+  } finally {
+    failed.abort()
+  }
 }
 
 async function tasksOf(client: Client, words: readonly string[], namespace: string): Promise<string[]> {
   const { kind, name } = await parseOne(words)
   const tasks = await readTasks(client)
-  if (kind === 'task')
-    return [
-      found(
-        tasks.find((task) => task.id === name),
-        { kind, name, known: tasks.map((task) => task.id) },
-      ).id,
-    ]
+  if (kind === 'task') return [await taskNamed(client, name, tasks)]
   if (kind === 'run') return runTasks(client, name, tasks)
   if (kind !== 'workload' && kind !== 'deployment' && kind !== 'job') {
     throw new CliError(EXIT.usage, `${kind} has no logs`, 'give task/ID, deployment/NAME, job/NAME or run/ID')
   }
   const view = await readWorkload(client, { kind, name, namespace })
   const own = tasks.filter((task) => task.workload === name && task.namespace === namespace && isKind(task, view.kind.toLowerCase()))
+  const run = view.kind === 'Job' && own.length === 0 ? currentRun(view, await readRuns(client)) : undefined
+  if (run !== undefined) return runTasks(client, run.id, tasks)
   return bySlot(own.filter((task) => task.agent !== null)).map((task) => task.id)
+}
+
+/** A task that is gone may still have its logs: the run that it belonged to knows of it. */
+async function taskNamed(client: Client, name: string, tasks: readonly TaskView[]): Promise<string> {
+  if (tasks.some((task) => task.id === name)) return name
+  const past = (await readRuns(client)).flatMap((run) => run.attempts.map((attempt) => attempt.task))
+  return found(past.includes(name) ? name : undefined, { kind: 'task', name, known: [...tasks.map((task) => task.id), ...past] })
 }
 
 /** Tasks that ran an attempt of it, and those of its job that run the same inputs now. */

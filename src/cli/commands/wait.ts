@@ -5,7 +5,7 @@ import { CliError, EXIT } from '../exit.ts'
 import { type AppGoal, appVerdict, currentRun, type Goal, runVerdict, type Verdict, workloadVerdict } from '../goals.ts'
 import { parseOne } from '../objects.ts'
 import { escapeText } from '../output/escape.ts'
-import { found, isKind, notFound, readApp, readApps, readHistory, readRuns, readWorkload, readWorkloads, sameRevision } from '../read.ts'
+import { found, isKind, pickWorkload, readApp, readApps, readHistory, readRuns, sameRevision } from '../read.ts'
 import type { Command, Session } from '../session.ts'
 import { changes } from '../watch.ts'
 
@@ -85,10 +85,14 @@ function workloadJudge({ kind, name, goal }: WorkloadAsked, { namespace, revisio
   const revision = given ?? null
   if (goal === 'synced') throw new CliError(EXIT.usage, 'an app is synced, not a workload', 'wait for APP --synced')
   return async (client) => {
-    const all = await readWorkloads(client)
-    const view = all.find((item) => isKind(item, kind) && item.name === name && item.namespace === namespace)
+    // One read for both: a workload that comes between two reads would look as if it never came.
     const apps = await readApps(client)
-    if (view === undefined) return absent({ client, apps, revision, asked: { kind, name, namespace } })
+    const views = apps.flatMap((app) => app.workloads)
+    const view = views.find((item) => isKind(item, kind) && item.name === name && item.namespace === namespace)
+    if (view === undefined) {
+      if (!mayCome(apps, revision)) pickWorkload(views, { kind, name, namespace })
+      return { exit: null, about: `there is no ${kind} "${name}" yet` }
+    }
     const app = apps.find((item) => item.name === view.app)
     if (app !== undefined && revision !== null && !sameRevision(revision, app.lastAppliedRevision)) {
       return appVerdict(app, await readHistory(client, app.name), { goal: 'synced', revision })
@@ -99,24 +103,12 @@ function workloadJudge({ kind, name, goal }: WorkloadAsked, { namespace, revisio
   }
 }
 
-interface Absent {
-  readonly client: Client
-  readonly apps: readonly AppView[]
-  readonly revision: string | null
-  readonly asked: { readonly kind: string; readonly name: string; readonly namespace: string }
-}
-
-/** It may come with a revision that is not applied yet; once all is applied it will not. */
-async function absent({ client, apps, revision, asked }: Absent): Promise<Verdict> {
+/** What is not there may come with a revision that is not applied yet; once all is applied, or stuck, it will not. */
+function mayCome(apps: readonly AppView[], revision: string | null): boolean {
+  if (revision !== null) return !apps.some((app) => sameRevision(revision, app.lastAppliedRevision))
   const stuck = (app: AppView) => app.problems.length > 0 || app.holds.length > 0
-  const applied = (app: AppView) =>
-    revision === null
-      ? app.lastAttemptedRevision !== null && app.lastAttemptedRevision === app.observedRevision && (app.sync === 'Synced' || stuck(app))
-      : sameRevision(revision, app.lastAppliedRevision)
-  const settled = revision === null ? apps.every(applied) : apps.some(applied)
-  if (!settled) return { exit: null, about: `there is no ${asked.kind} "${asked.name}" yet` }
-  await readWorkload(client, asked)
-  throw notFound({ kind: asked.kind, name: asked.name, known: [] })
+  const tried = (app: AppView) => app.lastAttemptedRevision !== null && app.lastAttemptedRevision === app.observedRevision
+  return !apps.every((app) => tried(app) && (app.sync === 'Synced' || stuck(app)))
 }
 
 const TIMED_OUT = new Error('timed out')

@@ -1,0 +1,187 @@
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { cliOver } from '../support/fake-cli.ts'
+import { fakeControl } from '../support/fake-control.ts'
+import { shop } from '../support/fake-shop.ts'
+
+/** The contract for scripts, written out again by hand from the design: a change of a view must fail here. */
+
+const reason = z.strictObject({ code: z.string(), message: z.string(), count: z.number() }).loose()
+const items = <T extends z.ZodType>(item: T) => z.strictObject({ items: z.array(item).min(1) })
+const iso = z.iso.datetime()
+const health = z.enum(['Healthy', 'Progressing', 'Degraded', 'Suspended', 'Missing', 'Unknown'])
+
+const workload = z.looseObject({
+  namespace: z.string(),
+  kind: z.string(),
+  name: z.string(),
+  health,
+  desired: z.number(),
+  ready: z.number(),
+  inputsDigest: z.string(),
+  quarantine: z.looseObject({}).nullable(),
+})
+
+const status = items(
+  z.looseObject({
+    name: z.string(),
+    sync: z.enum(['Synced', 'OutOfSync', 'Unknown']),
+    health,
+    lastAttemptedRevision: z.string().nullable(),
+    lastAppliedRevision: z.string().nullable(),
+    workloads: z.array(workload).min(1),
+    problems: z.array(z.looseObject({ file: z.string(), line: z.number(), column: z.number(), message: z.string() })),
+  }),
+)
+
+const PHASES = 'Pending Assigned Preparing Starting Running Stopping Succeeded Failed Stopped Unknown Lost Rejected'.split(' ')
+
+const tasks = items(
+  z.looseObject({
+    id: z.string(),
+    namespace: z.string(),
+    kind: z.string(),
+    workload: z.string(),
+    slot: z.string(),
+    agent: z.string().nullable(),
+    phase: z.enum(PHASES),
+    attempt: z.number(),
+    ready: z.boolean(),
+    exitCode: z.number().nullable(),
+    reasons: z.array(reason),
+    inputsDigest: z.string(),
+    createdAt: iso,
+  }),
+)
+
+const runs = items(
+  z.looseObject({
+    id: z.string(),
+    namespace: z.string(),
+    job: z.string(),
+    cronJob: z.string().nullable(),
+    slot: z.string().nullable(),
+    trigger: z.string(),
+    phase: z.enum(['Pending', 'Running', 'Succeeded', 'Failed', 'Suspended']),
+    exitCode: z.number().nullable(),
+    reason: z.string().nullable(),
+    startedAt: iso.nullable(),
+    finishedAt: iso.nullable(),
+    inputsDigest: z.string(),
+    revision: z.string(),
+    attempts: z.array(
+      z.looseObject({
+        task: z.string(),
+        attempt: z.number(),
+        index: z.number(),
+        exitCode: z.number().nullable(),
+        reason: z.string(),
+        startedAt: iso.nullable(),
+        finishedAt: iso,
+      }),
+    ),
+    lastLines: z.array(z.string()),
+  }),
+)
+
+const history = items(
+  z.looseObject({
+    id: z.number(),
+    revision: z.string(),
+    subject: z.string(),
+    outcome: z.string(),
+    startedAt: iso,
+    finishedAt: iso.nullable(),
+  }),
+)
+
+const lists: [string, z.ZodType][] = [
+  ['status -o json', status],
+  ['status shop -o json', status],
+  ['get apps -o json', status],
+  ['get workloads -o json', items(workload)],
+  ['get tasks -o json', tasks],
+  ['get runs -o json', runs],
+  ['get agents -o json', items(z.looseObject({ id: z.string(), status: z.string() }))],
+  ['history shop -o json', history],
+  ['get task/web-0-abc12 -o json', z.looseObject({ id: z.literal('web-0-abc12') })],
+  ['get run report-7 -o json', z.looseObject({ id: z.literal('report-7'), exitCode: z.literal(3) })],
+]
+
+describe('JSON for scripts', () => {
+  it.each(lists)('%s', async (command, schema) => {
+    const { exit, stdout, stderr } = await cliOver(fakeControl(shop())).run(...command.split(' '))
+    expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' })
+    const value: unknown = JSON.parse(stdout)
+    expect(schema.safeParse(value).error).toBeUndefined()
+  })
+
+  it('gives an empty list as one', async () => {
+    expect(JSON.parse((await cliOver().run('get', 'tasks', '-o', 'json')).stdout)).toEqual({ items: [] })
+  })
+
+  it('passes on fields that it does not know, of a newer server', async () => {
+    const control = fakeControl(shop())
+    const newer = { ...control.tasks()[0], mood: 'fine' }
+    control.tasks = () => [newer as never]
+    expect((await cliOver(control).run('get', 'tasks', '-o', 'json')).stdout).toContain('"mood": "fine"')
+  })
+})
+
+describe('names of kinds', () => {
+  const same: [string, string[]][] = [
+    ['apps', ['app']],
+    ['deployments', ['deployment', 'deploy', 'Deployments']],
+    ['jobs', ['job']],
+    ['tasks', ['task', 'TASKS']],
+    ['runs', ['run']],
+    ['agents', ['agent', 'node', 'nodes']],
+    ['workloads', ['workload', 'wl']],
+    ['events', ['event', 'ev']],
+  ]
+  it.each(same)('%s', async (kind, others) => {
+    const cli = cliOver(fakeControl(shop()))
+    const expected = (await cli.run('get', kind, '-o', 'name')).stdout
+    expect(expected).not.toBe('')
+    for (const other of others) expect((await cli.run('get', other, '-o', 'name')).stdout).toBe(expected)
+  })
+})
+
+describe('exit codes', () => {
+  const codes: [string, number][] = [
+    ['status', 0],
+    ['status stock --exit-code', 3],
+    ['get pods', 2],
+    ['get task/none', 5],
+    ['status none', 5],
+    ['nonsense', 2],
+    ['up', 2],
+    ['wait run/report-7', 3],
+    ['wait run/migrate-1', 0],
+    ['wait shop --revision 9999 --timeout 20ms', 4],
+    ['rollback shop --to 77', 5],
+    ['plan', 0],
+    ['plan --detailed-exitcode', 2],
+    ['diff', 1],
+    ['validate --path no/such/folder', 2],
+  ]
+  it.each(codes)('drover %s exits with %i', async (command, code) => {
+    expect((await cliOver(fakeControl(shop())).run(...command.split(' '))).exit).toBe(code)
+  })
+
+  it('tell of errors apart from changes', async () => {
+    const broken = () => cliOver(fakeControl({ ...shop(), plan: null }))
+    expect((await broken().run('plan')).exit).toBe(1)
+    expect((await broken().run('diff')).exit).toBe(2)
+    expect((await broken().run('plan', '--detailed-exitcode')).exit).toBe(1)
+    const same = cliOver(fakeControl({ ...shop(), plan: { ...planOf(), changes: [], text: 'No changes.\n' } }))
+    expect((await same.run('plan', '--detailed-exitcode')).exit).toBe(0)
+    expect((await same.run('diff')).exit).toBe(0)
+  })
+})
+
+const planOf = () => {
+  const { plan } = shop()
+  if (plan === null || plan === undefined) throw new Error('the shop has a plan')
+  return plan
+}

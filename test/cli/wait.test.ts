@@ -1,0 +1,210 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { createApi } from '../../src/api/app.ts'
+import { type Serving, serveApi } from '../../src/api/serve.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import type { AppView } from '../../src/model/views.ts'
+import { cliOver } from '../support/fake-cli.ts'
+import { type FakeControl, fakeControl } from '../support/fake-control.ts'
+import { fakeGate } from '../support/fake-gate.ts'
+import { shop } from '../support/fake-shop.ts'
+import { appView, COMMIT_2, historyView, REVISION_1, REVISION_2, runView, taskView, workloadView } from '../support/fake-views.ts'
+import { waitUntil } from '../support/wait-until.ts'
+
+/** Waits over real sockets, for what they wait on arrives over one. */
+
+let serving: Serving | null = null
+afterEach(async () => {
+  await serving?.close()
+  serving = null
+})
+
+async function serve(control: FakeControl, port = 0): Promise<string> {
+  const parts = { control, gate: fakeGate(), log: silentLog, clock: systemClock }
+  serving = await serveApi({ api: createApi(parts), ...parts, host: '127.0.0.1', port })
+  return serving.url
+}
+
+async function overSocket(control: FakeControl, signal = new AbortController().signal) {
+  const url = await serve(control)
+  return cliOver(control, { fetch: globalThis.fetch, signal, env: { DROVER_SERVER: url, USER: 'ann' } })
+}
+
+const change = (control: FakeControl, over: Partial<AppView>): void => {
+  control.data.apps = [appView(over)]
+  control.touch()
+}
+
+const SECOND = { observedRevision: REVISION_2, lastAttemptedRevision: REVISION_2, lastAppliedRevision: REVISION_2 }
+
+describe('wait', () => {
+  it('succeeds only when the asked revision is applied and healthy', async () => {
+    const control = fakeControl({ apps: [appView()], history: [historyView()] })
+    const cli = await overSocket(control)
+    let ended = false
+    const waiting = cli.run('wait', 'shop', '--revision', COMMIT_2.slice(0, 8), '--timeout', '20s').finally(() => {
+      ended = true
+    })
+    await waitUntil(() => control.watchers() === 1)
+    change(control, { ...SECOND, lastAppliedRevision: REVISION_1, sync: 'OutOfSync' })
+    change(control, { ...SECOND, health: 'Progressing' })
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(ended).toBe(false)
+    change(control, SECOND)
+    expect(await waiting).toMatchObject({ exit: 0, stderr: 'shop is healthy at main@2222222\n' })
+    await waitUntil(() => control.watchers() === 0)
+  })
+
+  it('ends with 3 when the revision is degraded', async () => {
+    const control = fakeControl({ apps: [appView()] })
+    const waiting = (await overSocket(control)).run('wait', 'shop', '--revision', REVISION_2)
+    await waitUntil(() => control.watchers() === 1)
+    const bad = workloadView({ health: 'Degraded', reasons: [{ code: 'BackOff', message: 'exited with code 1', count: 1 }] })
+    change(control, { ...SECOND, health: 'Degraded', workloads: [bad] })
+    expect(await waiting).toMatchObject({ exit: 3, stderr: expect.stringContaining('BackOff: exited with code 1') })
+  })
+
+  it('ends with 5 when another revision took the place of the asked one', async () => {
+    const history = [
+      historyView({ id: 3, revision: `main@sha1:${'3'.repeat(40)}` }),
+      historyView({ id: 2, revision: REVISION_2, outcome: 'Superseded' }),
+    ]
+    const control = fakeControl({ apps: [appView()], history })
+    expect(await (await overSocket(control)).run('wait', 'shop', '--revision', REVISION_2)).toMatchObject({ exit: 5 })
+  })
+
+  it('waits for a run to end', async () => {
+    const control = fakeControl({ runs: [runView({ phase: 'Running', finishedAt: null, exitCode: null })] })
+    const waiting = (await overSocket(control)).run('wait', 'run/migrate-1')
+    await waitUntil(() => control.watchers() === 1)
+    control.data.runs = [runView({ phase: 'Failed', exitCode: 7, reason: 'BackoffLimitExceeded' })]
+    control.touch()
+    expect(await waiting).toMatchObject({ exit: 3, stderr: expect.stringContaining('exit code 7') })
+  })
+
+  it('waits for a workload that a revision is about to bring', async () => {
+    const control = fakeControl({ apps: [appView({ workloads: [], sync: 'OutOfSync', observedRevision: REVISION_2 })] })
+    const waiting = (await overSocket(control)).run('wait', 'deployment/web')
+    await waitUntil(() => control.watchers() === 1)
+    change(control, SECOND)
+    expect(await waiting).toMatchObject({ exit: 0 })
+  })
+
+  it('connects again when the server goes away and comes back', async () => {
+    const control = fakeControl({ apps: [appView({ health: 'Progressing' })] })
+    const cli = await overSocket(control)
+    const waiting = cli.run('wait', 'shop', '--timeout', '20s')
+    await waitUntil(() => control.watchers() === 1)
+    const port = Number(new URL(serving?.url ?? '').port)
+    await serving?.close()
+    control.data.apps = [appView()]
+    await serve(control, port)
+    expect(await waiting).toMatchObject({ exit: 0 })
+  })
+
+  it('ends with 130 when it is interrupted', async () => {
+    const control = fakeControl({ apps: [appView({ health: 'Progressing' })] })
+    const interrupt = new AbortController()
+    const waiting = (await overSocket(control, interrupt.signal)).run('wait', 'shop')
+    await waitUntil(() => control.watchers() === 1)
+    interrupt.abort()
+    expect((await waiting).exit).toBe(130)
+  })
+})
+
+describe('sync --wait', () => {
+  it('waits for the revision that the sync found', async () => {
+    const control = fakeControl({ apps: [appView()] })
+    control.onSync = () => change(control, { ...SECOND, lastAppliedRevision: REVISION_1, sync: 'OutOfSync' })
+    const waiting = (await overSocket(control)).run('sync', 'shop', '--wait')
+    await waitUntil(() => control.watchers() === 1)
+    change(control, SECOND)
+    expect(await waiting).toMatchObject({ exit: 0, stderr: 'shop is healthy at main@2222222\n' })
+    expect(control.asked[0]?.request).toEqual({ allowDelete: 'WithinBudget', actor: 'cli:ann' })
+  })
+
+  it('ends with 2 for a revision with invalid manifests', async () => {
+    const control = fakeControl({ apps: [appView()] })
+    const problems = [{ file: 'web.yaml', line: 3, column: 1, message: 'no', hint: null }]
+    control.onSync = () => change(control, { ...SECOND, lastAppliedRevision: REVISION_1, sync: 'OutOfSync', problems })
+    expect(await (await overSocket(control)).run('sync', 'shop', '--wait')).toMatchObject({
+      exit: 2,
+      stderr: expect.stringContaining('web.yaml:3:1'),
+    })
+  })
+
+  it('ends with 3 for a revision that is held, and tells how to go on', async () => {
+    const control = fakeControl({ apps: [appView()] })
+    const holds = [
+      { gate: 'DeletionBudget' as const, message: 'removes 9', since: '2026-11-20T12:00:00.000Z', unblockBy: 'sync --allow-delete' },
+    ]
+    control.onSync = () => change(control, { ...SECOND, lastAppliedRevision: REVISION_1, sync: 'OutOfSync', holds })
+    const done = await (await overSocket(control)).run('sync', 'shop', '--wait')
+    expect(done).toMatchObject({ exit: 3, stderr: expect.stringContaining('unblock: sync --allow-delete') })
+  })
+})
+
+describe('watching', () => {
+  it('prints what is new, and one line a change for machines', async () => {
+    const control = fakeControl({ ...shop(), tasks: [taskView()] })
+    const interrupt = new AbortController()
+    const cli = await overSocket(control, interrupt.signal)
+    const watching = cli.run('get', 'tasks', '-w', '-o', 'json')
+    await waitUntil(() => cli.printed().stdout.includes('"ADDED"'))
+    control.data.tasks = [taskView({ phase: 'Stopping' })]
+    control.touch()
+    await waitUntil(() => cli.printed().stdout.includes('"MODIFIED"'))
+    control.data.tasks = []
+    control.touch()
+    await waitUntil(() => cli.printed().stdout.includes('"DELETED"'))
+    interrupt.abort()
+    const { exit, stdout } = await watching
+    const types = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line): unknown => JSON.parse(line).type)
+    expect({ exit, types }).toEqual({ exit: 130, types: ['ADDED', 'MODIFIED', 'DELETED'] })
+  })
+
+  it('prints only new events', async () => {
+    const control = fakeControl(shop())
+    const interrupt = new AbortController()
+    const cli = await overSocket(control, interrupt.signal)
+    const watching = cli.run('events', '-w')
+    await waitUntil(() => cli.printed().stdout.includes('CrashLoop'))
+    const [first] = control.data.events
+    if (first !== undefined) control.data.events = [...control.data.events, { ...first, id: 'e3', reason: 'RolledBack' }]
+    control.touch()
+    await waitUntil(() => cli.printed().stdout.includes('RolledBack'))
+    interrupt.abort()
+    const { stdout } = await watching
+    expect(stdout.match(/CrashLoop/g)).toHaveLength(1)
+    expect(stdout.match(/LEVEL/g)).toHaveLength(1)
+  })
+
+  it('follows the logs of all tasks of a deployment until it is interrupted', async () => {
+    const control = fakeControl(shop())
+    const interrupt = new AbortController()
+    const cli = await overSocket(control, interrupt.signal)
+    const following = cli.run('logs', 'deployment/web', '-f')
+    await waitUntil(() => cli.printed().stdout.includes('20001') && cli.printed().stdout.includes('20002'))
+    interrupt.abort()
+    expect((await following).exit).toBe(130)
+    await waitUntil(() => control.openLogs() === 0)
+  })
+})
+
+describe('a server that is not there', () => {
+  it('is told with what to do', async () => {
+    const url = await serve(fakeControl())
+    await serving?.close()
+    const cli = cliOver(fakeControl(), { fetch: globalThis.fetch, env: {} })
+    for (const command of ['status', 'wait shop', 'get tasks', 'plan']) {
+      const { exit, stderr } = await cli.run(...command.split(' '), '--server', url)
+      expect({ command, exit }).toEqual({ command, exit: 1 })
+      expect(stderr).toContain(`no control plane answers at ${url}`)
+      expect(stderr).toContain('hint: start one with `drover up --repo PATH`, or set --server or DROVER_SERVER')
+    }
+    expect((await cli.run('version', '--server', url)).stdout).toContain('server none')
+  })
+})
