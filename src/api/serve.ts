@@ -1,4 +1,5 @@
 import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import type { AgentGate } from '../control/agent-gate.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -40,8 +41,9 @@ export async function serveApi(options: ServeOptions): Promise<Serving> {
   const upgrades = agentUpgrades(options)
   server.on('upgrade', (request, socket, head) => upgrades.handle(request, socket, head))
   server.on('request', (_, response) => response.once('close', () => stopping.signal.aborted && server.closeIdleConnections()))
+  const silent = silentSockets(server)
   await listening(server, options)
-  return { url: urlOf(server, options.host), close: () => closed({ server, upgrades, stopping, clock: options.clock }) }
+  return { url: urlOf(server, options.host), close: () => closed({ server, silent, upgrades, stopping, clock: options.clock }) }
 }
 
 function listening(server: Server, { host, port }: ServeOptions): Promise<void> {
@@ -61,19 +63,33 @@ function urlOf(server: Server, host: string): string {
   return `http://${name}:${port}`
 }
 
+/** Connections that have not asked anything: clients open spare ones, and the server does not count them as idle. */
+function silentSockets(server: Server): ReadonlySet<Socket> {
+  const silent = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    silent.add(socket)
+    socket.once('close', () => silent.delete(socket))
+  })
+  server.on('request', (request) => silent.delete(request.socket))
+  server.on('upgrade', (request) => silent.delete(request.socket))
+  return silent
+}
+
 interface Open {
   readonly server: Server
+  readonly silent: ReadonlySet<Socket>
   readonly upgrades: Upgrades
   readonly stopping: AbortController
   readonly clock: Clock
 }
 
-async function closed({ server, upgrades, stopping, clock }: Open): Promise<void> {
+async function closed({ server, silent, upgrades, stopping, clock }: Open): Promise<void> {
   const ended = new AbortController()
   const drained = new Promise<void>((resolve) => server.close(() => resolve())).then(() => ended.abort())
   stopping.abort(new Error('the server stops'))
   upgrades.close()
   server.closeIdleConnections()
+  for (const socket of silent) socket.destroy()
   await Promise.race([drained, graceOf(clock, ended.signal)])
   upgrades.terminate()
   server.closeAllConnections()

@@ -93,5 +93,7 @@ async function carry(ws: WebSocket, serve: Serve, log: Logger): Promise<void> {
 }
 
 function refuse(socket: Duplex, problem: HttpProblem): void {
+  // Without a listener a caller that hangs up at this moment would end the whole process.
+  socket.once('error', () => socket.destroy())
   socket.end(`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
 }
