@@ -45,13 +45,11 @@ export function createEnding({ engine, containers, watcher, clock, log }: Ending
     }
   }
 
-  /** Killed by nobody we know while the daemon no longer answers: wait for its return to say why. */
+  /** Killed by nobody we know while the daemon takes no new calls: wait for its return to say why. */
   async function daemonIsGoing(id: string, { State }: ContainerInspectInfo): Promise<boolean> {
-    if (!looksKilledByDaemon(State.ExitCode, { stopped: stopped.has(id) })) return false
-    return await engine.get('ping', '/_ping', { deadline: 'ping' }).then(
-      () => false,
-      () => true,
-    )
+    if (!looksKilledByDaemon(State.ExitCode, { stopped: stopped.has(id) }) || (await engine.takesCalls())) return false
+    watcher.suspect()
+    return true
   }
 
   async function exitFrom(info: ContainerInspectInfo): Promise<Exit> {

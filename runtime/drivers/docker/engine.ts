@@ -36,6 +36,8 @@ export interface Engine {
   call<T>(what: string, work: (signal: AbortSignal) => Promise<T>, options?: CallOptions): Promise<T>
   /** Plain GET of a JSON document, for the calls that dockerode cannot abort. @throws as `call` */
   get(what: string, path: string, options?: CallOptions): Promise<unknown>
+  /** False when a new connection is refused or not answered: a daemon that ends still serves the open ones. */
+  takesCalls(): Promise<boolean>
   /** Opens a stream: the deadline holds until it answers, the signal as long as it is read. */
   stream(what: string, open: (signal: AbortSignal) => Promise<NodeJS.ReadableStream>, signal: AbortSignal): Promise<NodeJS.ReadableStream>
   /** Cuts what is under way. */
@@ -59,11 +61,18 @@ export function createEngine(socketPath: string, deadlines: Deadlines): Engine {
     }
   }
 
+  const streams = connect(socketPath, streamAgent)
+
   return {
     docker,
-    streams: connect(socketPath, streamAgent),
+    streams,
     call,
     get: (what, path, options) => call(what, (abortSignal) => dial(docker, { path, abortSignal }), options),
+    takesCalls: () =>
+      dial(streams, { path: '/_ping', abortSignal: AbortSignal.timeout(deadlines.ping) }).then(
+        () => true,
+        () => false,
+      ),
     async stream(what, open, signal) {
       const timeout = AbortSignal.timeout(deadlines.call)
       const late = new AbortController()

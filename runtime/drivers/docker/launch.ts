@@ -2,7 +2,7 @@ import type { ContainerInspectInfo } from 'dockerode'
 import { RetryableError, TerminalError } from '../../../src/lib/errors.ts'
 import type { TaskSpec } from '../../../src/model/task-spec.ts'
 import type { AttemptRef, Driver, Handle, PreparedFiles } from '../../driver.ts'
-import type { Attempts } from './attempts.ts'
+import type { Attempts, Mark } from './attempts.ts'
 import { containerConfig, imageOf, onlyUnit } from './container-config.ts'
 import type { Containers } from './containers.ts'
 import type { Ending } from './ending.ts'
@@ -40,26 +40,23 @@ const handleOf = ({ task, attempt }: AttemptRef, id: string): Handle => ({ task,
  */
 export async function launch(tools: LaunchTools, order: LaunchOrder): Promise<Handle> {
   for (let tries = 0; tries < TRIES; tries += 1) {
-    const found = await findEarlier(tools, order.ref)
+    const mark = await tools.attempts.mark(order.ref)
+    const fresh = mark === 'none' ? await create(tools, order) : null
+    if (fresh !== null) return await startFresh(tools, order.ref, fresh)
+    const found = await findEarlier(tools, order.ref, mark)
     if (found !== null && hasBegun(found)) return handleOf(order.ref, found.Id)
-    if (found !== null && (await tools.attempts.mark(order.ref)) === 'intended') await discardEarlier(tools, order.ref, found)
-    else {
-      const id = found?.Id ?? (await create(tools, order))
-      if (id !== null) return await startFresh(tools, order.ref, id)
-    }
+    if (found !== null && mark === 'none') return await startFresh(tools, order.ref, found.Id)
+    if (found !== null) await discardEarlier(tools, order.ref, found)
   }
   throw new RetryableError('the container is made and removed again by somebody else')
 }
 
 /** @throws TerminalError when the attempt must not start any more */
-async function findEarlier({ attempts, containers }: LaunchTools, ref: AttemptRef): Promise<ContainerInspectInfo | null> {
-  const mark = await attempts.mark(ref)
+async function findEarlier({ containers }: LaunchTools, ref: AttemptRef, mark: Mark): Promise<ContainerInspectInfo | null> {
   if (mark === 'abandoned') throw new TerminalError('AttemptAbandoned', `attempt ${ref.attempt} was given up before it started`)
   const found = await containers.find(ref)
-  if (found === null && mark === 'intended') {
-    throw new TerminalError('RemovedExternally', `attempt ${ref.attempt} was told to start, and its container is gone`)
-  }
-  return found
+  if (found !== null || mark === 'none') return found
+  throw new TerminalError('RemovedExternally', `attempt ${ref.attempt} was told to start, and its container is gone`)
 }
 
 /** An order to start it may still be under way, so this very container must never run: the next has another id. */

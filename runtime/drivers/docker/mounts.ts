@@ -74,12 +74,22 @@ async function makeBelow(root: string, subPath: string): Promise<string> {
   let here = root
   for (const part of normalize(subPath).split(sep)) {
     const next = join(here, part)
-    const made = await mkdir(next, { recursive: true })
-    if (made !== undefined) await chmod(next, 0o777)
-    here = await realpath(next)
-    if (!isBelow(here, root)) throw invalid(`${subPath} leads out of its volume`)
+    if (await made(next)) await chmod(next, 0o777)
+    here = await realpath(next).catch(() => '')
+    if (!isBelow(here, root)) throw invalid(`${subPath} leads out of its volume, or nowhere`)
   }
   return here
+}
+
+/** False when something of that name is there already, be it a link to nowhere. */
+async function made(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    throw error
+  }
 }
 
 const isBelow = (path: string, folder: string): boolean => path === folder || path.startsWith(`${folder}${sep}`)

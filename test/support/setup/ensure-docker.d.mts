@@ -11,3 +11,4 @@ export interface EnsureDockerOptions {
 }
 export function ensureDocker(options?: EnsureDockerOptions): Promise<DockerHandle>
 export function stopDocker(handle: DockerHandle): Promise<void>
+export function emptyEngine(socketPath: string): Promise<void>

@@ -53,8 +53,8 @@ export async function stopDocker(handle) {
   await removeDaemonFolder(directory)
 }
 
-/** Bridges of networks outlive a daemon, so they go while it still runs; a daemon that is dead has no say. */
-async function emptyEngine(socketPath) {
+/** Removes all containers and networks. Bridges of networks outlive a daemon, so they go while it still runs; a daemon that is dead has no say. */
+export async function emptyEngine(socketPath) {
   if (!(await engineAnswers(socketPath))) return
   const containers = JSON.parse((await callEngine({ socketPath, path: '/containers/json?all=true' })).text)
   await Promise.all(containers.map(({ Id }) => callEngine({ socketPath, method: 'DELETE', path: `/containers/${Id}?force=true&v=true` })))

@@ -1,0 +1,213 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { AttemptRef, Driver, Exit, Handle } from '../../../runtime/driver.ts'
+import { Oid } from '../../../src/model/ids.ts'
+import type { TaskSpec } from '../../../src/model/task-spec.ts'
+import { freePort } from '../../support/free-port.ts'
+import { waitUntil } from '../../support/wait-until.ts'
+import { collect, errorOf, never, newRef, texts } from '../driver-suite/bench.ts'
+import { containerSpec, type DockerHarness, dockerHarness, script } from './harness.ts'
+
+const ALL = { unit: null, tail: null, follow: false }
+
+describe('docker driver: what runs in the container', () => {
+  let harness: DockerHarness
+  let driver: Driver
+  let ref: AttemptRef
+
+  beforeEach(async () => {
+    harness = await dockerHarness()
+    driver = await harness.create()
+    ref = newRef()
+  })
+  afterEach(async () => {
+    await driver.close()
+    await harness.destroy()
+  })
+
+  async function start(spec: TaskSpec, trees: Readonly<Record<string, string>> = {}): Promise<Handle> {
+    await driver.prepare(spec, never())
+    return driver.start(ref, spec, { trees })
+  }
+  async function run(spec: TaskSpec, trees?: Readonly<Record<string, string>>): Promise<{ exit: Exit; out: string[]; err: string[] }> {
+    const handle = await start(spec, trees)
+    const exit = await driver.wait(handle, never())
+    const lines = await collect(driver.logs(handle, ALL, never()))
+    return { exit, out: texts(lines, 'stdout'), err: texts(lines, 'stderr') }
+  }
+  const inspect = (handle: Handle) => harness.docker.getContainer(handle.ref).inspect()
+
+  it('answers on its published host port, on the network of its own', async () => {
+    const port = await freePort()
+    const ports = [{ name: 'http', containerPort: 8080, hostPort: port, protocol: 'TCP' as const }]
+    const handle = await start(containerSpec({ ...script('exec httpd -f -p 8080 -h /www'), ports }, { hostNetwork: false }))
+    await waitUntil(async () => (await (await fetch(`http://127.0.0.1:${port}/`)).text()) === 'hello from drover\n')
+    expect(Object.keys((await inspect(handle)).NetworkSettings.Networks)).toEqual(['drover'])
+  })
+
+  it('makes its network once, however many want it at the same time', async () => {
+    const drivers = await Promise.all([1, 2, 3, 4].map(() => harness.create()))
+    await Promise.all(drivers.map((one) => one.prepare(containerSpec({}, { hostNetwork: false }), never())))
+    await Promise.all(drivers.map((one) => one.close()))
+    const networks = await harness.docker.listNetworks({ filters: { name: ['drover'] } })
+    expect(networks.filter(({ Name }) => Name === 'drover')).toHaveLength(1)
+  })
+
+  it('gives the environment, working directory, user and arguments as they are, to no shell', async () => {
+    const hostile = '$(touch /tmp/pwned) `id` "; rm -rf / #'
+    const { out } = await run(
+      containerSpec({
+        command: ['sh', '-c', 'pwd; id -u; id -g; printf "%s\\n" "$HOSTILE" "$DROVER_ATTEMPT" "$1"', 'sh'],
+        args: [hostile],
+        env: { HOSTILE: hostile, WITH: 'a=b\nc' },
+        workingDir: '/www',
+        user: '65534:65534',
+      }),
+    )
+    expect(out).toEqual(['/www', '65534', '65534', hostile, '1', hostile])
+  })
+
+  it('S-12: is hardened, limited, and leaves exits and restarts to Drover', async () => {
+    const limits = { cpuMillis: 500, memoryBytes: 64 * 1024 * 1024 }
+    const handle = await start(containerSpec({ ...script('exec sleep 100000'), limits }))
+    const { HostConfig: host } = await inspect(handle)
+    expect(host).toMatchObject({
+      AutoRemove: false,
+      RestartPolicy: { Name: 'no' },
+      Privileged: false,
+      Init: true,
+      CapDrop: ['NET_RAW'],
+      SecurityOpt: ['no-new-privileges'],
+      PidsLimit: 4096,
+      Memory: limits.memoryBytes,
+      MemorySwap: limits.memoryBytes,
+      NanoCpus: 500_000_000,
+      LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
+    })
+    expect([host.CapAdd, host.Devices ?? [], host.PidMode, host.IpcMode]).toEqual([null, [], '', 'private'])
+  })
+
+  it('ends as OOMKilled when it takes more memory than it may', async () => {
+    const eat = script('x=a; while :; do x=$x$x; done')
+    const { exit } = await run(containerSpec({ ...eat, limits: { memoryBytes: 16 * 1024 * 1024 } }))
+    expect(exit).toMatchObject({ reason: 'OOMKilled', exitCode: 137 })
+  })
+
+  it('shows a configuration as files that cannot be written, whoever the task runs as', async () => {
+    const volumes = [{ type: 'files' as const, name: 'config', files: { 'app.conf': 'level=1\n', other: 'x' } }]
+    const mounts = [
+      { volume: 'config', mountPath: '/etc/app', readOnly: true },
+      { volume: 'config', mountPath: '/one.conf', subPath: 'app.conf', readOnly: true },
+    ]
+    const look = script('ls -l /etc/app | cut -c1-10; cat /etc/app/app.conf /one.conf; echo no > /etc/app/app.conf')
+    const { out, err } = await run(containerSpec({ ...look, user: 'nobody', mounts }, { volumes }))
+    expect(out.slice(1)).toEqual(['-rw-r--r--', '-rw-r--r--', 'level=1', 'level=1'])
+    expect(err.join()).toMatch(/Read-only file system/)
+  })
+
+  it('keeps an emptyDir over restarts in place, and no longer than the task', async () => {
+    const volumes = [{ type: 'emptyDir' as const, name: 'work' }]
+    const mounts = [{ volume: 'work', mountPath: '/work', subPath: 'a/b', readOnly: false }]
+    const spec = containerSpec({ ...script('echo $DROVER_ATTEMPT >> /work/seen; cat /work/seen'), user: 'nobody', mounts }, { volumes })
+    const first = ref
+    await run(spec)
+    ref = { ...first, attempt: 2 }
+    expect((await run(spec)).out).toEqual(['1', '2'])
+    await driver.remove(first)
+    await driver.remove(ref)
+    ref = first
+    expect((await run(spec)).out).toEqual(['1'])
+  })
+
+  it('S-12: does not follow a link that a task left in its volume out onto the machine', async () => {
+    const volumes = [{ type: 'emptyDir' as const, name: 'work' }]
+    const whole = [{ volume: 'work', mountPath: '/work', readOnly: false }]
+    await run(containerSpec({ ...script('ln -s /etc /work/way; ln -s /nowhere /work/dangling'), mounts: whole }, { volumes }))
+    ref = { ...ref, attempt: 2 }
+    for (const subPath of ['way', 'way/ssh', 'dangling', '../../..', 'a/../../x']) {
+      const mounts = [{ volume: 'work', mountPath: '/work', subPath, readOnly: false }]
+      const spec = containerSpec({ ...script('ls /work'), mounts }, { volumes })
+      expect(await errorOf(start(spec)), subPath).toMatchObject({ code: 'InvalidVolume' })
+    }
+  })
+
+  it('mounts a tree of the repository read-only where it is wanted', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'drover-tree-'))
+    const tree = Oid.parse('a'.repeat(40))
+    await writeFile(join(folder, 'job.sh'), 'echo from the tree\n', { mode: 0o644 })
+    try {
+      const artifacts = [{ tree, destination: '/app' }]
+      const { out, err } = await run(containerSpec({ ...script('sh /app/job.sh; touch /app/x'), artifacts }), { [tree]: folder })
+      expect(out).toEqual(['from the tree'])
+      expect(err.join()).toMatch(/Read-only file system/)
+      ref = newRef()
+      expect(await errorOf(start(containerSpec({ artifacts })))).toMatchObject({ code: 'ArtifactMissing' })
+      for (const destination of ['relative', '/', '/..']) {
+        const spec = containerSpec({ artifacts: [{ tree, destination }] })
+        expect(await errorOf(start(spec, { [tree]: folder }))).toMatchObject({ code: 'InvalidVolume' })
+      }
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  })
+
+  it('carries its labels, and no manifest can take them over', async () => {
+    const labels = {
+      app: 'shop',
+      namespace: 'default',
+      workload: 'web',
+      'label/traefik.enable': 'true',
+      'label/drover.dev/task': 'stolen',
+      'label/drover.dev/other': 'x',
+      task: 'stolen',
+      agent: 'stolen',
+    }
+    const handle = await start(containerSpec(script('exec sleep 100000'), { labels }))
+    expect((await inspect(handle)).Config.Labels).toEqual({
+      'drover.dev/cluster': 'suite',
+      'drover.dev/agent': harness.agent,
+      'drover.dev/app': 'shop',
+      'drover.dev/namespace': 'default',
+      'drover.dev/workload': 'web',
+      'drover.dev/task': ref.task,
+      'drover.dev/attempt': '1',
+      'traefik.enable': 'true',
+    })
+    expect(await driver.owned()).toEqual([ref])
+  })
+
+  it('logs: very long lines whole, with the time of each, and a slow reader loses nothing', async () => {
+    const before = Date.now()
+    const handle = await start(
+      containerSpec(script('i=0; while [ $i -lt 3000 ]; do echo "line $i"; i=$((i+1)); done; head -c 60000 /dev/zero | tr "\\0" x; echo')),
+    )
+    await driver.wait(handle, never())
+    const texts: string[] = []
+    for await (const line of driver.logs(handle, ALL, never())) {
+      texts.push(line.text)
+      expect(line.at).toBeGreaterThanOrEqual(before - 1000)
+      if (texts.length % 500 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(texts.slice(0, 3000)).toEqual(Array.from({ length: 3000 }, (_, i) => `line ${i}`))
+    expect(texts.slice(3000)).toEqual(['x'.repeat(60_000)])
+  })
+
+  it('has no logs of a container that is gone, and no usage', async () => {
+    const handle = await start(containerSpec(script('echo hello')))
+    await driver.wait(handle, never())
+    await driver.remove(ref)
+    expect(await collect(driver.logs(handle, { ...ALL, follow: true }, never()))).toEqual([])
+    expect(await driver.stats(handle)).toEqual({ memoryBytes: 0, peakMemoryBytes: 0, cpuMicros: 0 })
+    await driver.stop(handle, 1_000)
+  })
+
+  it('measures what it uses', async () => {
+    const handle = await start(containerSpec(script('i=0; while :; do i=$((i+1)); done')))
+    await waitUntil(async () => (await driver.stats(handle)).cpuMicros > 100_000)
+    const usage = await driver.stats(handle)
+    expect(usage.memoryBytes).toBeGreaterThan(100_000)
+    expect(usage.peakMemoryBytes).toBeGreaterThanOrEqual(usage.memoryBytes)
+  })
+})

@@ -1,0 +1,157 @@
+import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { AttemptRef, Driver, Handle } from '../../../runtime/driver.ts'
+import { systemClock } from '../../../src/lib/clock.ts'
+import { RetryableError } from '../../../src/lib/errors.ts'
+import type { TaskSpec } from '../../../src/model/task-spec.ts'
+import { type PrivateDocker, startPrivateDocker } from '../../support/docker.ts'
+import { waitUntil } from '../../support/wait-until.ts'
+import { type Behaviour, errorOf, never, newRef, RUN } from '../driver-suite/bench.ts'
+import { containerSpec, type DockerHarness, dockerHarness, script } from './harness.ts'
+
+/** Short, so that a frozen daemon costs a test no minutes. */
+const deadlines = { call: 400, start: 400, ping: 200, stop: 400 }
+
+describe.each([
+  { kind: 'plain', args: [] },
+  { kind: 'live-restore', args: ['--live-restore'] },
+])('docker driver on an ill-treated daemon, $kind', ({ kind, args }) => {
+  let daemon: PrivateDocker
+  let harness: DockerHarness
+  let driver: Driver
+
+  beforeEach(async () => {
+    daemon = await startPrivateDocker(args)
+    harness = await dockerHarness(daemon.socketPath)
+    driver = await harness.create({ deadlines })
+  })
+  afterEach(async () => {
+    await driver.close()
+    await daemon.destroy()
+    await rm(harness.stateDir, { recursive: true, force: true })
+  })
+
+  const startSpec = (ref: AttemptRef, spec: TaskSpec): Promise<Handle> => driver.start(ref, spec, { trees: {} })
+  async function start(behaviour: Behaviour): Promise<{ ref: AttemptRef; handle: Handle }> {
+    const ref = newRef()
+    const handle = await startSpec(ref, harness.spec(behaviour, ref))
+    await waitUntil(async () => (await harness.outside(ref)).starts === 1)
+    return { ref, handle }
+  }
+  const pidOf = async (handle: Handle): Promise<number> => (await harness.docker.getContainer(handle.ref).inspect()).State.Pid
+
+  /** The daemon dies first, then the task by itself. */
+  async function killAndAwaitEnd(handle: Handle): Promise<void> {
+    const pid = await pidOf(handle)
+    await daemon.kill()
+    await waitUntil(() => !existsSync(`/proc/${pid}`))
+  }
+
+  if (kind === 'live-restore') {
+    it('D2: kill -9 and a new daemon: the tasks run on, waited for by the same driver', async () => {
+      const { handle } = await start({ kind: 'run' })
+      const short = await start({ kind: 'exit', code: 3, afterMs: 1_000 })
+      const waiting = driver.wait(short.handle, never())
+      const pid = await pidOf(handle)
+      await daemon.kill()
+      await daemon.start()
+      expect(await waiting).toMatchObject({ exitCode: 3, reason: 'Error' })
+      expect(await driver.ready(handle)).toBe(true)
+      expect(await pidOf(handle)).toBe(pid)
+    })
+    return
+  }
+
+  it('D1: kill -9 and a new daemon kill the tasks: RuntimeRestart, but an exit meanwhile keeps its code', async () => {
+    const victim = await start(RUN)
+    const own = await start({ kind: 'exit', code: 5, afterMs: 300 })
+    const waits = [driver.wait(victim.handle, never()), driver.wait(own.handle, never())]
+    await killAndAwaitEnd(own.handle)
+    await daemon.start()
+    const [killed, ended] = await Promise.all(waits)
+    expect(killed).toMatchObject({ reason: 'RuntimeRestart' })
+    expect([137, 143]).toContain(killed?.exitCode)
+    expect(ended).toMatchObject({ exitCode: 5, reason: 'Error' })
+    expect(await harness.outside(victim.ref)).toMatchObject({ starts: 1, alive: 0 })
+  })
+
+  it('a daemon that is restarted in order stops the tasks: RuntimeRestart', async () => {
+    const quick = await start(RUN)
+    const ref = newRef()
+    // Takes the daemon longer to end than the slack between its end and the breaking of its streams.
+    const stubborn = { handle: await startSpec(ref, { ...harness.spec({ kind: 'ignoreTerm' }, ref), gracePeriodSeconds: 4 }) }
+    const waits = [driver.wait(quick.handle, never()), driver.wait(stubborn.handle, never())]
+    await daemon.terminate()
+    await daemon.start()
+    for (const exit of await Promise.all(waits)) expect(exit).toMatchObject({ reason: 'RuntimeRestart' })
+  })
+
+  it('a task that this driver stopped is no victim of a restart', async () => {
+    const { handle } = await start(RUN)
+    const waiting = driver.wait(handle, never())
+    await driver.stop(handle, 5_000)
+    await daemon.kill()
+    await daemon.start()
+    expect(await waiting).toMatchObject({ exitCode: 143, reason: 'Error' })
+    expect(await driver.wait(handle, never())).toMatchObject({ exitCode: 143, reason: 'Error' })
+  })
+
+  it('D3: an end that nobody saw, for the daemon was away, is found when it is back', async () => {
+    const { handle } = await start({ kind: 'exit', code: 9, afterMs: 300 })
+    await killAndAwaitEnd(handle)
+    const waiting = driver.wait(handle, never())
+    await daemon.start()
+    expect(await waiting).toMatchObject({ exitCode: 9, reason: 'Error' })
+  })
+
+  it('D4: a frozen daemon hangs nothing, and a thawed one is asked again', async () => {
+    const { handle } = await start({ kind: 'exit', code: 6, afterMs: 1_000 })
+    const waiting = driver.wait(handle, never())
+    daemon.freeze()
+    const began = performance.now()
+    for (const call of [
+      () => driver.ready(handle),
+      () => driver.recover(newRef()),
+      () => driver.owned(),
+      () => driver.stats(handle),
+      () => driver.stop(handle, 0),
+      () => startSpec(newRef(), containerSpec(script('true'))),
+    ]) {
+      expect(await errorOf(call())).toBeInstanceOf(RetryableError)
+    }
+    expect(performance.now() - began).toBeLessThan(10_000)
+    daemon.thaw()
+    expect((await waiting).exitCode).not.toBeNull()
+  })
+
+  it('D4: an order that reached a frozen daemon, and its repeat, start one container once', async () => {
+    const ref = newRef()
+    const spec = harness.spec(RUN, ref)
+    daemon.freeze()
+    for (let i = 0; i < 3; i += 1) expect(await errorOf(startSpec(ref, spec))).toBeInstanceOf(RetryableError)
+    daemon.thaw()
+    await waitUntil(() => startSpec(ref, spec).then(() => true))
+    await waitUntil(async () => (await harness.outside(ref)).starts === 1)
+    const all = await harness.docker.listContainers({ all: true, filters: { label: [`drover.dev/task=${ref.task}`] } })
+    expect(all).toHaveLength(1)
+    expect(await harness.outside(ref)).toMatchObject({ starts: 1, alive: 1 })
+  })
+
+  it('a silent daemon is still available for 15 s, then RuntimeUnhealthy', async () => {
+    let ahead = 0
+    const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + ahead }
+    const watching = await harness.create({ deadlines, clock })
+    expect(await watching.fingerprint(never())).toMatchObject({ available: true, detail: expect.stringMatching(/^Docker \d/) })
+    daemon.freeze()
+    expect(await watching.fingerprint(never())).toMatchObject({ available: true, detail: expect.stringContaining('not answering') })
+    ahead = 15_000
+    expect(await watching.fingerprint(never())).toMatchObject({ available: false, detail: expect.stringContaining('RuntimeUnhealthy') })
+    daemon.thaw()
+    expect(await watching.fingerprint(never())).toMatchObject({ available: true })
+    await watching.close()
+    const nowhere = await harness.create({ socketPath: '/no/such/docker.sock' })
+    expect(await nowhere.fingerprint(never())).toMatchObject({ available: false })
+    await nowhere.close()
+  })
+})
