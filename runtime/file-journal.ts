@@ -5,6 +5,9 @@ import { messageOf } from '../src/lib/errors.ts'
 import type { TaskId } from '../src/model/ids.ts'
 import { AgentNotesSchema, type Journal, type JournalEntry, JournalEntrySchema, NEW_AGENT } from './journal.ts'
 
+/** How `writeDurably` calls a file that is not yet whole. */
+const DRAFT = '.tmp'
+
 /**
  * One JSON file a task under `directory`, which only its owner may enter. A file that cannot be read as an entry
  * is moved to `damaged/` and reported: one torn file must not keep the others from being adopted.
@@ -13,6 +16,7 @@ export async function createFileJournal(directory: string): Promise<Journal> {
   const tasks = join(directory, 'tasks')
   const notes = join(directory, 'notes.json')
   for (const folder of [directory, tasks, join(directory, 'damaged')]) await mkdir(folder, { recursive: true, mode: 0o700 })
+  await removeDrafts(tasks)
   const fileOf = (task: TaskId): string => join(tasks, `${task}.json`)
   const inTurn = createTurns()
 
@@ -21,7 +25,7 @@ export async function createFileJournal(directory: string): Promise<Journal> {
       const damaged: string[] = []
       const agent = await readOr({ path: notes, parse: (value) => AgentNotesSchema.parse(value), damaged, directory })
       const entries: JournalEntry[] = []
-      for (const name of (await readdir(tasks)).sort()) {
+      for (const name of (await readdir(tasks)).filter((file) => !file.endsWith(DRAFT)).sort()) {
         const entry = await readTaskFile({ path: join(tasks, name), damaged, directory })
         if (entry !== null) entries.push(entry)
       }
@@ -53,12 +57,12 @@ interface Reading {
   readonly directory: string
 }
 
-/** A draft is a write that never finished, so its announcement never came true: it goes. */
+/** A draft at the start is a write that never finished, so what it announced never came true. */
+async function removeDrafts(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) if (name.endsWith(DRAFT)) await rm(join(folder, name), { force: true })
+}
+
 async function readTaskFile(reading: Reading): Promise<JournalEntry | null> {
-  if (reading.path.endsWith('.tmp')) {
-    await rm(reading.path, { force: true })
-    return null
-  }
   return await readOr({
     ...reading,
     parse: (value) => {
