@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readdirSync } from 'node:fs'
+import { chmodSync, copyFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type ObjectStore, openObjects } from '../../src/git/objects/object-store.ts'
@@ -85,4 +85,12 @@ it('writes trees back exactly as git orders them', async () => {
     const shuffled = [...parseTree(oid as Oid, content)].reverse()
     expect(serializeTree(shuffled).equals(content)).toBe(true)
   }
+})
+
+it('does not take one object for another, whatever its file is called', async () => {
+  const file = (oid: string) => join(work.path, '.git/objects', oid.slice(0, 2), oid.slice(2))
+  const [wrong, right] = [work.git('rev-parse', 'HEAD:a.b'), work.git('rev-parse', 'HEAD:a-b')]
+  chmodSync(file(wrong), 0o644)
+  copyFileSync(file(right), file(wrong))
+  await expect(objects.read(wrong as Oid, 1000)).rejects.toThrow('other content')
 })

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { GitCaps } from '../../src/git/caps.ts'
+import { startGitHttp } from '../support/git-http.ts'
 import { commitFiles, publish } from '../support/git-repo.ts'
 import { code, signal, useRemote } from './remote-fixture.ts'
 
@@ -45,6 +46,25 @@ describe('access to a remote', () => {
     publish(remote.work, remote.origin)
     const revert = { branch: 'main', target: good, paths: ['.'], message: 'x', author: { name: 'D', email: 'd@x' } }
     await expect(repo.revert(revert, signal)).rejects.toEqual(code('AuthFailed', '403'))
+  })
+
+  it.each(['GET', 'POST'])('never pushes over a commit that arrives just before the %s of the push', async (method) => {
+    const { work, origin, scratch } = remote
+    const good = work.head()
+    commitFiles(work, { 'app.yaml': 'bad' })
+    publish(work, origin)
+    const arrive = (request: string) => {
+      if (!request.startsWith(method) || !request.endsWith('git-receive-pack') || origin.head('main') !== work.head()) return
+      commitFiles(work, { 'other.yaml': 'by somebody else' })
+      publish(work, origin)
+    }
+    const server = await startGitHttp({ root: scratch.path, onRequest: arrive })
+    remote.toClose.push(server)
+    const repo = await remote.open(`${server.url}/origin.git`)
+    const revert = { branch: 'main', target: good, paths: ['.'], message: 'x', author: { name: 'D', email: 'd@x' } }
+    await expect(repo.revert(revert, signal)).rejects.toEqual(code('Rejected'))
+    expect(origin.git('log', '-1', '--format=%H %s', 'main')).toBe(`${work.head()} change`)
+    expect(origin.git('show', 'main:other.yaml')).toBe('by somebody else')
   })
 
   it('reports what a hook of the remote says', async () => {

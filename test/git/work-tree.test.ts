@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -182,6 +183,51 @@ describe('two writers', () => {
       Array.from({ length: 2 - written.length }, () => code('Rejected')),
     )
     expect(origin.git('log', '--format=%H', `${bad}..main`).split('\n').sort()).toEqual([...written].sort())
+  })
+})
+
+describe('a revert beside git itself', () => {
+  /** Commits on `main` 25 times, each only if the branch has not moved meanwhile, and prints what it has written. */
+  const COMMITTER = `for i in $(seq 25); do
+    old=$(git rev-parse main)
+    new=$(git -c user.name=G -c user.email=g@x commit-tree -p $old -m "git $i" $(git rev-parse main^{tree}))
+    git update-ref refs/heads/main $new $old && echo $new
+  done 2>/dev/null`
+
+  it('loses no commit of either', async () => {
+    const origin = makeBareRepo(join(scratch.path, 'origin.git'))
+    publish(work, origin)
+    await repo.close()
+    repo = await open(origin.path)
+    const git = spawn('sh', ['-c', COMMITTER], { cwd: origin.path, stdio: ['ignore', 'pipe', 'inherit'] })
+    const running = { ended: false }
+    const byGit = git.stdout.setEncoding('utf8').reduce((text: string, chunk: string) => text + chunk, '')
+    git.once('close', () => {
+      running.ended = true
+    })
+    const ours: Oid[] = []
+    for (let turn = 0; !running.ended; turn++) {
+      const target = turn % 2 === 0 ? good : bad
+      const options = { branch: 'main', target, paths: ['.'], message: `turn ${turn}`, author: { name: 'D', email: 'd@x' } }
+      const before = new Set(ours)
+      await repo.revert(options, signal).then(
+        (oid) => !before.has(oid) && ours.push(oid),
+        (error: unknown) => expect(error).toEqual(code('Rejected')),
+      )
+    }
+    const log = origin.git('log', '--format=%H %s', `${bad}..main`).split('\n')
+    const written = (await byGit).trim().split('\n')
+    expect(
+      log
+        .filter((line) => / git /.test(line))
+        .map((line) => line.slice(0, 40))
+        .sort(),
+    ).toEqual(written.sort())
+    const turns = log.filter((line) => / turn /.test(line)).map((line) => line.slice(0, 40))
+    expect(ours.filter((oid) => turns.includes(oid)).sort()).toEqual([...turns].sort())
+    const all = [bad, ...log.map((line) => line.slice(0, 40))]
+    expect(ours.filter((oid) => !all.includes(oid))).toEqual([])
+    expect(turns.length).toBeGreaterThan(0)
   })
 })
 

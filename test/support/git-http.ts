@@ -15,6 +15,8 @@ export interface GitHttpOptions {
   readonly root: string
   /** `user:password`; without it everybody may read and write. */
   readonly auth?: string
+  /** Called before a request is answered, with `GET /x/info/refs`. */
+  readonly onRequest?: (request: string) => void
 }
 
 function environment(request: IncomingMessage, root: string): NodeJS.ProcessEnv {
@@ -58,7 +60,9 @@ export async function startGitHttp(options: GitHttpOptions): Promise<GitHttpServ
   const requests: string[] = []
   const expected = options.auth === undefined ? undefined : `Basic ${Buffer.from(options.auth).toString('base64')}`
   const server = createServer((request, response) => {
-    requests.push(`${request.method} ${request.url}`)
+    const line = `${request.method} ${request.url}`
+    requests.push(line)
+    options.onRequest?.(line)
     if (expected !== undefined && request.headers.authorization !== expected) {
       response.writeHead(401, { 'www-authenticate': 'Basic realm=git' }).end()
       return
