@@ -1,10 +1,10 @@
-import { diffWorkloads, type WorkloadChange } from '../core/plan-changes.ts'
-import { countPlan, holdText, notesOf, type PlanContext, renderPlan } from '../core/plan-text.ts'
+import { diffWorkloads } from '../core/plan-changes.ts'
+import type { PlanContext } from '../core/plan-text.ts'
+import { planView } from '../core/plan-view.ts'
 import { fits } from '../core/schedule/reasons.ts'
 import { requirementsOf } from '../core/schedule/requirements.ts'
 import { planSync } from '../core/sync.ts'
 import type { Millis, WorkloadKey } from '../model/ids.ts'
-import { parseWorkloadKey } from '../model/ids.ts'
 import type { AppRecord } from '../model/records.ts'
 import type { WorkloadVersion } from '../model/version.ts'
 import type { PlanView } from '../model/views.ts'
@@ -47,24 +47,15 @@ export async function planApp(rendering: Rendering, term: Term, now: Millis): Pr
   const app = { ...rendering.app, policy: policyOf(rendered, rendering.app) }
   const plan = planSync(syncInput({ app: app.name, revision, rendered, allowDelete: 'WithinBudget' }, app, { cluster: term.cluster, now }))
   const live = liveVersions(app.name, term)
-  const changes = diffWorkloads(live, outcome(live, rendered, plan)).filter((change) => change.action !== 'none')
-  const context: PlanContext = {
+  const changes = diffWorkloads(live, outcome(live, rendered, plan))
+  return planView(changes, {
     app: app.name,
     from: app.lastAppliedRevision,
     to: revision,
     room: roomOf(rendered, term),
     holds: plan.holds,
-  }
-  return {
-    app: app.name,
-    from: app.lastAppliedRevision,
-    to: revision,
-    changes: changes.map((change) => changeView(change, context)),
-    counts: countPlan(changes),
-    problems: [...rendered.problems],
-    holds: plan.holds.map(holdText),
-    text: renderPlan(changes, context),
-  }
+    problems: rendered.problems,
+  })
 }
 
 function liveVersions(app: string, { cluster }: Term): Map<WorkloadKey, WorkloadVersion> {
@@ -93,12 +84,4 @@ function roomOf(rendered: RenderedApp, { cluster, hub }: Term): NonNullable<Plan
       return [wanted.key, { withRoom: agents.filter((agent) => fits(requirements, agent) === null).length, agents: agents.length }]
     }),
   )
-}
-
-function changeView(change: WorkloadChange, context: PlanContext): PlanView['changes'][number] {
-  const fields = change.fields.map(({ path, before, after, forcesRestart, summary }) =>
-    summary === null ? { path, before, after, forcesRestart } : { path, before: null, after: summary, forcesRestart },
-  )
-  const action = change.action === 'none' ? 'update' : change.action
-  return { action, ...parseWorkloadKey(change.key), fields, notes: [...notesOf(change, context.room)] }
 }

@@ -14,7 +14,17 @@ export async function down({ dataDir }: DownOptions, around: Surroundings, signa
   const lock = await lockDataDir(dataDir)
   try {
     const { log, version, dockerSocket } = around
-    const agent = await createAgent({ stateDir: join(dataDir, 'agent'), version, cluster: 'local', labels: {}, processes: 'Allowed', dockerSocket, clock: systemClock, random: Math.random, log })
+    const agent = await createAgent({
+      stateDir: join(dataDir, 'agent'),
+      version,
+      cluster: 'local',
+      labels: {},
+      processes: 'Allowed',
+      dockerSocket,
+      clock: systemClock,
+      random: Math.random,
+      log,
+    })
     const stopped = await agent.stopAll(signal)
     await agent.close()
     around.say(`stopped ${stopped} task${stopped === 1 ? '' : 's'}`)

@@ -1,6 +1,6 @@
+import { type ControlPlane, RequestError } from '../control/control-plane.ts'
 import type { Clock } from '../lib/clock.ts'
 import { pause } from '../lib/waits.ts'
-import { type ControlPlane, RequestError } from '../control/control-plane.ts'
 import type { AppView } from '../model/views.ts'
 
 const LOOK_EVERY_MS = 100

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { basename, join, resolve } from 'node:path'
-import { createAgent } from '../../runtime/main.ts'
 import { createLocalUplink } from '../../runtime/local-uplink.ts'
+import { createAgent } from '../../runtime/main.ts'
 import { createApi } from '../api/app.ts'
 import { serveApi } from '../api/serve.ts'
 import type { UpOptions } from '../cli/deps.ts'
@@ -50,7 +50,14 @@ async function runUp(options: UpOptions, open: Open, signal: AbortSignal): Promi
   const over = new AbortController()
   const either = AbortSignal.any([signal, over.signal])
   const leading = control.run(either)
-  const serving = await serveApi({ api: createApi({ control: control.plane, gate: control.gate, log, clock: systemClock }), gate: control.gate, log, clock: systemClock, host: options.host, port: options.port })
+  const serving = await serveApi({
+    api: createApi({ control: control.plane, gate: control.gate, log, clock: systemClock }),
+    gate: control.gate,
+    log,
+    clock: systemClock,
+    host: options.host,
+    port: options.port,
+  })
   say(`drover ${version} at ${serving.url}, following ${options.repo} ${options.ref}`)
   const agent = await createAgent({
     stateDir: join(options.dataDir, 'agent'),
@@ -64,7 +71,9 @@ async function runUp(options: UpOptions, open: Open, signal: AbortSignal): Promi
     log,
   })
   const working = agent.run(createLocalUplink(control.gate), either)
-  const end = options.exitWhenHealthy ? untilHealthy(control.plane, { app: appName(options), timeoutMs: options.timeoutMs, clock: systemClock, signal: either }) : aborted(either)
+  const end = options.exitWhenHealthy
+    ? untilHealthy(control.plane, { app: appName(options), timeoutMs: options.timeoutMs, clock: systemClock, signal: either })
+    : aborted(either)
   const code = await Promise.race([end, fails(leading), fails(working)])
   over.abort()
   await serving.close()
@@ -83,8 +92,12 @@ function controlOf(options: UpOptions, { log, version, store }: Open, renderer: 
     version,
     renderer,
     newId,
-    app: { name: appName(options), source: { repo: isPath(options.repo) ? resolve(options.repo) : options.repo, ref: options.ref, path: options.path } },
-    openRepository: ({ repo }) => openRepository({ repo, dir: join(options.dataDir, 'git', digestOf(repo).slice(0, 16)), clock: systemClock, random: Math.random }),
+    app: {
+      name: appName(options),
+      source: { repo: isPath(options.repo) ? resolve(options.repo) : options.repo, ref: options.ref, path: options.path },
+    },
+    openRepository: ({ repo }) =>
+      openRepository({ repo, dir: join(options.dataDir, 'git', digestOf(repo).slice(0, 16)), clock: systemClock, random: Math.random }),
     packTree: packGitTree,
     trees: createFileTreeStore(join(options.dataDir, 'trees')),
     pollMs: options.pollMs,
@@ -102,7 +115,13 @@ const isPath = (repo: string): boolean => !/^[a-z+]+:\/\//.test(repo) && !/^[^/]
 export function appName(options: Pick<UpOptions, 'app' | 'repo'>): string {
   if (options.app !== null) return options.app
   const base = basename(isPath(options.repo) ? resolve(options.repo) : options.repo).replace(/\.git$/, '')
-  return base.toLowerCase().replaceAll(/[^a-z0-9-]+/g, '-').replaceAll(/^-+|-+$/g, '').slice(0, 63) || 'app'
+  return (
+    base
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9-]+/g, '-')
+      .replaceAll(/^-+|-+$/g, '')
+      .slice(0, 63) || 'app'
+  )
 }
 
 /** As `openStore` reads it. */
@@ -118,6 +137,7 @@ function aborted(signal: AbortSignal): Promise<number> {
 }
 
 /** A part that ends by itself before it was told to is a failure of the whole. */
-function fails(part: Promise<void>): Promise<never> {
-  return new Promise((_, reject) => part.catch(reject))
+async function fails(part: Promise<void>): Promise<never> {
+  await part
+  return new Promise(() => undefined)
 }

@@ -1,12 +1,27 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
-/** Lints a text as if it were that file, with the project's own configuration. */
-function lint(path: string, text: string): string {
-  const { stdout, stderr } = spawnSync('node_modules/.bin/biome', ['lint', `--stdin-file-path=${path}`], { input: text, encoding: 'utf8' })
-  return stdout + stderr
+/** Lints texts as if they were files of the project, with its own configuration; the rules each one broke. */
+function lintAll(files: Readonly<Record<string, string>>): Record<string, string> {
+  const folder = mkdtempSync(join(tmpdir(), 'drover-layers-'))
+  try {
+    copyFileSync('biome.json', join(folder, 'biome.json'))
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(folder, path)), { recursive: true })
+      writeFileSync(join(folder, path), text)
+    }
+    const { stdout, stderr } = spawnSync(resolve('node_modules/.bin/biome'), ['lint', '--max-diagnostics=none', '.'], {
+      cwd: folder,
+      encoding: 'utf8',
+    })
+    const lines = `${stdout}${stderr}`.split('\n')
+    return Object.fromEntries(Object.keys(files).map((path) => [path, lines.filter((line) => line.startsWith(`${path}:`)).join('\n')]))
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 }
 
 const FORBIDDEN: readonly [string, string][] = [
@@ -41,18 +56,24 @@ const ALLOWED: readonly [string, string][] = [
   ['runtime/drivers/docker/x.ts', '../../../src/lib/clock.ts'],
 ]
 
+const fileOf = (path: string, index: number): string => path.replace('x.ts', `x${index}.ts`)
+const cases = [...FORBIDDEN, ...ALLOWED].map(([path, target], index) => ({ file: fileOf(path, index), target }))
+const TYPE_IMPORT = 'src/core/type-import.ts'
+const GLOBALS = ['Date', 'setTimeout', 'performance']
+const found = lintAll({
+  ...Object.fromEntries(cases.map(({ file, target }) => [file, `import { a } from '${target}'\nexport const b = a\n`])),
+  ...Object.fromEntries(GLOBALS.map((name) => [`src/core/${name}.ts`, `export const a = ${name}\n`])),
+  [TYPE_IMPORT]: "import type { A } from '../store/store.ts'\nexport type B = A\n",
+})
+
 describe('the import rules', () => {
-  it.each(FORBIDDEN)('%s may not import %s', (path, target) => {
-    expect(lint(path, `import { a } from '${target}'\nexport const b = a\n`)).toContain('noRestrictedImports')
-  })
+  it.each(cases.slice(0, FORBIDDEN.length))('$file may not import $target', ({ file }) =>
+    expect(found[file]).toContain('noRestrictedImports'),
+  )
 
-  it.each(ALLOWED)('%s may import %s', (path, target) => {
-    expect(lint(path, `import { a } from '${target}'\nexport const b = a\n`)).not.toContain('noRestrictedImports')
-  })
+  it.each(cases.slice(FORBIDDEN.length))('$file may import $target', ({ file }) => expect(found[file]).not.toContain('noRestrictedImports'))
 
-  it('catches type imports too', () => {
-    expect(lint('src/core/x.ts', "import type { A } from '../store/store.ts'\nexport type B = A\n")).toContain('noRestrictedImports')
-  })
+  it('catches type imports too', () => expect(found[TYPE_IMPORT]).toContain('noRestrictedImports'))
 })
 
 describe('the pure folders', () => {
@@ -67,7 +88,5 @@ describe('the pure folders', () => {
 
   it.each(sources)('%s holds no randomness', (file) => expect(readFileSync(file, 'utf8')).not.toMatch(/Math\.random|randomUUID/))
 
-  it.each(['Date', 'setTimeout', 'performance'])('may not name %s', (name) => {
-    expect(lint('src/core/x.ts', `export const a = ${name}\n`)).toContain('noRestrictedGlobals')
-  })
+  it.each(GLOBALS)('may not name %s', (name) => expect(found[`src/core/${name}.ts`]).toContain('noRestrictedGlobals'))
 })
