@@ -121,18 +121,12 @@ async function onDisk(stateDir: string, { task, attempt }: AttemptRef): Promise<
   return { starts: marks.split('\n').length - 1 }
 }
 
-/** Processes inside, without Docker's init. */
+/** Processes inside, without Docker's init; the engine says null for one that has just ended. */
 async function alive(docker: Dockerode, containers: readonly Dockerode.ContainerInfo[]): Promise<number> {
   const running = containers.filter(({ State }) => State === 'running')
-  const tops = await Promise.all(
-    running.map(({ Id }) =>
-      docker
-        .getContainer(Id)
-        .top()
-        .catch(() => ({ Processes: ['gone'] })),
-    ),
-  )
-  return tops.reduce((sum, { Processes }) => sum + Processes.length - 1, 0)
+  const top = async (id: string): Promise<{ Processes: string[][] | null }> => docker.getContainer(id).top()
+  const tops = await Promise.all(running.map(({ Id }) => top(Id).catch(() => ({ Processes: null }))))
+  return tops.reduce((sum, { Processes }) => sum + Math.max(0, (Processes?.length ?? 0) - 1), 0)
 }
 
 async function traces(
