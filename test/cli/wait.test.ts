@@ -90,13 +90,20 @@ describe('wait', () => {
     expect(await waiting).toMatchObject({ exit: 0 })
   })
 
-  it('connects again when the server goes away and comes back', async () => {
+  it('connects again when the server goes away for a while and comes back', async () => {
     const control = fakeControl({ apps: [appView({ health: 'Progressing' })] })
-    const cli = await overSocket(control)
-    const waiting = cli.run('wait', 'shop', '--timeout', '20s')
+    const env = { DROVER_SERVER: await serve(control) }
+    let refused = 0
+    const counting: typeof fetch = async (input, init) =>
+      globalThis.fetch(input, init).catch((error: unknown) => {
+        refused += 1
+        throw error
+      })
+    const waiting = cliOver(control, { fetch: counting, env }).run('wait', 'shop', '--timeout', '20s')
     await waitUntil(() => control.watchers() === 1)
     const port = Number(new URL(serving?.url ?? '').port)
     await serving?.close()
+    await waitUntil(() => refused >= 2)
     control.data.apps = [appView()]
     await serve(control, port)
     expect(await waiting).toMatchObject({ exit: 0 })
