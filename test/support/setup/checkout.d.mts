@@ -1,0 +1,1 @@
+export function prepareCheckout(root: string, say: (line: string) => void): void
