@@ -43,6 +43,9 @@ const AGENT_CLAIM = 'agent\n'
 
 /** True when this agent has the claim: the attempt never starts. Linking makes the file with its text in one step. */
 export async function claimForAgent(paths: AttemptPaths): Promise<boolean> {
+  // Nothing is written when it is decided already, so that on a full disk what ran can still be stopped and removed.
+  const { by } = await readClaim(paths)
+  if (by !== 'nobody') return by === 'agent'
   await mkdir(paths.dir, { recursive: true, mode: 0o700 })
   const aside = `${paths.claim}.${randomBytes(4).toString('hex')}`
   await writeFile(aside, AGENT_CLAIM, { mode: 0o600 })

@@ -1,5 +1,5 @@
 import { chmod, lstat, mkdir, rm, writeFile } from 'node:fs/promises'
-import { TerminalError } from '../../../src/lib/errors.ts'
+import { messageOf, RetryableError, TerminalError } from '../../../src/lib/errors.ts'
 import type { TaskSpec, UnitSpec } from '../../../src/model/task-spec.ts'
 import type { AttemptRef, PreparedFiles } from '../../driver.ts'
 import type { Intent } from './attempt.ts'
@@ -88,7 +88,7 @@ async function clear(context: Context, paths: AttemptPaths, leaves: readonly Lea
 /**
  * Makes everything an attempt needs but its start. The intent is written last: without one no shim was ever asked for,
  * so what an interrupted build left can be thrown away.
- * @throws TerminalError with what is wrong with the spec; nothing is left then.
+ * @throws TerminalError with what is wrong with the spec, RetryableError with what is wrong with the machine; nothing is left then.
  */
 export async function buildAttempt(context: Context, ref: AttemptRef, spec: { task: TaskSpec; files: PreparedFiles }): Promise<void> {
   const paths = pathsOf(context.layout, ref)
@@ -101,6 +101,7 @@ export async function buildAttempt(context: Context, ref: AttemptRef, spec: { ta
     await build(context, { ref, unit, paths, facts, account, leaves }, spec.files)
   } catch (error) {
     await clear(context, paths, leaves)
-    throw error
+    if (error instanceof TerminalError) throw error
+    throw new RetryableError(`attempt ${keyOf(ref)} could not be made ready: ${messageOf(error)}`, { cause: error })
   }
 }

@@ -42,11 +42,6 @@ export class Launcher {
     })
   }
 
-  /** For tests of its death. */
-  get pid(): number | null {
-    return this.#shell?.pid ?? null
-  }
-
   #spawn(): ChildProcess {
     const shell = spawn('sh', ['-c', LOOP], { cwd: '/', detached: true, env: { PATH: this.#path }, stdio: ['pipe', 'ignore', 'ignore'] })
     const gone = (fields: object) => {

@@ -33,19 +33,20 @@ async function shift(older: readonly string[]): Promise<void> {
   }
 }
 
-/** Copy and truncate: the task keeps its open file (O_APPEND), so it notices nothing. */
+/**
+ * Copy and truncate: the task keeps its open file (O_APPEND), so it notices nothing.
+ * The rename comes last: by the new inode of the newest old file readers know that the current one has begun anew.
+ */
 async function rotate(current: string, files: number): Promise<void> {
   const older = generations(current, files).slice(0, -1)
   const newest = older.at(-1)
-  await shift(older)
-  if (newest !== undefined) {
-    const aside = `${current}.copy`
-    await copyFile(current, aside)
-    const { size } = await stat(aside)
-    await appendRest(current, aside, size)
-    await rename(aside, newest)
-  }
+  if (newest === undefined) return truncate(current)
+  const aside = `${current}.copy`
+  await copyFile(current, aside)
+  await appendRest(current, aside, (await stat(aside)).size)
   await truncate(current)
+  await shift(older)
+  await rename(aside, newest)
 }
 
 /** Rotates the streams that have grown too large. On a full disk the old lines go, for the task must go on. */

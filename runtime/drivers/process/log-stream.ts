@@ -49,13 +49,21 @@ export class StreamReader {
   /** What was written since. */
   async *more(): AsyncGenerator<string> {
     const rotated = await this.#rotatedInode()
-    if (rotated !== this.#rotated) {
+    // Null in the moment in which the old files move up; only the new one tells that the rotation is done.
+    if (rotated !== null && rotated !== this.#rotated) {
       const before = this.#files.at(-2)
       if (before !== undefined) yield* this.#read(before, this.#offset)
       this.#rotated = rotated
       this.#offset = 0
     }
+    if (this.#files.length === 1) await this.#noticeTruncation()
     yield* this.#read(this.#current, this.#offset)
+  }
+
+  /** Without old files a shorter file is all that tells. */
+  async #noticeTruncation(): Promise<void> {
+    const size = await withFile(this.#current, 0, async (file) => (await file.stat()).size)
+    if (size < this.#offset) this.#offset = 0
   }
 
   rest(): string[] {

@@ -49,8 +49,12 @@ export async function livingGroup(identity: Identity, boot: string): Promise<num
   return stat !== null && stat.startTime === identity.startTime && !isOver(stat) ? stat.group : null
 }
 
-/** Signals a process, or with a negative pid its group; already gone is success. */
+/**
+ * Signals a process, or with a negative pid its group; already gone is success.
+ * 0 is what the kernel lists for a process of another namespace, and would mean our own group, as -1 means everybody.
+ */
 export function signalPid(pid: number, signal: NodeJS.Signals): void {
+  if (Math.abs(pid) <= 1) return
   try {
     process.kill(pid, signal)
   } catch (error) {

@@ -1,10 +1,10 @@
 import { constants } from 'node:os'
-import { TerminalError } from '../../../src/lib/errors.ts'
+import { messageOf, TerminalError } from '../../../src/lib/errors.ts'
 import type { AttemptRef, Exit } from '../../driver.ts'
 import { modifiedAt, type Observation, type Result, readResult } from './attempt.ts'
 import { leafUsage, oomKilled, removeLeaves } from './cgroup.ts'
 import { type Context, leaves, look, once } from './context.ts'
-import { writeDurably } from './files.ts'
+import { hasCode, writeDurably } from './files.ts'
 import { keyOf, pathsOf } from './names.ts'
 import { killTree } from './tree.ts'
 
@@ -37,13 +37,24 @@ async function resultOf(context: Context, ref: AttemptRef, seen: Observation): P
   return { ...shared, exitCode: null, signal: null, reason, finishedAt: Math.max(context.clock.now(), startedAt ?? 0) }
 }
 
+/** False on a full disk: the exit code is there all the same, and cgroups that are kept say the rest once more. */
+async function isKept(context: Context, ref: AttemptRef, result: Result): Promise<boolean> {
+  return writeDurably(pathsOf(context.layout, ref).result, JSON.stringify(result)).then(
+    () => true,
+    (error: unknown) => {
+      if (!hasCode(error, 'ENOSPC', 'EDQUOT')) throw error
+      context.log.warn({ attempt: keyOf(ref), error: messageOf(error) }, 'terminal record not kept: disk is full')
+      return false
+    },
+  )
+}
+
 /** Kills what is left of the tree, writes the terminal record, and only then gives the cgroups back. */
 async function finish(context: Context, ref: AttemptRef, seen: Observation): Promise<Result> {
   await killTree(context, ref, seen)
   const result = await resultOf(context, ref, seen)
-  await writeDurably(pathsOf(context.layout, ref).result, JSON.stringify(result))
-  await removeLeaves(await leaves(context, ref), context.clock)
   context.silentSince.delete(keyOf(ref))
+  if (await isKept(context, ref, result)) await removeLeaves(await leaves(context, ref), context.clock)
   return result
 }
 

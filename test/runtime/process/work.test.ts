@@ -1,0 +1,65 @@
+import { chmod, mkdir, mkdtemp, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { furnish, homeIn } from '../../../runtime/drivers/process/work.ts'
+import { must } from '../../../src/lib/must.ts'
+import { Oid } from '../../../src/model/ids.ts'
+import { processSpec } from './harness.ts'
+
+const A = Oid.parse('a'.repeat(40))
+const B = Oid.parse('b'.repeat(40))
+let root: string
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'drover-work-test-'))
+  for (const dir of ['a/sub', 'b', 'task']) await mkdir(join(root, dir), { recursive: true })
+  await writeFile(join(root, 'a/run.sh'), '#!/bin/sh\necho hi\n')
+  await chmod(join(root, 'a/run.sh'), 0o555)
+  await writeFile(join(root, 'a/sub/data'), 'data')
+})
+afterEach(() => rm(root, { recursive: true }))
+
+const work = (...path: string[]) => join(root, 'task/work', ...path)
+
+function place(...artifacts: { tree: Oid; destination: string }[]): Promise<void> {
+  const unit = must(processSpec(['true'], { artifacts }).units[0], 'a unit')
+  return furnish(homeIn(join(root, 'task')), unit, { trees: { [A]: join(root, 'a'), [B]: join(root, 'b') } }, null)
+}
+
+describe('the files of a task', () => {
+  it('are copies with their modes, the task may write them, and the shared tree stays as it was', async () => {
+    await symlink('sub/data', join(root, 'a/link'))
+    await place({ tree: A, destination: '.' }, { tree: A, destination: 'deep/er' })
+    expect((await stat(work('run.sh'))).mode & 0o777).toBe(0o755)
+    expect(await readFile(work('deep/er/sub/data'), 'utf8')).toBe('data')
+    expect(await readlink(work('link'))).toBe('sub/data')
+    await writeFile(work('sub/data'), 'changed')
+    expect(await readFile(join(root, 'a/sub/data'), 'utf8')).toBe('data')
+  })
+
+  it.each(['../out', '/etc', 'a/../../b', 'x\0y'])('do not go to %j', async (destination) => {
+    await expect(place({ tree: A, destination })).rejects.toMatchObject({ code: 'UnsafeArtifact' })
+  })
+
+  it.each(['/etc', '../../..', 'sub/../../..'])('hold no link to %s', async (target) => {
+    await symlink(target, join(root, 'b/link'))
+    await expect(place({ tree: B, destination: '.' })).rejects.toMatchObject({ code: 'UnsafeArtifact' })
+  })
+
+  it('do not follow a link of another artifact out, even one that hides behind a deeper link', async () => {
+    // `deep/l` leads to the working directory itself, so `x` copied "into deep/l" would lie one level up from where it seems.
+    await mkdir(join(root, 'a/deep'))
+    await symlink('..', join(root, 'a/deep/l'))
+    await symlink('../..', join(root, 'b/x'))
+    await expect(place({ tree: A, destination: '.' }, { tree: B, destination: 'deep/l' })).rejects.toMatchObject({ code: 'UnsafeArtifact' })
+  })
+
+  it('clash loudly, and must be there', async () => {
+    await expect(place({ tree: A, destination: '.' }, { tree: A, destination: '.' })).rejects.toMatchObject({ code: 'ArtifactConflict' })
+    await rm(join(root, 'task'), { recursive: true })
+    await mkdir(join(root, 'task'))
+    const missing = place({ tree: Oid.parse('c'.repeat(40)), destination: '.' })
+    await expect(missing).rejects.toMatchObject({ code: 'ArtifactMissing' })
+  })
+})
