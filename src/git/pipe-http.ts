@@ -29,7 +29,7 @@ function sshCommand(address: SshAddress, service: Service): Command {
 }
 
 /** The command that speaks git's protocol on its standard input and output. */
-export function pipeCommand(address: PipeAddress, service: Service): Command {
+function pipeCommand(address: PipeAddress, service: Service): Command {
   if (address.kind === 'ssh') return sshCommand(address, service)
   const hooks = service === 'git-receive-pack' ? 'hooks-of-the-remote' : 'no-hooks'
   return { program: 'git', args: [service.replace(/^git-/, ''), '--', address.path], env: gitEnv(hooks) }

@@ -22,7 +22,7 @@ const basic = (credentials: HttpCredentials): string =>
  * Where the repository says it has moved to. Only another path of the same host, or the same by https, is followed,
  * because the credentials go with it (Arcane CVE-2026-45625 is the warning).
  */
-export function redirectedBase(asked: string, location: string | undefined): string {
+function redirectedBase(asked: string, location: string | undefined): string {
   const from = new URL(asked)
   const to = location === undefined || !URL.canParse(location, asked) ? null : new URL(location, asked)
   const samePlace =

@@ -10,6 +10,7 @@ import {
   makeBareRepo,
   makeRepo,
   publish,
+  revertCommit,
   rewriteHistory,
   type Scratch,
   scratchFolder,
@@ -61,7 +62,8 @@ describe.each(setups)('a git repository behind %s', (_, build) => {
   let setup: Setup
   let repo: GitRepository
 
-  const open = () => openRepository({ repo: setup.address, dir: `${scratch.path}/clones`, clock: systemClock, random: Math.random })
+  const open = () =>
+    openRepository({ repo: setup.address, dir: `${scratch.path}/clones`, clock: systemClock, random: Math.random, caps: { cloneDepth: 3 } })
   const commit = (...args: Parameters<typeof commitFiles> extends [FixtureRepo, ...infer Rest] ? Rest : never) => {
     const oid = commitFiles(setup.work, ...args)
     setup.publish()
@@ -107,6 +109,15 @@ describe.each(setups)('a git repository behind %s', (_, build) => {
     expect(await text(rewritten, 'app.yaml')).toBe('v3')
   })
 
+  it('shows the same tree again after a revert in git, as its id tells', async () => {
+    const before = await repo.resolve('main', signal)
+    const bad = commit({ 'app.yaml': 'bad' })
+    expect((await repo.resolve('main', signal)).tree).not.toBe(before.tree)
+    const reverted = revertCommit(setup.work, bad)
+    setup.publish()
+    expect(await repo.resolve('main', signal)).toMatchObject({ oid: reverted, tree: before.tree, parents: [bad] })
+  })
+
   it('resolves light and annotated tags to their commit', async () => {
     const first = setup.work.head()
     setup.work.git('tag', 'light')
@@ -119,7 +130,7 @@ describe.each(setups)('a git repository behind %s', (_, build) => {
 
   it('resolves a full commit id, however old', async () => {
     const first = setup.work.head()
-    for (let index = 0; index < 60; index++) commitFiles(setup.work, { 'app.yaml': `v${index}` })
+    for (let index = 0; index < 5; index++) commitFiles(setup.work, { 'app.yaml': `v${index}` })
     setup.publish()
     await repo.resolve('main', signal)
     expect((await repo.resolve(first, signal)).oid).toBe(first)
