@@ -4,7 +4,7 @@ import { HttpProblem, parseRequest } from './problem.ts'
 
 const MEGABYTE = 1_000_000
 /** Bytes of any request body (reliability S-25), and of one that carries manifests. */
-export const BODY_LIMIT = MEGABYTE
+const BODY_LIMIT = MEGABYTE
 export const FILES_LIMIT = 20 * MEGABYTE
 
 /** @throws HttpProblem 413 before more than `limit` bytes are held, 400 for what is not JSON or not of the schema. */

@@ -5,7 +5,7 @@ const LOOPBACK_NAME = /^(localhost|127(\.\d{1,3}){3}|\[::1\]|::1)$/i
 /** Splits `host:port`, `[v6]:port` or a bare host; the port is not looked at. */
 const hostName = (header: string): string => header.replace(/:\d+$/, '')
 
-export const isLoopback = (host: string): boolean => LOOPBACK_NAME.test(host)
+const isLoopback = (host: string): boolean => LOOPBACK_NAME.test(host)
 
 /**
  * Whoever may reach this port may deploy, so until there is TLS and authentication only this machine may.

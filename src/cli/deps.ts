@@ -1,5 +1,5 @@
 /** Where text goes; `process.stdout` is one. */
-export interface Output {
+interface Output {
   write(text: string): unknown
 }
 
@@ -40,7 +40,7 @@ export interface DownOptions {
 }
 
 /** Roles resolve with an exit code, and end in good order when the signal aborts. */
-export interface Roles {
+interface Roles {
   up(options: UpOptions, signal: AbortSignal): Promise<number>
   down(options: DownOptions, signal: AbortSignal): Promise<number>
 }

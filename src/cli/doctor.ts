@@ -14,7 +14,7 @@ export interface Finding {
   readonly fix: string | null
 }
 
-export interface DoctorInput {
+interface DoctorInput {
   readonly dataDir: string
   readonly server: string
   readonly fetch: typeof fetch

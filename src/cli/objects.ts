@@ -1,6 +1,6 @@
 import { CliError, EXIT } from './exit.ts'
 
-export const KINDS = ['app', 'workload', 'deployment', 'job', 'task', 'run', 'agent', 'event'] as const
+const KINDS = ['app', 'workload', 'deployment', 'job', 'task', 'run', 'agent', 'event'] as const
 export type Kind = (typeof KINDS)[number]
 
 const ALIASES: Readonly<Record<string, Kind>> = {

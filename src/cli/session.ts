@@ -3,7 +3,7 @@ import type { CliDeps } from './deps.ts'
 import { CliError, EXIT, type ExitCode } from './exit.ts'
 import type { Printer } from './output/print.ts'
 
-export const DEFAULT_SERVER = 'http://127.0.0.1:7420'
+const DEFAULT_SERVER = 'http://127.0.0.1:7420'
 
 /** Options that every command takes. */
 export interface GlobalOptions {

@@ -46,7 +46,8 @@ function text({ printer, deps }: Session, view: WhyView): string {
       ({ code, message, count }) => `    ${count > 1 ? `${count} x ` : ''}${colors.bold(escapeText(code))}: ${escapeText(message)}`,
     ),
   ])
-  const head = `${escapeText(view.object)}: ${statusColor(colors, view.health)}: ${escapeText(view.summary)}`
+  const said = view.summary.startsWith(`${view.health}: `) ? view.summary.slice(view.health.length + 2) : view.summary
+  const head = `${escapeText(view.object)}: ${statusColor(colors, view.health)}: ${escapeText(said)}`
   const wake = view.nextWake === null ? [] : [`next look: ${untilOf(view.nextWake, now)} (${view.nextWake})`]
   return `${[head, ...lines, ...wake].join('\n')}\n`
 }

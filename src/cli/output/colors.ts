@@ -10,7 +10,7 @@ interface Terminal {
 }
 
 /** As Node decides: FORCE_COLOR beats NO_COLOR, and both beat what the output is. */
-export function wantsColor({ env, isTTY, plain }: Terminal): boolean {
+function wantsColor({ env, isTTY, plain }: Terminal): boolean {
   if (plain) return false
   const forced = env.FORCE_COLOR
   if (forced !== undefined && forced !== '') return forced !== '0' && forced !== 'false'

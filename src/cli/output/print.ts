@@ -2,8 +2,7 @@ import type { CliDeps } from '../deps.ts'
 import { type Colors, colorsFor } from './colors.ts'
 import { type Column, table } from './table.ts'
 
-export const FORMATS = ['table', 'wide', 'json', 'yaml', 'name'] as const
-export type Format = (typeof FORMATS)[number]
+export type Format = 'table' | 'wide' | 'json' | 'yaml' | 'name'
 
 export interface Listing<T> {
   readonly columns: readonly Column<T>[]
