@@ -11,6 +11,9 @@ export interface Disk {
   close(): Promise<void>
 }
 
+/** Transactions of one write at most, so that the first of many need not wait long. */
+const MOST_TOGETHER = 200
+
 interface Queued {
   readonly request: Txn
   readonly resolve: (result: TxnResult) => void
@@ -28,7 +31,7 @@ export class LocalEngine {
   readonly #failed = new AbortController()
   /** Aborts when the engine is closed or a write has failed. */
   readonly ended = AbortSignal.any([this.#closed.signal, this.#failed.signal])
-  #queue: Queued[] = []
+  readonly #queue: Queued[] = []
   #flushing: Promise<void> | null = null
 
   constructor(mvcc: Mvcc, disk: Disk) {
@@ -76,8 +79,7 @@ export class LocalEngine {
     // One turn later, so that transactions sent together share one write.
     await Promise.resolve()
     while (this.#queue.length > 0) {
-      const batch = this.#queue
-      this.#queue = []
+      const batch = this.#queue.splice(0, MOST_TOGETHER)
       const draft = this.#mvcc.draft()
       const decided = batch.map(({ request, resolve }) => ({ resolve, result: draft.run(request) }))
       await this.#persist(draft)
