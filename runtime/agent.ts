@@ -12,10 +12,11 @@ import { pause } from '../src/lib/waits.ts'
 import type { AgentId, Millis } from '../src/model/ids.ts'
 import type { AgentFrame, ServerFrame } from '../src/model/protocol.ts'
 import type { Capacity } from '../src/model/records.ts'
+import { DriverName } from '../src/model/task-spec.ts'
 import { createEpochGuard } from './epoch-guard.ts'
 import type { Journal } from './journal.ts'
 import { createLogService, type LogService } from './log-service.ts'
-import { type Drivers, highestAttempts, ownedByDriver, recoverJournal } from './recover.ts'
+import { type Drivers, highestAttempts, ownedBy, recoverJournal } from './recover.ts'
 import { createReporter } from './report.ts'
 import { createRoster, type Roster } from './roster.ts'
 import { fingerprintDrivers, runSession, type SessionDeps } from './session.ts'
@@ -29,7 +30,7 @@ const CONNECT_WITHIN: Millis = 10_000
 /** A container runtime that hangs must not keep the agent from its other tasks. */
 const OWNED_WITHIN: Millis = 10_000
 
-export interface AgentIdentity {
+interface AgentIdentity {
   readonly id: AgentId
   /** Of the state directory: a cloned machine is refused. */
   readonly instance: string
@@ -96,10 +97,10 @@ async function ended({ roster, logs }: { roster: Roster; logs: LogService }): Pr
 
 async function attemptsFound({ drivers, clock, log }: AgentDeps, signal: AbortSignal): Promise<ReturnType<typeof highestAttempts>> {
   const over = new AbortController()
-  const late = pause(clock, OWNED_WITHIN, AbortSignal.any([signal, over.signal])).then(() => [])
-  const owned = await Promise.race([ownedByDriver(drivers, log), late])
+  const late = pause(clock, OWNED_WITHIN, AbortSignal.any([signal, over.signal])).then(() => null)
+  const owned = await Promise.all(DriverName.options.map((driver) => Promise.race([ownedBy({ drivers, log }, driver), late])))
   over.abort()
-  return highestAttempts(owned)
+  return highestAttempts(owned.filter((one) => one !== null))
 }
 
 async function stayConnected(deps: AgentDeps, session: SessionDeps, signal: AbortSignal): Promise<void> {

@@ -16,7 +16,7 @@ export interface AgentNotes {
   readonly epoch: Epoch
 }
 
-export interface JournalState {
+interface JournalState {
   readonly agent: AgentNotes
   readonly entries: readonly JournalEntry[]
   /** What could not be read and was put aside, for people; never fatal. */

@@ -1,5 +1,4 @@
 import { onResult } from '../src/core/task.ts'
-import { orAbandon } from '../src/lib/abandon.ts'
 import type { Clock } from '../src/lib/clock.ts'
 import { messageOf } from '../src/lib/errors.ts'
 import type { Logger } from '../src/lib/log.ts'
@@ -32,17 +31,20 @@ export interface Owned {
   readonly refs: readonly AttemptRef[]
 }
 
-/** What each driver holds on this machine; a driver that cannot tell is left out, and logged. */
+/** What one driver holds on this machine; null when it cannot tell, which is logged. */
+export async function ownedBy({ drivers, log }: { drivers: Drivers; log: Logger }, driver: DriverName): Promise<Owned | null> {
+  try {
+    return { driver, refs: await drivers[driver].owned() }
+  } catch (error) {
+    log.warn({ driver, error: messageOf(error) }, 'driver cannot say what it runs')
+    return null
+  }
+}
+
+/** What each driver holds; one that cannot tell is left out. */
 export async function ownedByDriver(drivers: Drivers, log: Logger): Promise<readonly Owned[]> {
-  const asked = DriverName.options.map(async (driver): Promise<Owned | null> => {
-    try {
-      return { driver, refs: await drivers[driver].owned() }
-    } catch (error) {
-      log.warn({ driver, error: messageOf(error) }, 'driver cannot say what it runs')
-      return null
-    }
-  })
-  return (await Promise.all(asked)).filter((owned) => owned !== null)
+  const asked = await Promise.all(DriverName.options.map((driver) => ownedBy({ drivers, log }, driver)))
+  return asked.filter((owned) => owned !== null)
 }
 
 /**
@@ -58,9 +60,9 @@ export function highestAttempts(owned: readonly Owned[]): ReadonlyMap<TaskId, nu
 /** Half a minute for an orphan to end by itself: nobody knows any more what grace it was promised. */
 const ORPHAN_GRACE: Millis = 30_000
 
-/** Stops one attempt that belongs to nobody and removes its traces. The next agent goes on when this one ends meanwhile. */
-export async function removeOrphan(driver: Driver, ref: AttemptRef, signal: AbortSignal): Promise<void> {
+/** Stops one attempt that belongs to nobody and removes its traces. */
+export async function removeOrphan(driver: Driver, ref: AttemptRef): Promise<void> {
   const found = await driver.recover(ref)
-  if (found.state === 'attached') await orAbandon(driver.stop(found.handle, ORPHAN_GRACE), signal)
+  if (found.state === 'attached') await driver.stop(found.handle, ORPHAN_GRACE)
   await driver.remove(ref)
 }

@@ -1,4 +1,5 @@
 import type { TaskState } from '../src/core/task-life.ts'
+import { orAbandon } from '../src/lib/abandon.ts'
 import type { Clock } from '../src/lib/clock.ts'
 import { messageOf } from '../src/lib/errors.ts'
 import type { Logger } from '../src/lib/log.ts'
@@ -8,7 +9,7 @@ import type { Millis, Oid, TaskId } from '../src/model/ids.ts'
 import type { DriverName, TaskSpec } from '../src/model/task-spec.ts'
 import type { AttemptRef, Driver, Handle, PreparedFiles } from './driver.ts'
 import type { Journal, JournalEntry } from './journal.ts'
-import { type Drivers, ownedByDriver, removeOrphan } from './recover.ts'
+import { type Drivers, ownedBy, removeOrphan } from './recover.ts'
 import { newEntry, type RunnerDeps, type RunnerStart, type StatusSink, startRunner, type TaskRunner } from './task-runner.ts'
 import { type AssignmentsFrame, orphans, taskChanges } from './tasks.ts'
 import type { FetchTree, TreeCache } from './trees.ts'
@@ -93,7 +94,10 @@ export function createRoster(deps: RosterDeps, signal: AbortSignal): Roster {
       const found = startedAttempts(entry.state).find((one) => attempt === null || one.attempt === attempt)
       return found === undefined ? null : { driver: deps.drivers[entry.assignment.spec.driver], handle: { task, ...found } }
     },
-    sweep: (available, until) => sweepUntilClean({ ...deps, available, known: () => new Set(runners.keys()) }, until),
+    async sweep(available, until) {
+      const known = (): ReadonlySet<TaskId> => new Set(runners.keys())
+      await Promise.all([...available].map((name) => sweepUntilClean({ ...deps, name, known }, until)))
+    },
     async ended() {
       await Promise.all(running)
     },
@@ -118,7 +122,7 @@ function startedAttempts({ life, attempt, leftovers }: TaskState): { attempt: nu
 }
 
 interface Sweep extends RosterDeps {
-  readonly available: ReadonlySet<DriverName>
+  readonly name: DriverName
   readonly known: () => ReadonlySet<TaskId>
 }
 
@@ -128,22 +132,28 @@ async function sweepUntilClean(sweep: Sweep, signal: AbortSignal): Promise<void>
 
 /** Asks the machine first and what is known after, so a task that starts meanwhile is not taken for an orphan. */
 async function sweepOnce(sweep: Sweep, signal: AbortSignal): Promise<boolean> {
-  const owned = (await ownedByDriver(sweep.drivers, sweep.log)).filter(({ driver }) => sweep.available.has(driver))
-  const mine = sweep.known()
+  const owned = await unlessEnded(ownedBy(sweep, sweep.name), signal)
+  if (owned === null) return false
   const room = createSemaphore(sweep.startLimit)
-  const removals = owned.flatMap(({ driver, refs }) =>
-    orphans(refs, mine).map((ref) => room.run(() => removed(sweep, { driver, ref }, signal), NEVER)),
-  )
+  const removals = orphans(owned.refs, sweep.known()).map((ref) => room.run(() => removed(sweep, ref, signal), NEVER))
   return (await Promise.all(removals)).every((done) => done)
 }
 
 const NEVER = new AbortController().signal
 
-async function removed({ drivers, log }: Sweep, orphan: { driver: DriverName; ref: AttemptRef }, signal: AbortSignal): Promise<boolean> {
-  const fields = { driver: orphan.driver, ...orphan.ref }
+/** Null when the session ends first: a driver that hangs must not keep it. */
+async function unlessEnded<T>(work: Promise<T>, signal: AbortSignal): Promise<T | null> {
+  return await orAbandon(work, signal).catch((error: unknown) => {
+    if (!signal.aborted) throw error
+    return null
+  })
+}
+
+async function removed({ drivers, log, name }: Sweep, ref: AttemptRef, signal: AbortSignal): Promise<boolean> {
+  const fields = { driver: name, ...ref }
   if (signal.aborted) return false
   try {
-    await removeOrphan(drivers[orphan.driver], orphan.ref, signal)
+    await orAbandon(removeOrphan(drivers[name], ref), signal)
     log.info(fields, 'orphan removed')
     return true
   } catch (error) {

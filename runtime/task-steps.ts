@@ -15,7 +15,7 @@ const READY_POLL_MAX: Millis = 1_000
 const SLEEP_MAX: Millis = 300_000
 
 /** Gives the folders of a task's trees, fetching what is not on the machine. @throws RetryableError, TerminalError */
-export type PrepareFiles = (spec: TaskSpec, signal: AbortSignal) => Promise<PreparedFiles>
+type PrepareFiles = (spec: TaskSpec, signal: AbortSignal) => Promise<PreparedFiles>
 
 export interface StepTools {
   readonly driver: Driver
@@ -63,7 +63,7 @@ export async function perform(step: DriverStep, subject: Subject, prepared: Prep
   }
 }
 
-export function failureOf(error: unknown, code: string): Failure {
+function failureOf(error: unknown, code: string): Failure {
   if (error instanceof TerminalError) return { retryable: false, code: error.code, message: error.message }
   return { retryable: true, code, message: messageOf(error) }
 }
@@ -106,13 +106,13 @@ async function isReady({ driver, log }: StepTools, handle: Handle): Promise<bool
   }
 }
 
-async function recover(ref: AttemptRef, { tools }: Subject): Promise<TaskEvent> {
+async function recover(ref: AttemptRef, { tools, signal }: Subject): Promise<TaskEvent | null> {
   try {
-    const found = await tools.driver.recover(ref)
+    const found = await orAbandon(tools.driver.recover(ref), signal)
     if (found.state === 'attached') return { type: 'attached', ref: found.handle.ref }
     return { type: found.state === 'never-started' ? 'neverStarted' : 'goneMissing' }
   } catch (error) {
-    return { type: 'stepFailed', failure: { ...failureOf(error, 'RecoverFailed'), retryable: true } }
+    return signal.aborted ? null : { type: 'stepFailed', failure: { ...failureOf(error, 'RecoverFailed'), retryable: true } }
   }
 }
 
@@ -168,11 +168,11 @@ async function backOff(until: Millis, { tools, signal }: Subject): Promise<TaskE
   }
 }
 
-async function remove(ref: AttemptRef, { tools }: Subject): Promise<TaskEvent> {
+async function remove(ref: AttemptRef, { tools, signal }: Subject): Promise<TaskEvent | null> {
   try {
-    await tools.driver.remove(ref)
+    await orAbandon(tools.driver.remove(ref), signal)
     return { type: 'removed', attempt: ref.attempt }
   } catch (error) {
-    return { type: 'removeFailed', attempt: ref.attempt, failure: failureOf(error, 'RemoveFailed') }
+    return signal.aborted ? null : { type: 'removeFailed', attempt: ref.attempt, failure: failureOf(error, 'RemoveFailed') }
   }
 }

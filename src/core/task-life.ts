@@ -28,7 +28,7 @@ export type Life =
   | { readonly phase: 'Removed' }
 
 /** An attempt that is over but still has logs, a container or a directory on the machine. */
-export interface Leftover {
+interface Leftover {
   readonly attempt: number
   readonly ref: string | null
   /** Its removal failed once; tried again only when the whole task goes. */

@@ -9,13 +9,13 @@ import { createFrameQueue, type FrameQueue } from './frame-queue.ts'
 const PING_EVERY: Millis = 20_000
 const MISSED_PINGS_MAX = 3
 /** Unsent bytes with which a receiver counts as dead; one frame may be larger, a backlog may not. */
-export const BUFFERED_MAX = 4 * 1024 * 1024
+const BUFFERED_MAX = 4 * 1024 * 1024
 /** Unread frames at which the socket is paused, and TCP makes the sender wait. */
 const UNREAD_PAUSE = 256
 /** RFC 6455: a close reason has at most 123 bytes. */
 const REASON_BYTES = 123
 
-export const CLOSE_NORMAL = 1000
+const CLOSE_NORMAL = 1000
 const CLOSE_POLICY = 1008
 
 export interface WsChannelOptions<In> {

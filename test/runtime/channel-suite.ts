@@ -7,7 +7,7 @@ import { waitUntil } from '../support/wait-until.ts'
 export const TestFrame = z.object({ n: z.number().int(), load: z.string().optional() })
 export type TestFrame = z.infer<typeof TestFrame>
 
-export interface ChannelPairUnderTest {
+interface ChannelPairUnderTest {
   readonly a: Channel<TestFrame, TestFrame>
   readonly b: Channel<TestFrame, TestFrame>
   end(): Promise<void>

@@ -285,21 +285,65 @@ it('writes down what it is about to start before it does', async () => {
   await agent.end()
 })
 
-it.each(['while the agent is away', 'before its eyes'])('records as lost what somebody removed %s', async (when) => {
+it('records as lost what somebody removed while the agent was away', async () => {
   const { clock, hub, startAgent, machine } = createWorld()
   hub.assign('web-0', fakeSpec({}, { restartPolicy: 'OnFailure', maxRestarts: 1 }))
   const first = startAgent()
   await clock.runUntil(() => hub.status('web-0')?.phase === 'Running', MINUTE)
-  if (when === 'before its eyes') hub.disconnect()
-  else await first.end()
+  await first.end()
   await machine.remove(ref('web-0', 1))
-  const second = when === 'before its eyes' ? first : startAgent()
-  if (when === 'before its eyes') hub.stop('web-0')
+  const second = startAgent()
   await clock.advance(MINUTE)
-  const expected = when === 'before its eyes' ? { phase: 'Stopped', attempt: 1 } : { phase: 'Running', attempt: 2, failures: 1 }
-  expect(hub.status('web-0')).toMatchObject(expected)
-  expect(hub.status('web-0')?.attempts).toMatchObject([{ attempt: 1, exitCode: null }])
+  expect(hub.status('web-0')).toMatchObject({ phase: 'Running', attempt: 2, failures: 1 })
+  expect(hub.status('web-0')?.attempts).toMatchObject([{ attempt: 1, exitCode: null, reason: 'LostUnknownExit' }])
   await second.end()
+})
+
+it('ends the stop of what somebody has removed already', async () => {
+  const { clock, hub, startAgent, machine } = createWorld()
+  hub.assign('web-0', fakeSpec())
+  const agent = startAgent()
+  await clock.runUntil(() => hub.status('web-0')?.phase === 'Running', MINUTE)
+  await machine.remove(ref('web-0', 1))
+  hub.stop('web-0')
+  await clock.advance(MINUTE)
+  expect(hub.status('web-0')).toMatchObject({ phase: 'Stopped', attempts: [{ attempt: 1, exitCode: null, reason: 'RemovedExternally' }] })
+  await agent.end()
+})
+
+it('connects though a driver hangs, and says so', async () => {
+  const { clock, hub, startAgent } = createWorld()
+  const forever = () => new Promise<never>(() => undefined)
+  const agent = startAgent({ driver: (real) => ({ ...real, fingerprint: forever, owned: forever }) })
+  await clock.runUntil(() => hub.hellos.length === 1, MINUTE)
+  expect(hub.hellos[0]?.agent.drivers.fake).toEqual({ available: false, detail: 'no answer within 5 s' })
+  await agent.end()
+})
+
+it('greets anew when a driver becomes available', async () => {
+  const { clock, hub, startAgent } = createWorld()
+  let available = false
+  const agent = startAgent({ driver: (real) => ({ ...real, fingerprint: async () => ({ available, detail: '' }) }) })
+  await clock.advance(5 * MINUTE)
+  expect(hub.hellos).toHaveLength(1)
+  available = true
+  await clock.advance(2 * MINUTE)
+  expect(hub.hellos.map((hello) => hello.agent.drivers.fake?.available)).toEqual([false, true])
+  await agent.end()
+})
+
+it('comes back with growing pauses while it is refused', async () => {
+  const { clock, hub, startAgent } = createWorld()
+  hub.greets = false
+  const agent = startAgent()
+  let answered = 0
+  for (let second = 0; second < 600; second += 1) {
+    await clock.advance(SECOND)
+    for (; answered < hub.hellos.length; answered += 1) hub.send({ type: 'refused', reason: 'this agent is another' })
+  }
+  expect(hub.hellos.length).toBeGreaterThan(30)
+  expect(hub.hellos.length).toBeLessThan(60)
+  await agent.end()
 })
 
 it('starts no more at once than the machine is to bear', async () => {

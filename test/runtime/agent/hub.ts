@@ -33,8 +33,7 @@ export class TestHub {
         parseA: (value) => AgentFrame.parse(value),
         parseB: (value) => ServerFrame.parse(value),
       })
-      this.#channel = b
-      this.#read(b).catch((error: unknown) => this.steppedBack.push(String(error)))
+      this.serve(b)
       return a
     },
     fetchTree: async () => {
@@ -45,6 +44,12 @@ export class TestHub {
       this.logs.set(ticket, got)
       for await (const line of lines) got.push(line)
     },
+  }
+
+  /** The hub's end of a connection, whatever carries it. */
+  serve(channel: Channel<ServerFrame, AgentFrame>): void {
+    this.#channel = channel
+    this.#read(channel).catch((error: unknown) => this.steppedBack.push(String(error)))
   }
 
   get connected(): boolean {
