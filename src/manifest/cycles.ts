@@ -21,13 +21,6 @@ function stuck(graph: Graph): ReadonlySet<string> {
   return new Set(waiting.keys())
 }
 
-/** Starts a cycle at its smallest member, so that it reads the same whatever the order of files. */
-function rotate(cycle: readonly string[]): string[] {
-  const smallest = [...cycle].sort(order)[0]
-  const at = smallest === undefined ? 0 : cycle.indexOf(smallest)
-  return [...cycle.slice(at), ...cycle.slice(0, at)]
-}
-
 /**
  * Cycles in linear time, no two with a common member: each node stuck waits for at least one other stuck node,
  * so following the first one must come around. Overlapping cycles show up once these are mended.
@@ -45,7 +38,7 @@ export function findCycles(graph: Graph): string[][] {
       node = graph.get(node)?.find((edge) => inCycle.has(edge))
     }
     const from = node === undefined ? undefined : steps.get(node)
-    if (from !== undefined) cycles.push(rotate([...steps.keys()].slice(from)))
+    if (from !== undefined) cycles.push([...steps.keys()].slice(from))
   }
   return cycles
 }

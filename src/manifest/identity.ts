@@ -75,7 +75,7 @@ function versionFinding(kind: unknown, version: unknown): Finding {
   }
 }
 
-export type Typed = { ok: true; kind: Kind } | { ok: false; located: Located }
+type Typed = { ok: true; kind: Kind } | { ok: false; located: Located }
 
 /** Which schema a document must fit. */
 export function typeOf(value: unknown): Typed {

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { Manifest } from '../model/manifest.ts'
 
 /** Where editors find the schema: `drover schema` prints it, and a server gives it under the same path. */
-export const SCHEMA_ID = 'https://drover.dev/schema/v1.json'
+const SCHEMA_ID = 'https://drover.dev/schema/v1.json'
 
 /**
  * JSON Schema (draft-07, the newest that YAML editors read well) of what may be written in a manifest.

@@ -16,7 +16,7 @@ import { tokenize } from './tokens.ts'
  * - every document of any other file must be a Drover manifest: one of another tool is a problem, never ignored.
  */
 
-export type SourceFile = { path: string; text: string }
+type SourceFile = { path: string; text: string }
 
 /** One document of a file: JSON values (maps without a prototype) and where they are written. */
 export type ParsedDocument = {

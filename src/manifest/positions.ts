@@ -26,7 +26,7 @@ export const keyText = (key: Scalar): string => (typeof key.value === 'string' ?
 export type Found = { node: Node | null; key: Node | null }
 
 /** Finds nodes by path; a list item goes by its index or its `name`. A path that leads out of what is written gives the last node on it. */
-export type Finder = (path: Path) => Found
+type Finder = (path: Path) => Found
 
 const keyOf = (pair: Pair): Node | null => (isScalar(pair.key) ? pair.key : null)
 

@@ -8,7 +8,7 @@ export type Reference =
   | { type: 'workload'; kind: 'Deployment' | 'Job'; name: string; at: Place }
   | { type: 'configMap'; name: string; use: ConfigUse; at: Place }
 /** `key`: one key. `env`: every key as a variable. `files`: every key as a file. */
-export type ConfigUse = { as: 'key'; key: string; at: Place } | { as: 'env'; prefix: string } | { as: 'files' }
+type ConfigUse = { as: 'key'; key: string; at: Place } | { as: 'env'; prefix: string } | { as: 'files' }
 
 type Locate = (path: Path) => Place
 type Unit = Pick<ContainerSpec | ProcessSpec, 'env' | 'envFrom'>

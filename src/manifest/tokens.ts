@@ -2,10 +2,10 @@ import { Lexer, Parser } from 'yaml'
 import { MAX_DEPTH, MAX_DOCUMENTS, MAX_LINES, MAX_TOKENS } from './limits.ts'
 import type { Finding } from './problem.ts'
 
-export type SyntaxToken = ReturnType<Parser['next']> extends Generator<infer T> ? T : never
+type SyntaxToken = ReturnType<Parser['next']> extends Generator<infer T> ? T : never
 
 /** A finding and how many code units into the file it is. */
-export type Refusal = Finding & { offset: number }
+type Refusal = Finding & { offset: number }
 export type Tokens = { ok: true; tokens: SyntaxToken[] } | { ok: false; refusal: Refusal }
 
 /** The parser keeps its document and the scalar in hand on the stack as well. */

@@ -23,7 +23,7 @@ export type CheckedDocument = {
   mayHideWorkload: boolean
 }
 
-export type Validated = { document: CheckedDocument; problems: Problem[] }
+type Validated = { document: CheckedDocument; problems: Problem[] }
 
 type Outcome = { manifest: Manifest; located: [] } | { manifest: null; located: Located[] }
 

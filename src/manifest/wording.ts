@@ -17,7 +17,7 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
 }
 
 /** What a value is, as people say it. */
-export function kindOf(value: unknown): string {
+function kindOf(value: unknown): string {
   if (value === null || value === undefined) return 'nothing'
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'boolean') return quote(String(value))

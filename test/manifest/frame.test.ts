@@ -44,7 +44,10 @@ describe('frame', () => {
 
   it('lets no control, invisible or direction-changing character through', () => {
     const evil = '\u001b[2J\u0007\u009b\u202e\u2066\u200b\u2028\ufeff\u00ad\u{e0041}\r'
-    const shown = frame({ ...problem, line: 1, column: 1, file: `${evil}.yaml`, message: evil, hint: evil }, `x${evil}: y`)
+    const shown = frame(
+      { ...problem, line: 1, column: evil.length + 2, file: `${evil}.yaml`, message: evil, hint: evil },
+      `x${evil}y${evil}: z`,
+    )
     expect(shown.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}]/u)
     expect(shown).toContain('<U+202E>')
   })

@@ -110,6 +110,7 @@ describe('a mistake takes as little as it can out of what runs', () => {
     ['without a name', `${HEAD}kind: Job\nmetadata: {}\n`],
     ['with a name that cannot be one', workload('Job', 'A_1')],
     ['of a mistyped kind', workload('Job', 'a').replace('Job', 'Jb')],
+    ['of another version', workload('Job', 'a').replace('/v1', '/v1alpha1').replace('Job', 'Task')],
     ['past a limit', `${HEAD}${'['.repeat(100)}`],
   ])('a file %s might be any workload, and says so', (_, text) => {
     const { desired, problems } = linkTexts({ 'x/a.yaml': text, 'b.yaml': workload('Deployment', 'b', { spec: needs('Job', 'gone') }) })
@@ -120,6 +121,8 @@ describe('a mistake takes as little as it can out of what runs', () => {
 
   it.each([
     ['ConfigMap', configMap('a', 'dta: {}\n')],
+    ['ConfigMap without a name', `${HEAD}kind: ConfigMap\nmetadata: {}\n`],
+    ['App without a name', `${HEAD}kind: App\nmetadata: {}\n`],
     ['planned kind', `${HEAD}kind: CronJob\nmetadata: {name: a}\n`],
     ['Kubernetes object', 'apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n'],
   ])('a broken %s is no workload in hiding', (_, text) => expect(linkTexts({ 'a.yaml': text }).desired.unreadable).toEqual([]))

@@ -18,6 +18,8 @@ describe('suggest', () => {
     expect(suggest(word, ['mode', 'replicas', 'strategy', 'template', 'containerPort'])).toBe(expected)
   })
 
+  it('takes the first of equally near names', () => expect(suggest('cat', ['bat', 'rat'])).toBe('bat'))
+
   it('measures a distance: zero for the same, symmetric, no shortcut through a third word', () => {
     fc.assert(
       fc.property(words, words, words, (a, b, c) => {
