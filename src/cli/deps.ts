@@ -12,11 +12,6 @@ export interface CliClock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
-export type StoreChoice =
-  | { readonly type: 'embedded' }
-  | { readonly type: 'memory' }
-  | { readonly type: 'etcd'; readonly endpoints: readonly string[] }
-
 export interface UpOptions {
   readonly repo: string
   readonly ref: string
@@ -28,7 +23,8 @@ export interface UpOptions {
   readonly port: number
   readonly pollMs: number
   readonly allowProcesses: boolean
-  readonly store: StoreChoice
+  /** `embedded`, `memory` or `etcd://HOST:PORT,HOST:PORT/PREFIX`. */
+  readonly store: string
   readonly labels: Readonly<Record<string, string>>
   /** Ends with 0 once the app is synced and healthy, 3 when it is degraded, 4 after `timeoutMs`. */
   readonly exitWhenHealthy: boolean

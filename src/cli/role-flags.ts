@@ -1,4 +1,3 @@
-import type { StoreChoice } from './deps.ts'
 import { CliError, EXIT } from './exit.ts'
 
 /** @throws CliError 2. */
@@ -9,11 +8,9 @@ export function parseListen(text: string): { host: string; port: number } {
 }
 
 /** @throws CliError 2. */
-export function parseStore(text: string): StoreChoice {
-  if (text === 'embedded' || text === 'memory') return { type: text }
-  const endpoints = text.split(',')
-  if (endpoints.every((endpoint) => /^https?:\/\/[^/]+$/.test(endpoint))) return { type: 'etcd', endpoints }
-  throw new CliError(EXIT.usage, `--store is embedded, memory, or etcd endpoints such as http://127.0.0.1:2379, not "${text}"`)
+export function parseStore(text: string): string {
+  if (text === 'embedded' || text === 'memory' || /^etcd:\/\/[^/]+(\/.*)?$/.test(text)) return text
+  throw new CliError(EXIT.usage, `--store is embedded, memory or etcd://HOST:2379,HOST/PREFIX, not "${text}"`)
 }
 
 /** Collects `--label k=v` given several times. @throws CliError 2. */

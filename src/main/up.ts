@@ -30,7 +30,7 @@ export interface Surroundings {
 /** Control plane and agent in one process, until the signal aborts; tasks go on running after that. */
 export async function up(options: UpOptions, around: Surroundings, signal: AbortSignal): Promise<number> {
   const lock = await lockDataDir(options.dataDir)
-  const store = await openStore(storeUrl(options.store), { dataDir: join(options.dataDir, 'store'), clock: systemClock })
+  const store = await openStore(options.store, { dataDir: join(options.dataDir, 'store'), clock: systemClock })
   try {
     return await runUp(options, { ...around, store }, signal)
   } finally {
@@ -122,11 +122,6 @@ export function appName(options: Pick<UpOptions, 'app' | 'repo'>): string {
       .replaceAll(/^-+|-+$/g, '')
       .slice(0, 63) || 'app'
   )
-}
-
-/** As `openStore` reads it. */
-function storeUrl(store: UpOptions['store']): string {
-  return store.type === 'etcd' ? store.endpoints.join(',') : store.type
 }
 
 function aborted(signal: AbortSignal): Promise<number> {

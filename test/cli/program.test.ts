@@ -41,7 +41,7 @@ describe('roles', () => {
         port: 7420,
         pollMs: 2000,
         allowProcesses: false,
-        store: { type: 'embedded' },
+        store: 'embedded',
         labels: {},
         exitWhenHealthy: false,
         timeoutMs: 300_000,
@@ -52,7 +52,7 @@ describe('roles', () => {
   it('up passes on every option', async () => {
     const { seen, cli } = recorded()
     const given = '--repo r --ref v1 --path deploy --app shop --data-dir d --listen [::1]:0 --poll 500ms --allow-processes'.split(' ')
-    const more = '--store http://a:2379,http://b:2379 --label zone=a --label disk=ssd --exit-when-healthy --timeout 1m30s'.split(' ')
+    const more = '--store etcd://a:2379,b:2379/demo --label zone=a --label disk=ssd --exit-when-healthy --timeout 1m30s'.split(' ')
     await cli.run('up', ...given, ...more)
     expect(seen.up[0]).toEqual({
       repo: 'r',
@@ -64,7 +64,7 @@ describe('roles', () => {
       port: 0,
       pollMs: 500,
       allowProcesses: true,
-      store: { type: 'etcd', endpoints: ['http://a:2379', 'http://b:2379'] },
+      store: 'etcd://a:2379,b:2379/demo',
       labels: { zone: 'a', disk: 'ssd' },
       exitWhenHealthy: true,
       timeoutMs: 90_000,

@@ -1,4 +1,4 @@
-import type { StoreChoice, UpOptions } from '../deps.ts'
+import type { UpOptions } from '../deps.ts'
 import type { Command } from '../session.ts'
 
 export interface UpFlags {
@@ -11,7 +11,7 @@ export interface UpFlags {
   /** Milliseconds. */
   readonly poll: number
   readonly allowProcesses?: boolean
-  readonly store: StoreChoice
+  readonly store: string
   readonly label: Readonly<Record<string, string>>
   readonly exitWhenHealthy?: boolean
   /** Milliseconds. */
