@@ -15,7 +15,7 @@ export interface Deadlines {
 
 export const DEADLINES: Deadlines = { call: 10_000, start: 60_000, ping: 5_000, stop: 15_000 }
 
-export interface CallOptions {
+interface CallOptions {
   /** `call` unless told. */
   readonly deadline?: keyof Deadlines
   /** Added to the deadline. */

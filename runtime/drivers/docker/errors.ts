@@ -21,7 +21,7 @@ export function statusOf(error: unknown): number | null {
 }
 
 /** What the engine itself said, without dockerode's wrapping. */
-export function reasonOf(error: unknown): string {
+function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return messageOf(error)
   if (error.cause instanceof Error) return reasonOf(error.cause)
   const json = 'json' in error ? error.json : null

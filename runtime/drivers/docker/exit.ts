@@ -26,7 +26,7 @@ const FIRST_SIGNAL_CODE = 128
 type State = ContainerInspectInfo['State']
 
 /** Docker writes year 1 for "never". */
-export function timeOf(text: string): Millis | null {
+function timeOf(text: string): Millis | null {
   const at = Date.parse(text)
   return Number.isNaN(at) || at <= 0 ? null : at
 }

@@ -29,14 +29,14 @@ export function createNetwork(engine: Engine): Network {
 }
 
 async function makeSure(engine: Engine): Promise<void> {
-  if ((await find(engine)).length > 0) return
-  const labels = { 'drover.dev/network': NETWORK }
-  await engine
-    .call(`create network ${NETWORK}`, (abortSignal) =>
-      engine.docker.createNetwork({ Name: NETWORK, Driver: 'bridge', CheckDuplicate: true, Labels: labels, abortSignal }),
-    )
-    .catch(whenStatus([409], null))
+  if ((await find(engine)).length === 0) await create(engine)
   await removeTwins(engine)
+}
+
+async function create({ call, docker }: Engine): Promise<void> {
+  const labels = { 'drover.dev/network': NETWORK }
+  const options = { Name: NETWORK, Driver: 'bridge', CheckDuplicate: true, Labels: labels }
+  await call(`create network ${NETWORK}`, (abortSignal) => docker.createNetwork({ ...options, abortSignal })).catch(whenStatus([409], null))
 }
 
 /** Docker's own check for duplicates is not atomic: of two networks of one name every agent keeps the same one. */

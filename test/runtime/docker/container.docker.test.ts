@@ -47,14 +47,6 @@ describe('docker driver: what runs in the container', () => {
     expect(Object.keys((await inspect(handle)).NetworkSettings.Networks)).toEqual(['drover'])
   })
 
-  it('makes its network once, however many want it at the same time', async () => {
-    const drivers = await Promise.all([1, 2, 3, 4].map(() => harness.create()))
-    await Promise.all(drivers.map((one) => one.prepare(containerSpec({}, { hostNetwork: false }), never())))
-    await Promise.all(drivers.map((one) => one.close()))
-    const networks = await harness.docker.listNetworks({ filters: { name: ['drover'] } })
-    expect(networks.filter(({ Name }) => Name === 'drover')).toHaveLength(1)
-  })
-
   it('gives the environment, working directory, user and arguments as they are, to no shell', async () => {
     const hostile = '$(touch /tmp/pwned) `id` "; rm -rf / #'
     const { out } = await run(

@@ -100,9 +100,29 @@ describe.each([
   it('D3: an end that nobody saw, for the daemon was away, is found when it is back', async () => {
     const { handle } = await start({ kind: 'exit', code: 9, afterMs: 300 })
     await killAndAwaitEnd(handle)
+    const began = performance.now()
     const waiting = driver.wait(handle, never())
     await daemon.start()
     expect(await waiting).toMatchObject({ exitCode: 9, reason: 'Error' })
+    // Found as the stream stood again, not by the audit after 10 s.
+    expect(performance.now() - began).toBeLessThan(8_000)
+  })
+
+  it('makes its network once, however many want it at the same time, and survives two of one name', async () => {
+    const named = async () => (await harness.docker.listNetworks({ filters: { name: ['drover'] } })).filter(({ Name }) => Name === 'drover')
+    const bridged = containerSpec(script('exec sleep 100000'), { hostNetwork: false })
+    const drivers = await Promise.all([1, 2, 3, 4].map(() => harness.create()))
+    await Promise.all(drivers.map((one) => one.prepare(bridged, never())))
+    expect(await named()).toHaveLength(1)
+
+    const second = { Name: 'drover', Driver: 'bridge', CheckDuplicate: false }
+    await harness.docker.createNetwork(second)
+    expect(await named()).toHaveLength(2)
+    const late = await harness.create()
+    const handle = await late.start(newRef(), bridged, { trees: {} })
+    expect(await late.ready(handle)).toBe(true)
+    expect(await named()).toHaveLength(1)
+    await Promise.all([...drivers, late].map((one) => one.close()))
   })
 
   it('D4: a frozen daemon hangs nothing, and a thawed one is asked again', async () => {

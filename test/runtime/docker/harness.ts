@@ -16,7 +16,7 @@ import type { Behaviour, DriverHarness, Outside } from '../driver-suite.ts'
 export const sharedSocket = (): string => must(process.env.DROVER_TEST_DOCKER, 'docker-global.ts has run')
 
 /** The engine's own client, to look from outside; a DOCKER_HOST of the environment has no say. */
-export const client = (socketPath: string): Dockerode => new Dockerode({ socketPath, host: undefined })
+const client = (socketPath: string): Dockerode => new Dockerode({ socketPath, host: undefined })
 
 export type UnitChange = Partial<UnitSpec>
 
