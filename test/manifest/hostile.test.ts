@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks'
 import { afterEach, describe, expect, it } from 'vitest'
 import { parseBlob } from '../../src/manifest/blob.ts'
 import { frame } from '../../src/manifest/frame.ts'
@@ -9,6 +8,12 @@ import { configMap, HEAD, workload } from './support.ts'
 Error.stackTraceLimit = 10
 
 const MEGABYTE = 1_000_000
+/** Milliseconds of processor time since `start`: what others do on the machine does not count. */
+function cpuMillis(start: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(start)
+  return (user + system) / 1000
+}
+
 const keysBefore = Reflect.ownKeys(Object.prototype)
 const lines = (count: number, line: (index: number) => string): string =>
   Array.from({ length: count }, (_, index) => line(index)).join('\n')
@@ -75,11 +80,11 @@ afterEach(() => {
 
 describe('hostile manifests get a verdict within two seconds', () => {
   it.each(Object.entries(PAYLOADS))('%s', (_, [text, message]) => {
-    const start = performance.now()
+    const start = process.cpuUsage()
     const file = parseBlob('a.yaml', text)
     const { problems } = link([file])
     const frames = problems.map((problem) => frame(problem, text))
-    expect(performance.now() - start).toBeLessThan(2000)
+    expect(cpuMillis(start)).toBeLessThan(2000)
     expect(problems.map((problem) => problem.message).join('\n')).toContain(message ?? '')
     expect(problems.length > 0).toBe(message !== null)
     expect(JSON.stringify(problems).length).toBeLessThan(20_000)
@@ -116,9 +121,9 @@ describe('a revision of many small mistakes', () => {
     )
     const files = Array.from({ length: 2 }, (_, index) => parseBlob(`f${index}.yaml`, text.replaceAll('job-', `job-${index}-`)))
     expect(files.flatMap((file) => file.problems)).toEqual([])
-    const start = performance.now()
+    const start = process.cpuUsage()
     const { problems } = link(files)
-    expect(performance.now() - start).toBeLessThan(2000)
+    expect(cpuMillis(start)).toBeLessThan(2000)
     expect(problems).toHaveLength(200)
     expect(problems.at(-1)?.message).toContain('more problems')
   })
