@@ -7,7 +7,7 @@ import { startTests } from './driver-suite/start.ts'
 import { stopTests } from './driver-suite/stop.ts'
 import { waitTests } from './driver-suite/wait.ts'
 
-export type { Behaviour, DriverHarness, Lackable, Outside } from './driver-suite/bench.ts'
+export type { Behaviour, DriverHarness, Outside } from './driver-suite/bench.ts'
 
 export interface DriverSuiteOptions {
   /** What this driver cannot do, each with the reason; its tests are not registered. */

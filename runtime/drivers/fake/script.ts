@@ -9,7 +9,7 @@ const TERMINATED = 143
 
 const RUNS_ON: FakeScript = { exitCode: 0, failStart: false, readyAfterSeconds: 0 }
 
-export const scriptOf = (record: FakeRecord): FakeScript => record.script ?? RUNS_ON
+const scriptOf = (record: FakeRecord): FakeScript => record.script ?? RUNS_ON
 
 /** When and how it ends by itself; null: never. A crash at the same moment as the end wins. */
 function ownEnd(script: FakeScript): { afterMs: number; exitCode: number } | null {
@@ -21,7 +21,7 @@ function ownEnd(script: FakeScript): { afterMs: number; exitCode: number } | nul
 }
 
 /** When it ends, as far as it is known now; null: only when it is stopped. */
-export function endsAt(record: FakeRecord): number | null {
+function endsAt(record: FakeRecord): number | null {
   const end = ownEnd(scriptOf(record))
   const own = end === null || record.startedAt === null ? null : record.startedAt + end.afterMs
   if (record.stoppedAt === null) return own

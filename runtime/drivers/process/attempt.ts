@@ -64,13 +64,13 @@ export async function readClaim(paths: AttemptPaths): Promise<Claim> {
 }
 
 /** The task's own process as it wrote itself down; null before that. */
-export async function readTask(paths: AttemptPaths): Promise<Identity | null> {
+async function readTask(paths: AttemptPaths): Promise<Identity | null> {
   const [, pid, startTime, boot] = /^(\d+) (\d+) (\S+) \d+ \d+\n$/.exec((await readIfThere(paths.pid)) ?? '') ?? []
   if (pid === undefined || startTime === undefined || boot === undefined) return null
   return { pid: Number(pid), startTime, boot }
 }
 
-export const readExit = async (paths: AttemptPaths): Promise<number | null> => parseExit(await readIfThere(paths.exit))
+const readExit = async (paths: AttemptPaths): Promise<number | null> => parseExit(await readIfThere(paths.exit))
 
 export const modifiedAt = async (path: string): Promise<number | null> =>
   (await stat(path).catch(nullOn('ENOENT', 'ENOTDIR')))?.mtimeMs ?? null

@@ -119,6 +119,4 @@ export async function removeBases(tree: CgroupTree): Promise<void> {
   }
 }
 
-export const hasAbility = (tree: CgroupTree, ability: Ability): boolean => tree.some((hierarchy) => hierarchy.abilities.has(ability))
-
 export const exists = async (path: string): Promise<boolean> => (await stat(path).catch(nullOn('ENOENT'))) !== null

@@ -79,12 +79,7 @@ async function membersOf({ dir }: Leaf): Promise<number[]> {
 }
 
 /** The one leaf by which an attempt's processes are known: best one that can kill, else freeze, else any. */
-export const trackerOf = (leaves: readonly Leaf[]): Leaf | undefined => find(leaves, 'kill') ?? find(leaves, 'freeze') ?? leaves[0]
-
-export async function members(leaves: readonly Leaf[]): Promise<number[]> {
-  const tracker = trackerOf(leaves)
-  return tracker === undefined ? [] : membersOf(tracker)
-}
+const trackerOf = (leaves: readonly Leaf[]): Leaf | undefined => find(leaves, 'kill') ?? find(leaves, 'freeze') ?? leaves[0]
 
 const freezerFile = ({ hierarchy }: Leaf): string => (hierarchy.version === 2 ? 'cgroup.freeze' : 'freezer.state')
 

@@ -1,4 +1,5 @@
 import { readdir, rm } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import type { Clock } from '../../../src/lib/clock.ts'
 import { messageOf, RetryableError, TerminalError } from '../../../src/lib/errors.ts'
 import type { Logger } from '../../../src/lib/log.ts'
@@ -30,7 +31,7 @@ import { emptyTrash, removeAttempt, stopAttempt } from './stop.ts'
 import { DirectoryWatch } from './watch.ts'
 
 export interface ProcessDriverOptions {
-  /** Absolute path without newlines; this driver's alone, one driver at a time. */
+  /** Without newlines; this driver's alone, one driver at a time. */
   readonly stateDir: string
   /** Name of the agent; cgroups carry it. */
   readonly agent: string
@@ -78,7 +79,7 @@ export function createProcessDriver(options: ProcessDriverOptions): Driver {
 function contextOf(options: ProcessDriverOptions): Context {
   const { stateDir, agent, clock, log, env = process.env } = options
   if (stateDir.includes('\n')) throw new Error('a state directory cannot have a newline in its path')
-  const layout = layoutOf(stateDir)
+  const layout = layoutOf(resolve(stateDir))
   const known: { facts: Promise<Facts> | null } = { facts: null }
   return {
     layout,

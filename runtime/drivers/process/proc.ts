@@ -66,11 +66,13 @@ export interface Wanted {
   readonly mark: string
   /** The shim leads the session of its task; it is itself never counted. */
   readonly shim: number | null
+  /** Start time of its first process, in ticks since boot: nothing older belongs, so nothing older is read in full. */
+  readonly since: number
 }
 
 async function belongs(pid: number, wanted: Wanted): Promise<boolean> {
   const stat = await readStat(pid)
-  if (stat === null || isOver(stat) || pid === wanted.shim) return false
+  if (stat === null || isOver(stat) || pid === wanted.shim || Number(stat.startTime) < wanted.since) return false
   if (stat.session === wanted.shim) return true
   const environment = await readProc(`/proc/${pid}/environ`)
   return environment?.split('\0').includes(`${MARK_VARIABLE}=${wanted.mark}`) ?? false

@@ -78,7 +78,8 @@ export async function removeAttempt(context: Context, ref: AttemptRef): Promise<
   await mkdir(trash, { recursive: true, mode: 0o700 })
   const aside = join(trash, `${paths.key}.${randomBytes(4).toString('hex')}`)
   await rename(paths.dir, aside).catch(nullOn('ENOENT'))
-  await rm(aside, { recursive: true, force: true })
+  // A shim may still be writing its last words there.
+  await rm(aside, { recursive: true, force: true, maxRetries: 5 })
   context.silentSince.delete(paths.key)
 }
 

@@ -13,6 +13,7 @@ const STUCK_MS = 10_000
 const wantedOf = (context: Context, ref: AttemptRef, seen: Observation): Wanted => ({
   mark: markOf(context.layout, ref),
   shim: seen.shimPid,
+  since: Number(seen.task?.startTime ?? 0),
 })
 
 /** Sends TERM to the task and its group, after a last look that it is still that task. */

@@ -37,7 +37,7 @@ describe('an agent killed at any moment of a start', () => {
   const stateDir = () => join(root, 'state')
 
   beforeAll(async () => {
-    compiled = await compile('test/runtime/process/racer.ts')
+    compiled = await compile(new URL('./racer.ts', import.meta.url))
     root = await mkdtemp(join(tmpdir(), 'drover-race-'))
     await mkdir(join(root, 'ledger'))
     driver = createProcessDriver({ stateDir: stateDir(), agent: 'racer', clock: systemClock, log: silentLog, policy: { allowed: true } })
