@@ -4,7 +4,7 @@ import { MAX_OPS, MAX_TXN_BYTES, MAX_VALUE_BYTES, type Op, type Txn } from './st
 /** Printable ASCII, so that every store sorts keys alike. */
 const KEY_PATTERN = /^[\x21-\x7e]{1,1024}$/
 
-export const bytesOf = (op: Op): number => op.key.length + (op.op === 'put' ? Buffer.byteLength(op.value) : 0)
+const bytesOf = (op: Op): number => op.key.length + (op.op === 'put' ? Buffer.byteLength(op.value) : 0)
 
 /**
  * Refuses in every store what etcd would refuse, so the simulator finds it first.

@@ -9,7 +9,7 @@ import { isDefinite } from './errors.ts'
 import { PAGE_KEYS } from './range.ts'
 
 /** Deadline of each unary call, milliseconds. */
-export const CALL_DEADLINE_MS = 3000
+const CALL_DEADLINE_MS = 3000
 const READ_ATTEMPTS = 3
 const READ_PAUSE_MS = 100
 
