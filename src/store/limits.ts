@@ -31,14 +31,17 @@ function sizeProblem(ops: readonly Op[]): string | null {
   return total > MAX_TXN_BYTES ? `transaction of ${total} bytes is larger than ${MAX_TXN_BYTES}` : null
 }
 
-/** Splits operations, in order, into groups that each fit one fenced transaction; atomic only group by group. */
-export function groupOps(ops: readonly Op[]): Op[][] {
+/** Left free in each group for small operations that a caller adds, such as a marker. */
+const SPARE_BYTES = 64 * 1024
+
+/** Splits operations, in order, into groups that each fit one transaction, with at most `mostOps` each; atomic only group by group. */
+export function groupOps(ops: readonly Op[], mostOps: number = MAX_OPS): Op[][] {
   const groups: Op[][] = []
   let bytes = 0
   for (const op of ops) {
     const last = groups.at(-1)
     bytes += bytesOf(op)
-    if (last !== undefined && last.length < MAX_OPS && bytes <= MAX_TXN_BYTES) last.push(op)
+    if (last !== undefined && last.length < mostOps && bytes <= MAX_TXN_BYTES - SPARE_BYTES) last.push(op)
     else {
       groups.push([op])
       bytes = bytesOf(op)

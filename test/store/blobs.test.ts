@@ -75,6 +75,9 @@ describe('groups of operations', () => {
         expect(groups.flat()).toEqual(ops)
         expect(groups.every((group) => group.length > 0 && group.length <= MAX_OPS)).toBe(true)
         for (const group of groups) await commit(store, ...group)
+        const spacious = groupOps(ops, MAX_OPS - 1)
+        expect(spacious.flat()).toEqual(ops)
+        for (const group of spacious) await commit(store, ...group, put('marker', 'x'.repeat(50_000)))
       }),
       { numRuns: 30 },
     )
