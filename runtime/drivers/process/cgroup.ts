@@ -66,7 +66,7 @@ async function apply(leaf: Leaf | undefined, limit: Limit): Promise<void> {
 
 /** Makes the leaves and sets the limits; gives the files a task writes itself into. */
 export async function createLeaves(leaves: readonly Leaf[], limits: UnitSpec['limits'], maxPids: number): Promise<string[]> {
-  for (const { dir } of leaves) await mkdir(dir).catch(nullOn('EEXIST'))
+  for (const { dir } of leaves) await mkdir(dir, { recursive: true })
   if (limits.memoryBytes !== undefined) await apply(find(leaves, 'memory'), memoryLimit(limits.memoryBytes))
   if (limits.cpuMillis !== undefined) await apply(find(leaves, 'cpu'), cpuLimit(limits.cpuMillis))
   await apply(find(leaves, 'pids'), pidsLimit(maxPids))

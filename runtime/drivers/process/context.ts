@@ -25,6 +25,8 @@ export interface Context {
   readonly launcher: Launcher
   /** Found once; rejects where process tasks cannot run at all. */
   readonly facts: () => Promise<Facts>
+  /** The same, if somebody has asked already. */
+  readonly probed: () => Facts | null
   /** One start and one end at a time for each attempt. */
   readonly starting: Map<string, Promise<void>>
   readonly ending: Map<string, Promise<Result | null>>

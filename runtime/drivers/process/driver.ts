@@ -7,6 +7,7 @@ import type { TaskSpec } from '../../../src/model/task-spec.ts'
 import type { AttemptRef, Capabilities, Driver, Exit, Handle, Usage } from '../../driver.ts'
 import { claimForAgent, readIntent, readResult } from './attempt.ts'
 import { leafUsage } from './cgroup.ts'
+import { removeBases } from './cgroup-tree.ts'
 import { type Context, type LogLimits, leaves, look, once } from './context.ts'
 import { type Facts, probeFacts } from './facts.ts'
 import { nullOn } from './files.ts'
@@ -72,7 +73,7 @@ export function createProcessDriver(options: ProcessDriverOptions): Driver {
     logs: (handle, query, signal) => readLogs(context, handle, { ...query, signal }),
     stats: (handle) => stats(context, handle),
     owned: () => owned(context),
-    close: () => context.launcher.close(),
+    close: () => close(context),
   }
 }
 
@@ -80,7 +81,7 @@ function contextOf(options: ProcessDriverOptions): Context {
   const { stateDir, agent, clock, log, env = process.env } = options
   if (stateDir.includes('\n')) throw new Error('a state directory cannot have a newline in its path')
   const layout = layoutOf(resolve(stateDir))
-  const known: { facts: Promise<Facts> | null } = { facts: null }
+  const known: { facts: Promise<Facts> | null; found: Facts | null } = { facts: null, found: null }
   return {
     layout,
     clock,
@@ -89,8 +90,12 @@ function contextOf(options: ProcessDriverOptions): Context {
     logLimits: options.logLimits ?? DEFAULT_LOG_LIMITS,
     env: Object.fromEntries(INHERITED.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]]))),
     launcher: new Launcher(log, env.PATH ?? DEFAULT_PATH),
+    probed: () => known.found,
     facts: () => {
-      known.facts ??= probeFacts(`drover-${agent}-${layout.mark}`)
+      known.facts ??= probeFacts(`drover-${agent}-${layout.mark}`).then((found) => {
+        known.found = found
+        return found
+      })
       return known.facts
     },
     starting: new Map(),
@@ -167,6 +172,12 @@ async function stats(context: Context, handle: Handle): Promise<Usage> {
   if (measured !== null) return measured
   const { task, group } = await look(context, handle)
   return task === null || group === null ? { memoryBytes: 0, peakMemoryBytes: 0, cpuMicros: 0 } : usageOf(task.pid)
+}
+
+/** Tasks go on; only what is empty is given back: the launcher and cgroups without tasks. */
+async function close(context: Context): Promise<void> {
+  await context.launcher.close()
+  await removeBases(context.probed()?.cgroups ?? [])
 }
 
 async function owned({ layout }: Context): Promise<AttemptRef[]> {
