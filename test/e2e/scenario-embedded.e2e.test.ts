@@ -1,0 +1,3 @@
+import { scenario } from './scenario.ts'
+
+scenario('embedded', async () => ({ url: undefined, close: async () => undefined }))
