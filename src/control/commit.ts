@@ -1,4 +1,5 @@
 import type { Clock } from '../lib/clock.ts'
+import { groupOps } from '../store/limits.ts'
 import type { Leadership, Op, Store, Txn } from '../store/store.ts'
 import { MAX_OPS } from '../store/store.ts'
 
@@ -37,7 +38,7 @@ export class Committer {
 
   /** @throws DemotedError when the fence no longer holds or leadership ran out before the outcome was known. */
   async commit(ops: readonly Op[]): Promise<void> {
-    for (let from = 0; from < ops.length; from += OPS_PER_TXN) await this.#commitOne(ops.slice(from, from + OPS_PER_TXN))
+    for (const group of groupOps(ops, OPS_PER_TXN)) await this.#commitOne(group)
   }
 
   async #commitOne(ops: readonly Op[]): Promise<void> {
