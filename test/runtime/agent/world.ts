@@ -37,7 +37,14 @@ export function createWorld() {
   const hub = new TestHub()
 
   const startAgent = (options: { fate?: Fate; driver?: (real: Driver) => Driver; journal?: AgentDeps['journal'] } = {}) => {
-    const life = new Life(options.fate ?? null, () => hub.disconnect())
+    let died: () => void = () => undefined
+    const death = new Promise<void>((resolve) => {
+      died = resolve
+    })
+    const life = new Life(options.fate ?? null, () => {
+      hub.disconnect()
+      died()
+    })
     const real = createFakeDriver({ machine, clock: life.bind(clock, 'free') })
     const driver = life.bind(options.driver?.(real) ?? real, 'counted')
     const stop = new AbortController()
@@ -58,10 +65,10 @@ export function createWorld() {
     return {
       life,
       ended,
-      /** As SIGTERM does. */
+      /** As SIGTERM does; it may still be killed on the way. */
       end: async () => {
         stop.abort()
-        await ended
+        await Promise.race([ended, death])
       },
     }
   }
