@@ -4,6 +4,7 @@ import { planView } from '../core/plan-view.ts'
 import { fits } from '../core/schedule/reasons.ts'
 import { requirementsOf } from '../core/schedule/requirements.ts'
 import { planSync } from '../core/sync.ts'
+import { manifestObject } from '../manifest/to-yaml.ts'
 import type { Millis, WorkloadKey } from '../model/ids.ts'
 import type { AppRecord } from '../model/records.ts'
 import type { WorkloadVersion } from '../model/version.ts'
@@ -38,7 +39,7 @@ async function renderRequest({ app, source, request, renderer, signal }: Renderi
 
 export async function renderApp(rendering: Rendering): Promise<{ revision: string; objects: unknown[] }> {
   const { revision, rendered } = await renderRequest(rendering)
-  return { revision, objects: rendered.workloads.map((workload) => workload.version) }
+  return { revision, objects: rendered.workloads.map((workload) => manifestObject(workload.manifest)) }
 }
 
 /** What a sync of that revision would do now, decided by the very rules that a sync obeys. */

@@ -8,7 +8,7 @@ import { type Desired, type DesiredWorkload, link } from '../manifest/link.ts'
 import { isManifestPath } from '../manifest/parse.ts'
 import type { Digest, Oid, WorkloadKey } from '../model/ids.ts'
 import { parseWorkloadKey } from '../model/ids.ts'
-import type { SyncPolicy } from '../model/manifest.ts'
+import type { SyncPolicy, WorkloadManifest } from '../model/manifest.ts'
 import type { Problem } from '../model/records.ts'
 import type { WorkloadVersion } from '../model/version.ts'
 
@@ -35,6 +35,8 @@ export interface RenderedApp {
 export interface RenderedWorkload {
   readonly wanted: Wanted
   readonly version: WorkloadVersion
+  /** As written, with defaults filled in. */
+  readonly manifest: WorkloadManifest
 }
 
 export class Renderer {
@@ -117,6 +119,7 @@ function rendered(workload: DesiredWorkload, oids: ReadonlyMap<string, Oid | nul
   return {
     wanted: { key: workload.key, inputsDigest: digestOf(version), templateDigest: templateDigestOf(version), file: workload.file },
     version,
+    manifest: workload.manifest,
   }
 }
 

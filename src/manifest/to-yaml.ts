@@ -18,7 +18,8 @@ const templateText = ({ containers, processes, ...rest }: TemplateSpec) => ({
   processes: processes?.map(unitText),
 })
 
-function specText(manifest: Manifest): unknown {
+/** A normalized manifest as plain data that reads back as the same manifest: quantities with units, no field without meaning. */
+export function manifestObject(manifest: Manifest): unknown {
   if (manifest.kind === 'App' || manifest.kind === 'ConfigMap') return manifest
   const template = { ...manifest.spec.template, spec: templateText(manifest.spec.template.spec) }
   if (manifest.kind === 'Job') return { ...manifest, spec: { ...manifest.spec, template } }
@@ -34,6 +35,6 @@ function specText(manifest: Manifest): unknown {
   }
 }
 
-/** A normalized manifest as YAML that reads back as the same manifest: quantities with units, no field without meaning, keys sorted. */
+/** `manifestObject` as YAML, keys sorted. */
 export const manifestYaml = (manifest: Manifest): string =>
-  stringify(specText(manifest), { aliasDuplicateObjects: false, lineWidth: 0, sortMapEntries: true })
+  stringify(manifestObject(manifest), { aliasDuplicateObjects: false, lineWidth: 0, sortMapEntries: true })

@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import { z } from 'zod'
+import { manifestObject } from '../../manifest/to-yaml.ts'
 import { type AppView, PlanView, VersionView } from '../../model/views.ts'
 import type { Client } from '../client.ts'
 import { CliError, EXIT } from '../exit.ts'
@@ -139,5 +140,7 @@ async function localRender(
   const source = await readSource(deps, words, options)
   const { desired, problems } = linked(source)
   if (problems.length > 0) sayProblems(printer, problems, source)
-  return problems.length > 0 ? null : { revision: source.revision ?? 'local', objects: desired.workloads.map(({ manifest }) => manifest) }
+  return problems.length > 0
+    ? null
+    : { revision: source.revision ?? 'local', objects: desired.workloads.map(({ manifest }) => manifestObject(manifest)) }
 }
