@@ -1,7 +1,7 @@
 import type { AgentId, Millis } from '../model/ids.ts'
 import { reasonOf } from '../model/reason.ts'
 import type { AgentRecord } from '../model/records.ts'
-import { mayFollow, type Observed, type TaskStatus, TERMINAL } from '../model/task.ts'
+import { ATTEMPTS_KEPT, type AttemptRecord, mayFollow, type Observed, type TaskStatus, TERMINAL } from '../model/task.ts'
 import type { Cluster } from './cluster.ts'
 import type { Draft } from './draft.ts'
 import type { Hello } from './hub.ts'
@@ -19,18 +19,29 @@ export function takeStatuses(
   for (const status of statuses) {
     const task = cluster.tasks.get(status.task)
     const before = cluster.observed.get(status.task)
-    if (task?.agent !== agent || !mayFollow(before, status)) continue
+    if (task?.agent !== agent || !(mayFollow(before, status) || completes(before, status))) continue
     const observed = observe(status, before, { agent, now })
     if (before !== undefined && sameSaying(before, observed)) continue
     draft.write({ table: 'observed', id: task.id, value: observed })
   }
 }
 
+/** A greeting of many tasks comes without attempt records; the reports after it bring them, also of what has ended. */
+function completes(before: Observed | undefined, status: TaskStatus): boolean {
+  return before?.attempt === status.attempt && before.phase === status.phase
+}
+
 /** Readiness counts from when this leader first heard of it, in one attempt; agents' clocks are not compared. */
 function observe(status: TaskStatus, before: Observed | undefined, context: { agent: AgentId; now: Millis }): Observed {
   const sameAttempt = before?.attempt === status.attempt
   const readySince = status.ready ? ((sameAttempt ? before?.readySince : null) ?? context.now) : null
-  return { ...status, agent: context.agent, readySince, updatedAt: context.now }
+  return { ...status, attempts: joined(before, status), agent: context.agent, readySince, updatedAt: context.now }
+}
+
+/** Records once known are kept: one that is missing now was only left out. */
+function joined(before: Observed | undefined, status: TaskStatus): AttemptRecord[] {
+  const records = new Map([...(before?.attempts ?? []), ...status.attempts].map((record) => [record.attempt, record]))
+  return [...records.values()].sort((a, b) => a.attempt - b.attempt).slice(-ATTEMPTS_KEPT)
 }
 
 function sameSaying(a: Observed, b: Observed): boolean {
