@@ -38,9 +38,9 @@ function observe(status: TaskStatus, before: Observed | undefined, context: { ag
   return { ...status, attempts: joined(before, status), agent: context.agent, readySince, updatedAt: context.now }
 }
 
-/** Records once known are kept: one that is missing now was only left out. */
+/** Records once known are final: one that is missing now was only left out, and one that differs is not believed. */
 function joined(before: Observed | undefined, status: TaskStatus): AttemptRecord[] {
-  const records = new Map([...(before?.attempts ?? []), ...status.attempts].map((record) => [record.attempt, record]))
+  const records = new Map([...status.attempts, ...(before?.attempts ?? [])].map((record) => [record.attempt, record]))
   return [...records.values()].sort((a, b) => a.attempt - b.attempt).slice(-ATTEMPTS_KEPT)
 }
 
