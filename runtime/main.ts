@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../src/lib/clock.ts'
 import type { Logger } from '../src/lib/log.ts'
-import { type AgentDeps, runAgent } from './agent.ts'
+import { type AgentDeps, type AgentIdentity, runAgent } from './agent.ts'
 import { createDockerDriver } from './drivers/docker/driver.ts'
 import { createFakeDriver } from './drivers/fake/driver.ts'
 import { createFileFakeMachine } from './drivers/fake/machine.ts'
@@ -39,7 +39,7 @@ export interface Agent {
 export async function createAgent(options: AgentOptions): Promise<Agent> {
   const { stateDir, version, clock, random, log } = options
   const { id, instance, bootId, capacity, labels } = await readMachine({ stateDir, labels: options.labels })
-  const drivers = driversOf(options, id)
+  const drivers = driversOf(options, { id, instance })
   const deps: Omit<AgentDeps, 'uplink'> = {
     identity: { id, instance, bootId, version },
     capacity,
@@ -61,11 +61,23 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   }
 }
 
-function driversOf(options: AgentOptions, agent: string): Drivers {
-  const { stateDir, clock, log, cluster } = options
+/**
+ * Containers carry the agent's instance beside the cluster's name: two agents that share an engine, as two data
+ * directories on one machine do, must never take each other's containers for orphans.
+ */
+function driversOf(options: AgentOptions, machine: Pick<AgentIdentity, 'id' | 'instance'>): Drivers {
+  const { stateDir, clock, log } = options
+  const agent = machine.id
+  const cluster = `${options.cluster}-${machine.instance.slice(0, 8)}`
   return {
     docker: createDockerDriver({ socketPath: options.dockerSocket, cluster, agent, stateDir: join(stateDir, 'docker'), clock, log }),
-    process: createProcessDriver({ stateDir: join(stateDir, 'process'), agent, clock, log, policy: { allowed: options.processes === 'Allowed' } }),
+    process: createProcessDriver({
+      stateDir: join(stateDir, 'process'),
+      agent,
+      clock,
+      log,
+      policy: { allowed: options.processes === 'Allowed' },
+    }),
     fake: createFakeDriver({ machine: createFileFakeMachine(join(stateDir, 'fake')), clock }),
   }
 }
