@@ -2,6 +2,7 @@ import { type WorkloadHealth, workloadHealth } from '../core/health.ts'
 import { decisionViolations } from '../core/invariants.ts'
 import { reconcile } from '../core/reconcile.ts'
 import { taskSpec } from '../core/task-spec.ts'
+import { isTerminal } from '../core/task-state.ts'
 import { groupBy } from '../lib/group-by.ts'
 import { must } from '../lib/must.ts'
 import type { AgentId, Epoch, Millis, WorkloadKey } from '../model/ids.ts'
@@ -141,11 +142,12 @@ export function sendOrders({ term, draft }: TurnContext): void {
   }
 }
 
+/** An agent that has forgotten a task that ended (a full disk, a lost journal) must not take it for a new one. */
 function assignment(task: Task, cluster: Cluster): Assignment {
   return {
     task: task.id,
     generation: task.generation,
-    desired: task.desired,
+    desired: isTerminal(cluster.taskState(task.id)) ? 'stop' : task.desired,
     spec: taskSpec(task, must(cluster.versions.get(task.inputsDigest), `version of ${task.id}`)),
   }
 }
