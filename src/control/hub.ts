@@ -37,6 +37,9 @@ export class Hub {
   readonly #clock: Clock
   readonly #post: (input: AgentInput) => void
   readonly #sessions = new Map<AgentId, Session>()
+  /** Every open connection, those too on which nobody has said hello yet. */
+  readonly #open = new Set<AgentChannel>()
+  #over: string | null = null
   readonly #lastSeen = new Map<AgentId, number>()
   readonly #since: number
 
@@ -48,6 +51,13 @@ export class Hub {
 
   /** Reads one connection until it ends; resolves then. */
   async serve(channel: AgentChannel): Promise<void> {
+    if (this.#over !== null) channel.close(this.#over)
+    this.#open.add(channel)
+    await this.#read(channel)
+    this.#open.delete(channel)
+  }
+
+  async #read(channel: AgentChannel): Promise<void> {
     let agent: AgentId | null = null
     for await (const frame of channel.frames()) {
       if (frame.type === 'hello') {
@@ -115,8 +125,10 @@ export class Hub {
     return silent >= SUSPECT_AFTER_MS ? 'Suspect' : atBest
   }
 
+  /** The term is over: nobody would answer, and an agent that is not hung up on would wait for ever. */
   closeAll(reason: string): void {
-    for (const { channel } of this.#sessions.values()) channel.close(reason)
+    this.#over = reason
+    for (const channel of this.#open) channel.close(reason)
     this.#sessions.clear()
   }
 }
