@@ -7,6 +7,7 @@ import { SyncPolicy } from '../model/manifest.ts'
 import type { AppRecord, AppSource } from '../model/records.ts'
 import type { Store } from '../store/store.ts'
 import type { AgentGate } from './agent-gate.ts'
+import { DemotedError } from './commit.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { RequestError } from './control-plane.ts'
 import { campaignAndLead, type LeadingTerm } from './lead.ts'
@@ -80,7 +81,7 @@ async function followSource(
     await inTurn(term, (turn) => adoptApp(deps.app, turn))
     await source.run(signal)
   } catch (error) {
-    if (!signal.aborted && !isAbort(error, signal)) throw error
+    if (!signal.aborted && !isAbort(error, signal) && !(error instanceof DemotedError)) throw error
   }
 }
 

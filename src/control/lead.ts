@@ -119,7 +119,8 @@ async function takeTurn(loop: Loop, inputs: readonly Input[], woken: Iterable<Wo
     ops = context.draft.ops()
     await committer.commit(ops)
   } catch (error) {
-    for (const input of inputs) if (input.type === 'request') input.failed(error)
+    const ended = error instanceof DemotedError ? error : new DemotedError(`the turn failed: ${messageOf(error)}`, { cause: error })
+    for (const input of inputs) if (input.type === 'request') input.failed(ended)
     throw error
   }
   sendOrders(context)
