@@ -148,7 +148,13 @@ export const WhyView = z.object({
 })
 export type WhyView = z.infer<typeof WhyView>
 
-export const FieldChangeView = z.object({ path: z.string(), before: z.unknown(), after: z.unknown(), forcesRestart: z.boolean() })
+/** The side that does not have the field is absent, as JSON leaves out what is undefined. */
+const FieldChangeView = z.object({
+  path: z.string(),
+  before: z.unknown().optional(),
+  after: z.unknown().optional(),
+  forcesRestart: z.boolean(),
+})
 
 export const PlanView = z.object({
   app: z.string(),
