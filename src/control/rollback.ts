@@ -1,7 +1,7 @@
 import { quarantineHold } from '../core/sync.ts'
 import { must } from '../lib/must.ts'
 import type { Digest, WorkloadKey } from '../model/ids.ts'
-import type { Quarantine, Rendered, RevisionRecord, WorkloadRecord } from '../model/records.ts'
+import type { AppRecord, Hold, Quarantine, Rendered, RevisionRecord, WorkloadRecord } from '../model/records.ts'
 import type { WorkloadVersion } from '../model/version.ts'
 import { addRevision } from './apply.ts'
 import { RequestError } from './control-plane.ts'
@@ -52,8 +52,19 @@ export function rollBack(input: RollbackInput, context: TurnContext): void {
   draft.write({
     table: 'apps',
     id: app.name,
-    value: { ...app, lastRevisionId: id, lastAttemptedRevision: revision, lastAppliedRevision: revision, holds },
+    value: {
+      ...app,
+      lastRevisionId: id,
+      lastAttemptedRevision: revision,
+      lastAppliedRevision: appliedAfter(app, { revision, holds }),
+      holds,
+    },
   })
+}
+
+/** Without a quarantine left all runs as git says, although it was a rollback that brought it there. */
+function appliedAfter(app: AppRecord, { revision, holds }: { revision: string; holds: readonly Hold[] }): string {
+  return holds.length === 0 ? (app.observedRevision ?? revision) : revision
 }
 
 /** A workload that runs (`from`) other inputs than the target did (`to`); null: it is not there. */
