@@ -1,7 +1,7 @@
 import type { Digest, Millis, TaskId } from '../model/ids.ts'
 import type { DeploymentSpec } from '../model/manifest.ts'
 import type { IntOrPercent } from '../model/quantity.ts'
-import { availableAt, isAvailable, isLive, isTerminal, type TaskState } from './task-state.ts'
+import { availableAt, isAvailable, isLive, occupies, oldestFirst, type TaskState } from './task-state.ts'
 
 /** One look at a Deployment's slots; the same look again, with the changes made, gives no more changes. */
 export interface RollingInput {
@@ -15,6 +15,8 @@ export interface RollingInput {
 }
 
 export interface RollingLimits {
+  /** Replicated slots are alike, Global ones are machines: a task on one that no longer matches helps nobody. */
+  readonly mode: DeploymentSpec['mode']
   readonly strategy: 'RollingUpdate' | 'Recreate'
   readonly maxSurge: number
   readonly maxUnavailable: number
@@ -36,8 +38,9 @@ export function rollingLimits(spec: DeploymentSpec, slots: number): RollingLimit
   const { maxSurge, maxUnavailable } = spec.strategy.rollingUpdate
   const surge = resolve(maxSurge, slots, Math.ceil)
   const unavailable = resolve(maxUnavailable, slots, Math.floor)
-  if (hasFixedPort(spec)) return { strategy: spec.strategy.type, maxSurge: 0, maxUnavailable: Math.max(1, unavailable) }
-  return { strategy: spec.strategy.type, maxSurge: surge, maxUnavailable: surge === 0 ? Math.max(1, unavailable) : unavailable }
+  const kept = { mode: spec.mode, strategy: spec.strategy.type }
+  if (hasFixedPort(spec)) return { ...kept, maxSurge: 0, maxUnavailable: Math.max(1, unavailable) }
+  return { ...kept, maxSurge: surge, maxUnavailable: surge === 0 ? Math.max(1, unavailable) : unavailable }
 }
 
 function resolve(value: IntOrPercent, total: number, round: (n: number) => number): number {
@@ -49,74 +52,116 @@ export function hasFixedPort(spec: DeploymentSpec): boolean {
   return units.some((unit) => unit.ports.some((port) => port.hostPort !== 0))
 }
 
-/** Which slots to fill and which tasks to stop now, so that never fewer are available nor more alive than allowed. */
-export function planRolling(input: RollingInput): RollingPlan {
-  return input.limits.strategy === 'Recreate' ? recreate(input) : rollingUpdate(input)
+/**
+ * Which slots to fill and which tasks to stop now, so that never fewer are available nor more alive than allowed.
+ * The order of the tasks given does not matter.
+ */
+export function planRolling(given: RollingInput): RollingPlan {
+  const strays = strayed(given)
+  const input = { ...given, tasks: given.tasks.filter((state) => !strays.includes(state)).sort(oldestFirst) }
+  const plan = input.limits.strategy === 'Recreate' ? recreate(input) : rollingUpdate(input)
+  return { ...plan, stop: [...strays.map(idOf), ...plan.stop] }
+}
+
+function strayed({ slots, tasks, limits }: RollingInput): TaskState[] {
+  if (limits.mode === 'Replicated') return []
+  const wanted = new Set(slots)
+  return tasks.filter((state) => isLive(state) && !wanted.has(state.task.slot)).sort(oldestFirst)
 }
 
 function recreate(input: RollingInput): RollingPlan {
-  const unwanted = surplus(input)
-  const old = input.tasks.filter((state) => isOld(state, input) && !isTerminal(state))
-  if (old.length > 0) return { create: [], stop: [...unwanted, ...old.filter(isLive).map(idOf)], wakeAt: null }
-  const slots = bySlot(input)
-  return { create: input.slots.filter((slot) => !slots.has(slot)), stop: unwanted, wakeAt: nextAvailable(input) }
+  const { slots, unwanted } = sorted(input)
+  const old = input.tasks.filter((state) => isOld(state, input))
+  const stop = [...new Set([...unwanted, ...old.filter(isLive)])].map(idOf)
+  if (old.some(occupies)) return { create: [], stop, wakeAt: null }
+  return { create: input.slots.filter((slot) => slots.get(slot)?.current === undefined), stop, wakeAt: nextAvailable(input) }
 }
 
 function rollingUpdate(input: RollingInput): RollingPlan {
   const budget = new Budget(input)
-  const slots = bySlot(input)
-  const create = input.slots.filter((slot) => !slots.has(slot) && budget.takeLive())
-  const stop: TaskId[] = []
-  for (const slot of input.slots) {
-    const { old = [], current = [] } = slots.get(slot) ?? {}
-    const going = old.filter((state) => mayStop(state, current, { budget, input }))
-    stop.push(...going.map(idOf))
-    if (current.length > 0 || old.length === 0) continue
-    const left = old.filter((state) => !going.includes(state))
-    if (budget.takeLive()) create.push(slot)
-    else if (left.length > 0 && budget.takeAvailable(left.length)) {
-      stop.push(...left.map(idOf))
-      create.push(slot)
-    }
+  const { slots, unwanted } = sorted(input)
+  const stop = unwanted
+    .toSorted((a, b) => Number(available(a, input)) - Number(available(b, input)))
+    .filter((state) => budget.mayStop(state))
+  const { free, bare, beside } = sides(input.slots, (name) => {
+    const slot = slots.get(name) ?? {}
+    if (slot.old === undefined || !isDone(slot.old, slot.current, input) || !budget.mayStop(slot.old)) return slot
+    stop.push(slot.old)
+    return slot.current === undefined ? {} : { current: slot.current }
+  })
+  const create: string[] = []
+  const makeRoom = (): void => {
+    while (budget.isFull() && beside[0] !== undefined && budget.mayStop(beside[0])) stop.push(...beside.splice(0, 1))
   }
-  return { create, stop: [...surplus(input), ...stop], wakeAt: nextAvailable(input) }
+  for (const slot of free) {
+    makeRoom()
+    if (budget.takeRoom()) create.push(slot)
+  }
+  for (const { slot, old } of bare) {
+    if (budget.isFull() && budget.mayStop(old)) stop.push(old)
+    else beside.push(old)
+    if (budget.takeRoom()) create.push(slot)
+  }
+  makeRoom()
+  return { create, stop: stop.map(idOf), wakeAt: nextAvailable(input) }
 }
 
 /** An old task goes when it serves nobody, or when its successor in the slot is available. */
-function mayStop(state: TaskState, current: readonly TaskState[], context: { budget: Budget; input: RollingInput }): boolean {
-  if (!available(state, context.input)) {
-    context.budget.freeLive()
-    return true
+function isDone(old: TaskState, current: TaskState | undefined, input: RollingInput): boolean {
+  return !available(old, input) || (current !== undefined && available(current, input))
+}
+
+interface Sides {
+  /** Slots without a live task. */
+  readonly free: string[]
+  /** Slots whose old task has no successor yet. */
+  readonly bare: { readonly slot: string; readonly old: TaskState }[]
+  /** Old tasks that wait for their successors: where there is no more room they may be what those wait for. */
+  readonly beside: TaskState[]
+}
+
+function sides(names: readonly string[], slotOf: (name: string) => Slot): Sides {
+  const found: Sides = { free: [], bare: [], beside: [] }
+  for (const slot of names) {
+    const { old, current } = slotOf(slot)
+    if (old === undefined && current === undefined) found.free.push(slot)
+    else if (old !== undefined && current === undefined) found.bare.push({ slot, old })
+    else if (old !== undefined) found.beside.push(old)
   }
-  return current.some((successor) => available(successor, context.input)) && context.budget.takeAvailable(1)
+  return found
 }
 
 /** How many more tasks may live, and how many available ones may still be missed. */
 class Budget {
-  #live: number
+  readonly #input: RollingInput
+  #room: number
   #spare: number
 
   constructor(input: RollingInput) {
-    const slots = new Set(input.slots)
-    const wanted = input.tasks.filter((state) => isLive(state) && slots.has(state.task.slot))
-    const serving = wanted.filter((state) => available(state, input)).length
-    this.#live = input.slots.length + input.limits.maxSurge - wanted.length
+    const live = input.tasks.filter(isLive)
+    const serving = live.filter((state) => available(state, input)).length
+    this.#input = input
+    this.#room = input.slots.length + input.limits.maxSurge - live.length
     this.#spare = serving - (input.slots.length - input.limits.maxUnavailable)
   }
 
-  takeLive(): boolean {
-    if (this.#live <= 0) return false
-    this.#live -= 1
+  isFull(): boolean {
+    return this.#room <= 0
+  }
+
+  takeRoom(): boolean {
+    if (this.#room <= 0) return false
+    this.#room -= 1
     return true
   }
 
-  freeLive(): void {
-    this.#live += 1
-  }
-
-  takeAvailable(count: number): boolean {
-    if (this.#spare < count) return false
-    this.#spare -= count
+  /** A task that serves nobody may always go; one that does, while enough others serve. */
+  mayStop(state: TaskState): boolean {
+    if (available(state, this.#input)) {
+      if (this.#spare <= 0) return false
+      this.#spare -= 1
+    }
+    this.#room += 1
     return true
   }
 }
@@ -125,39 +170,34 @@ const idOf = (state: TaskState): TaskId => state.task.id
 const isOld = (state: TaskState, input: RollingInput): boolean => state.task.templateDigest !== input.templateDigest
 const available = (state: TaskState, input: RollingInput): boolean => isAvailable(state, input.minReadyMs, input.now)
 
+/** At most one live task of the present template and one of an earlier. */
 interface Slot {
-  readonly old: TaskState[]
-  readonly current: TaskState[]
+  readonly old?: TaskState
+  readonly current?: TaskState
 }
 
-/** Live tasks by slot; a slot without any is not in the map. */
-function bySlot(input: RollingInput): ReadonlyMap<string, Slot> {
-  const slots = new Map<string, Slot>()
-  for (const state of input.tasks.filter(isLive)) {
-    const slot = slots.get(state.task.slot) ?? { old: [], current: [] }
-    slots.set(state.task.slot, slot)
-    if (isOld(state, input)) slot.old.push(state)
-    else slot.current.push(state)
-  }
-  return slots
+interface Sorted {
+  /** A slot without a live task is not in the map. */
+  readonly slots: ReadonlyMap<string, Slot>
+  /** Live tasks in no wanted slot, and all but the best of several alike in one. */
+  readonly unwanted: readonly TaskState[]
 }
 
-/** Live tasks in no wanted slot, and all but the oldest of several current ones in a slot. */
-function surplus(input: RollingInput): TaskId[] {
+function sorted(input: RollingInput): Sorted {
   const wanted = new Set(input.slots)
-  const taken = new Set<string>()
-  const oldestFirst = input.tasks.filter(isLive).toSorted((a, b) => a.task.createdAt - b.task.createdAt || (a.task.id < b.task.id ? -1 : 1))
-  return oldestFirst.filter((state) => !wanted.has(state.task.slot) || (!isOld(state, input) && !firstIn(taken, state.task.slot))).map(idOf)
-}
-
-function firstIn(taken: Set<string>, slot: string): boolean {
-  if (taken.has(slot)) return false
-  taken.add(slot)
-  return true
+  const slots = new Map<string, Slot>()
+  const unwanted: TaskState[] = []
+  const live = input.tasks.filter(isLive)
+  for (const state of [...live.filter((task) => available(task, input)), ...live.filter((task) => !available(task, input))]) {
+    const slot = slots.get(state.task.slot)
+    const place = isOld(state, input) ? 'old' : 'current'
+    if (!wanted.has(state.task.slot) || slot?.[place] !== undefined) unwanted.push(state)
+    else slots.set(state.task.slot, { ...slot, [place]: state })
+  }
+  return { slots, unwanted }
 }
 
 function nextAvailable(input: RollingInput): Millis | null {
   const coming = input.tasks.filter(isLive).map((state) => availableAt(state, input.minReadyMs))
-  const later = coming.filter((at): at is Millis => at !== null && at > input.now)
-  return later.length === 0 ? null : Math.min(...later)
+  return coming.reduce<Millis | null>((first, at) => (at !== null && at > input.now && (first === null || at < first) ? at : first), null)
 }

@@ -14,6 +14,11 @@ export function isTerminal(state: TaskState): boolean {
   return state.observed === undefined ? false : TERMINAL.has(state.observed.phase)
 }
 
+/** Nothing of it can be running: it ended, or was told to stop before it ever had a machine. */
+export function isOver(state: TaskState): boolean {
+  return isTerminal(state) || (state.task.desired === 'stop' && state.task.agent === null)
+}
+
 /** Wanted and not ended: it counts against `replicas` and `maxSurge`. */
 export function isLive(state: TaskState): boolean {
   return state.task.desired === 'run' && !isTerminal(state)
@@ -35,7 +40,12 @@ export function isAvailable(state: TaskState, minReadyMs: Millis, now: Millis): 
   return at !== null && at <= now && isLive(state)
 }
 
-/** It ended, or was refused, without having been told to stop. */
+/** Oldest first, and always the same order for the same tasks. */
+export function oldestFirst(a: TaskState, b: TaskState): number {
+  return a.task.createdAt - b.task.createdAt || (a.task.id < b.task.id ? -1 : 1)
+}
+
+/** It failed, was refused or was lost; a task that ended because it was told to is none of these. */
 export function hasFailed(state: TaskState): boolean {
   const phase = state.observed?.phase
   return phase === 'Failed' || phase === 'Rejected' || phase === 'Lost'
