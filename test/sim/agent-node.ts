@@ -1,0 +1,93 @@
+import { runAgent } from '../../runtime/agent.ts'
+import type { AttemptRef } from '../../runtime/driver.ts'
+import { createFakeDriver } from '../../runtime/drivers/fake/driver.ts'
+import { createMemoryFakeMachine, type FakeRecord, type MemoryFakeMachine } from '../../runtime/drivers/fake/machine.ts'
+import { createMemoryJournal, type Journal } from '../../runtime/journal.ts'
+import { createMemoryTreeCache } from '../../runtime/trees.ts'
+import type { Uplink } from '../../runtime/uplink.ts'
+import type { Logger } from '../../src/lib/log.ts'
+import type { AgentId, Millis } from '../../src/model/ids.ts'
+import { diskJournal, type MachineFaults, noMachineFaults, reachedMachine } from './disk.ts'
+import type { Incarnation } from './incarnation.ts'
+import type { Seams } from './seams.ts'
+
+/** What the ledger of all machines is told; the product never sees it. */
+export interface Ledger {
+  started(agent: AgentNode, record: FakeRecord): void
+  stopped(agent: AgentNode, record: FakeRecord): void
+  removed(agent: AgentNode, ref: AttemptRef): void
+}
+
+export interface AgentNodeDeps {
+  readonly seams: Seams
+  readonly ledger: Ledger
+  readonly log: (by: Incarnation) => Logger
+  readonly newLife: (name: string, wallOffset: Millis) => Incarnation
+  readonly uplink: (agent: AgentNode, life: Incarnation) => Uplink
+  readonly broke: (by: Incarnation, error: unknown) => void
+}
+
+/** One machine: its agent may die and come back; its tasks, disk and wall clock do not care. */
+export class AgentNode {
+  readonly id: AgentId
+  readonly machine: MemoryFakeMachine = createMemoryFakeMachine()
+  readonly journal: Journal = createMemoryJournal()
+  readonly faults: MachineFaults = noMachineFaults()
+  life: Incarnation | null = null
+  readonly #deps: AgentNodeDeps
+  readonly #wallOffset: Millis
+  readonly #trees = createMemoryTreeCache()
+
+  constructor(id: AgentId, wallOffset: Millis, deps: AgentNodeDeps) {
+    this.id = id
+    this.#deps = deps
+    this.#wallOffset = wallOffset
+  }
+
+  start(): void {
+    const life = this.#deps.newLife(this.id, this.#wallOffset)
+    this.life = life
+    this.#run(life).catch((error: unknown) => this.#deps.broke(life, error))
+  }
+
+  crash(): Incarnation | null {
+    const { life } = this
+    life?.crash()
+    this.life = null
+    return life
+  }
+
+  /** The machine's own wall clock, which the agent shares. */
+  wall(now: Millis): Millis {
+    return now + this.#wallOffset
+  }
+
+  async #run(life: Incarnation): Promise<void> {
+    const { seams, ledger, log } = this.#deps
+    const observer = {
+      started: (record: FakeRecord) => ledger.started(this, record),
+      stopped: (record: FakeRecord) => ledger.stopped(this, record),
+      removed: (ref: AttemptRef) => ledger.removed(this, ref),
+    }
+    const machine = reachedMachine(this.machine, life, { faults: this.faults, observer })
+    const fake = seams.driver(createFakeDriver({ machine, clock: life.clock }), life)
+    const none = { ...fake, fingerprint: async () => ({ available: false, detail: 'not simulated' }), owned: async () => [] }
+    await runAgent(
+      {
+        identity: { id: this.id, instance: `disk-of-${this.id}`, bootId: 'boot-1', version: 'sim' },
+        capacity: { cpuMillis: 4000, memoryBytes: 2 ** 33, ports: { from: 20_000, to: 20_999 } },
+        labels: { hostname: this.id },
+        uplink: seams.uplink(this.#deps.uplink(this, life), life),
+        drivers: { fake, docker: none, process: none },
+        journal: seams.journal(diskJournal(this.journal, life, this.faults), life),
+        trees: this.#trees,
+        clock: life.clock,
+        random: () => life.rng.next(),
+        log: log(life),
+        startLimit: 4,
+      },
+      new AbortController().signal,
+    )
+    throw new Error('the agent ended by itself')
+  }
+}

@@ -1,0 +1,33 @@
+import type { MakeChecker } from '../checker.ts'
+import { changesOf } from '../mirror.ts'
+
+/** A run ends once, gets no task after that, and never completes more often than asked. */
+export const jobsChecker: MakeChecker = ({ findings }) => ({
+  committed({ changes, mirror }) {
+    for (const { id, before, after } of changesOf(changes, 'runs')) {
+      if (before?.finishedAt !== null && before !== undefined && after?.phase !== before.phase)
+        findings.report('RunEndsOnce', `run ${id} ended ${before.phase} and became ${after?.phase ?? 'nothing'}`)
+    }
+    for (const { before, after } of changesOf(changes, 'tasks')) {
+      if (before !== undefined || after === undefined || after.run === null) continue
+      const run = mirror.table('runs').get(after.run)
+      if (run === undefined || run.finishedAt !== null)
+        findings.report('RunEndsOnce', `run ${after.run} got task ${after.id} after its end`)
+    }
+    for (const { before, after } of changesOf(changes, 'observed')) {
+      if (after?.phase !== 'Succeeded' || before?.phase === 'Succeeded') continue
+      const task = mirror.table('tasks').get(after.task)
+      if (task?.run == null) continue
+      const twin = mirror
+        .tasksOf(task.workload)
+        .find(
+          (state) =>
+            state.task.run === task.run &&
+            state.task.slot === task.slot &&
+            state.task.id !== task.id &&
+            state.observed?.phase === 'Succeeded',
+        )
+      if (twin !== undefined) findings.report('CompletedOnce', `slot ${task.slot} of run ${task.run} succeeded twice`)
+    }
+  },
+})

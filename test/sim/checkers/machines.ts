@@ -1,0 +1,53 @@
+import type { FakeRecord } from '../../../runtime/drivers/fake/machine.ts'
+import { exitAt } from '../../../runtime/drivers/fake/script.ts'
+import type { AgentId, TaskId } from '../../../src/model/ids.ts'
+import type { AgentNode } from '../agent-node.ts'
+import type { CheckContext, MakeChecker } from '../checker.ts'
+import { EPOCH } from '../incarnation.ts'
+import { changesOf } from '../mirror.ts'
+
+export const isRunning = (agent: AgentNode, record: FakeRecord, now: number): boolean =>
+  record.startedAt !== null && exitAt(record, Math.floor(agent.wall(EPOCH + now))) === null
+
+/** The ledger of all machines: what really started and stopped, against what was committed before. */
+export const machinesChecker: MakeChecker = (context) => {
+  const { findings, mirror } = context
+  /** Every machine a task was ever given to. */
+  const placed = new Map<TaskId, AgentId>()
+  const starts = new Map<string, number>()
+  return {
+    committed({ changes }) {
+      for (const { after } of changesOf(changes, 'tasks'))
+        if (after !== undefined && after.agent !== null) placed.set(after.id, after.agent)
+    },
+    started(agent, record) {
+      const key = `${record.task}.${record.attempt}`
+      const times = (starts.get(key) ?? 0) + 1
+      starts.set(key, times)
+      if (times > 1) findings.report('OneStartPerAttempt', `${key} started ${times} times`)
+      if (placed.get(record.task) !== agent.id)
+        findings.report('StartIsCommitted', `${agent.id} started ${key}, which was given to ${placed.get(record.task) ?? 'nobody'}`)
+      checkAlone(context, agent, record)
+    },
+    stopped(agent, record) {
+      if (record.startedAt === null || record.stoppedAt === null) return
+      const task = mirror.table('tasks').get(record.task)
+      if (task?.desired === 'run' && task.agent === agent.id)
+        findings.report('StopIsOrdered', `${agent.id} stopped ${record.task}, which is wanted`)
+    },
+  }
+}
+
+/** No attempt of a task runs beside another, here or on any other machine. */
+function checkAlone({ findings, agents, now }: CheckContext, on: AgentNode, started: FakeRecord): void {
+  for (const agent of agents.values()) {
+    for (const other of agent.machine.history()) {
+      if (other.task !== started.task || (agent === on && other.attempt === started.attempt)) continue
+      if (isRunning(agent, other, now()))
+        findings.report(
+          'NeverTwoRunning',
+          `${started.task} runs as attempt ${other.attempt} on ${agent.id} and as ${started.attempt} on ${on.id}`,
+        )
+    }
+  }
+}

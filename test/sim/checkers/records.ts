@@ -1,0 +1,54 @@
+import { exitAt } from '../../../runtime/drivers/fake/script.ts'
+import { canonicalJson } from '../../../src/lib/canonical.ts'
+import type { AttemptRecord, Observed } from '../../../src/model/task.ts'
+import { TERMINAL } from '../../../src/model/task.ts'
+import type { CheckContext, MakeChecker } from '../checker.ts'
+import { type Change, changesOf } from '../mirror.ts'
+
+/** An end is told once, never changes, and is what really happened on the machine. */
+export const recordsChecker: MakeChecker = (context) => {
+  const ends = new Map<string, string>()
+  const { findings } = context
+  const once = (observed: Observed, record: AttemptRecord): void => {
+    const key = `${observed.task}.${record.attempt}`
+    const text = canonicalJson(record)
+    const known = ends.get(key)
+    if (known !== undefined && known !== text) findings.report('OneTerminalRecord', `${key} ended as ${known}, then as ${text}`)
+    if (known === undefined) checkTruth(context, observed, record)
+    ends.set(key, text)
+  }
+  return {
+    committed({ changes }) {
+      for (const change of changesOf(changes, 'observed')) {
+        checkForward(context, change)
+        for (const record of change.after?.attempts ?? []) if (change.after !== undefined) once(change.after, record)
+      }
+      for (const { id, before, after } of changesOf(changes, 'tasks')) {
+        if (before === undefined || after === undefined) continue
+        if (before.desired === 'stop' && after.desired === 'run') findings.report('DesiredForward', `${id} would run again`)
+        if (before.agent !== null && before.agent !== after.agent)
+          findings.report('PlacedOnce', `${id} moved from ${before.agent} to ${after.agent}`)
+      }
+    },
+  }
+}
+
+function checkForward({ findings }: CheckContext, { id, before, after }: Change<'observed'>): void {
+  if (before === undefined || after === undefined) return
+  if (TERMINAL.has(before.phase) && (after.phase !== before.phase || after.attempt !== before.attempt))
+    findings.report('TerminalIsFinal', `${id} was ${before.phase} and became ${after.phase}`)
+  if (after.attempt < before.attempt) findings.report('AttemptsGrow', `${id} went from attempt ${before.attempt} back to ${after.attempt}`)
+}
+
+function checkTruth({ findings, agents }: CheckContext, observed: Observed, record: AttemptRecord): void {
+  const machine = agents.get(observed.agent)?.machine
+  const truth = machine?.history().findLast((one) => one.task === observed.task && one.attempt === record.attempt)
+  const key = `${observed.task}.${record.attempt}`
+  if (truth === undefined || truth.startedAt === null) {
+    findings.report('ExitIsTrue', `${key} is said to have ended with ${record.exitCode} on ${observed.agent}, where it never started`)
+    return
+  }
+  const exit = exitAt(truth, Number.MAX_SAFE_INTEGER)
+  if (exit === null || exit.exitCode !== record.exitCode)
+    findings.report('ExitIsTrue', `${key} ended with ${exit?.exitCode ?? 'nothing'}, and ${record.exitCode} was told (${record.reason})`)
+}

@@ -1,0 +1,80 @@
+import { rollingLimits } from '../../../src/core/rolling.ts'
+import { isAvailable, isLive, type TaskState } from '../../../src/core/task-state.ts'
+import { must } from '../../../src/lib/must.ts'
+import type { WorkloadKey } from '../../../src/model/ids.ts'
+import type { CheckContext, Commit, MakeChecker } from '../checker.ts'
+import { changesOf } from '../mirror.ts'
+
+/** Drover's own stops never take more than `maxUnavailable`, its own starts never more than `maxSurge`, and both have a cause. */
+export const rolloutChecker: MakeChecker = (context) => ({
+  committed(commit) {
+    const moved = changesOf(commit.changes, 'tasks')
+    const keys = new Set(moved.flatMap(({ before, after }) => [before?.workload, after?.workload]))
+    for (const key of keys) if (key !== undefined) checkWorkload(context, commit, key)
+  },
+})
+
+function checkWorkload(context: CheckContext, commit: Commit, key: WorkloadKey): void {
+  const moved = changesOf(commit.changes, 'tasks')
+  const stopped = moved.filter(({ before, after }) => before?.workload === key && before.desired === 'run' && after?.desired !== 'run')
+  const created = moved.filter(({ before, after }) => before === undefined && after?.workload === key)
+  const record = commit.mirror.table('workloads').get(key)
+  if (record === undefined || !record.wanted) return
+  const version = must(commit.mirror.version(record.inputsDigest), `the body of ${key}`)
+  const tasks = commit.mirror.tasksOf(key)
+  checkQuarantine(context, commit, { key, created: created.flatMap(({ after }) => after?.inputsDigest ?? []) })
+  if (version.kind !== 'Deployment') return
+  const slots = version.spec.mode === 'Global' ? [...commit.mirror.table('agents').keys()] : numbers(version.spec.replicas)
+  const limits = rollingLimits(version.spec, slots.length)
+  for (const { id, before } of stopped) {
+    const observed = commit.mirror.table('observed').get(id)
+    if (before === undefined || before.templateDigest !== record.templateDigest || !slots.includes(before.slot)) continue
+    const twin = tasks.some((state) => state.task.id !== id && state.task.slot === before.slot && isLive(state))
+    if (!twin && observed !== undefined && !TERMINAL_ENOUGH.has(observed.phase))
+      context.findings.report('StopHasCause', `${id} is what ${key} wants, and was stopped`)
+  }
+  if (limits.strategy === 'Recreate') return
+  checkAvailable(context, commit, {
+    key,
+    tasks,
+    slots,
+    stopped: stopped.map(({ id }) => id),
+    least: slots.length - limits.maxUnavailable,
+    minReadyMs: version.spec.minReadySeconds * 1000,
+  })
+  const live = tasks.filter(isLive).length
+  if (created.length > 0 && live > slots.length + limits.maxSurge)
+    context.findings.report('NeverAboveSurge', `${key} has ${live} tasks, at most ${slots.length + limits.maxSurge} may be`)
+}
+
+const TERMINAL_ENOUGH: ReadonlySet<string> = new Set(['Succeeded', 'Failed', 'Stopped', 'Lost', 'Rejected'])
+
+const numbers = (count: number): string[] => Array.from({ length: count }, (_, index) => String(index))
+
+interface Availability {
+  readonly key: WorkloadKey
+  readonly tasks: readonly TaskState[]
+  readonly slots: readonly string[]
+  readonly stopped: readonly string[]
+  readonly least: number
+  readonly minReadyMs: number
+}
+
+function checkAvailable({ findings }: CheckContext, { decidedAt }: Commit, given: Availability): void {
+  const { key, tasks, slots, stopped, least, minReadyMs } = given
+  const inSlot = tasks.filter((state) => slots.includes(state.task.slot))
+  const lost = inSlot.filter((state) => stopped.includes(state.task.id) && wasAvailable(state, minReadyMs, decidedAt)).length
+  const left = inSlot.filter((state) => isAvailable(state, minReadyMs, decidedAt)).length
+  if (lost > 0 && left < least)
+    findings.report('AvailabilityKept', `${key} stopped ${lost} available tasks and has ${left} left, of at least ${least}`)
+}
+
+function wasAvailable(state: TaskState, minReadyMs: number, now: number): boolean {
+  return isAvailable({ ...state, task: { ...state.task, desired: 'run' } }, minReadyMs, now)
+}
+
+function checkQuarantine({ findings }: CheckContext, { mirror }: Commit, given: { key: WorkloadKey; created: readonly string[] }): void {
+  const bad = mirror.table('quarantine').get(given.key)?.bad
+  if (bad !== undefined && bad !== null && given.created.includes(bad))
+    findings.report('QuarantineHonoured', `${given.key} got a new task of inputs ${bad}, which are quarantined`)
+}

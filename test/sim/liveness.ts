@@ -1,0 +1,147 @@
+import { exitAt } from '../../runtime/drivers/fake/script.ts'
+import { isLive, isTerminal } from '../../src/core/task-state.ts'
+import type { WorkloadKey } from '../../src/model/ids.ts'
+import type { WorkloadVersion } from '../../src/model/version.ts'
+import type { AppView } from '../../src/model/views.ts'
+import type { AgentNode } from './agent-node.ts'
+import { isRunning } from './checkers/machines.ts'
+import { APP, type ControlNode } from './control-node.ts'
+import type { Script } from './manifests.ts'
+import type { World } from './world.ts'
+
+/** What is not yet as it should be, once nothing disturbs any more; empty: all is at rest. */
+export function checkSettled(world: World): string[] {
+  const leader = world.controls.find((node) => node.life !== null && leads(node))
+  if (leader?.control == null) return ['nobody leads']
+  const app = leader.control.plane.apps().find(({ name }) => name === APP)
+  if (app === undefined) return ['the app is not there']
+  return [
+    ...appTroubles(world, app),
+    ...workloadTroubles(world).map((trouble) => withReasons(trouble, leader)),
+    ...world.agents.flatMap((agent) => agentTroubles(world, agent)),
+    ...memoryTroubles(world, leader),
+  ]
+}
+
+/** What `drover why` would add. */
+function withReasons(trouble: string, { control }: ControlNode): string {
+  const view = control?.plane.workloads().find(({ kind, name }) => trouble.includes(`/${kind}/${name} `))
+  return view === undefined ? trouble : `${trouble} (${view.health}: ${view.reasons.map(({ message }) => message).join(', ')})`
+}
+
+function leads({ control }: ControlNode): boolean {
+  try {
+    control?.plane.version()
+    return control !== null
+  } catch {
+    return false
+  }
+}
+
+/** Synced with the head, or held for a reason that the head gives. */
+function appTroubles({ git, mirror }: World, app: AppView): string[] {
+  const { info, model } = git.head
+  const missing = model.folder === 'Missing'
+  if (missing) return app.holds.some(({ gate }) => gate === 'SourceError') ? [] : ['a head without the folder is not told']
+  if (!(app.observedRevision ?? '').endsWith(info.oid)) return [`the head ${info.oid} is not seen, but ${app.observedRevision}`]
+  if (app.holds.some(({ gate }) => gate === 'SourceError')) return ['the source still counts as failed']
+  if (app.sync !== 'Synced' && app.holds.length === 0) return [`the app is ${app.sync} without a reason`]
+  if (app.holds.length > 0) return []
+  const wanted = model.folder === 'Empty' ? '' : [...model.workloads.keys()].sort().join(' ')
+  const live = [...mirror.table('workloads').keys()].sort().join(' ')
+  return wanted === live ? [] : [`synced, but git wants ${wanted} and the store has ${live}`]
+}
+
+function workloadTroubles(world: World): string[] {
+  const { mirror } = world
+  return [...mirror.table('workloads').values()].flatMap((record) => {
+    if (!record.wanted) return [`${record.key} is still being removed`]
+    const version = mirror.version(record.inputsDigest)
+    if (version === null) return [`${record.key} has no body`]
+    if (isExcused(record.key, world, new Set())) return []
+    return version.kind === 'Job' ? jobTroubles(world, record.key) : deploymentTroubles(world, record.key, version)
+  })
+}
+
+function scriptOf(version: WorkloadVersion): Script | null {
+  const { containers, processes } = version.spec.template.spec
+  const fake = (containers ?? processes)?.[0]?.fake
+  return (fake as Script | undefined) ?? null
+}
+
+/** Its script makes it fail, or it waits for one whose script does. */
+function isExcused(key: WorkloadKey, world: World, seen: Set<WorkloadKey>): boolean {
+  const record = world.mirror.table('workloads').get(key)
+  const version = record === undefined ? null : world.mirror.version(record.inputsDigest)
+  if (version === null || seen.has(key)) return true
+  seen.add(key)
+  const script = scriptOf(version)
+  if (script !== null && (script.failStart === true || script.crashAfterSeconds !== undefined)) return true
+  if (version.kind === 'Job' && (script?.exitCode ?? 0) !== 0) return true
+  const run = [...world.mirror.table('runs').values()].find((one) => one.workload === key && one.templateDigest === record?.templateDigest)
+  if (run?.phase === 'Failed' && run.reason === 'Superseded') return true
+  return version.spec.dependsOn.some(({ kind, name }) => isExcused(`default/${kind}/${name}` as WorkloadKey, world, seen))
+}
+
+function jobTroubles({ mirror }: World, key: WorkloadKey): string[] {
+  const record = mirror.table('workloads').get(key)
+  const run = [...mirror.table('runs').values()].find((one) => one.workload === key && one.templateDigest === record?.templateDigest)
+  const version = record === undefined ? null : mirror.version(record.inputsDigest)
+  const forEver = version !== null && scriptOf(version)?.runForSeconds === undefined
+  if (run === undefined) return [`${key} has no run`]
+  if (run.phase === 'Succeeded' || (forEver && run.phase === 'Running')) return []
+  return [`run ${run.id} is ${run.phase}: ${run.reason}`]
+}
+
+function deploymentTroubles(world: World, key: WorkloadKey, version: Extract<WorkloadVersion, { kind: 'Deployment' }>): string[] {
+  const { mirror } = world
+  const record = mirror.table('workloads').get(key)
+  const slots =
+    version.spec.mode === 'Global'
+      ? world.agents.map(({ id }): string => id)
+      : Array.from({ length: version.spec.replicas }, (_, index) => String(index))
+  const live = mirror.tasksOf(key).filter(isLive)
+  const serving = live.filter(
+    (state) => state.task.templateDigest === record?.templateDigest && state.observed?.phase === 'Running' && state.observed.ready,
+  )
+  const real = serving.filter(({ task }) => {
+    const agent = world.agents.find(({ id }) => id === task.agent)
+    return agent?.machine.history().some((one) => one.task === task.id && isRunning(agent, one, world.scheduler.now))
+  })
+  const [have, want] = [
+    real
+      .map(({ task }) => task.slot)
+      .sort()
+      .join(' '),
+    [...slots].sort().join(' '),
+  ]
+  if (have === want && live.length === slots.length) return []
+  return [`${key} serves in slots [${have}] of [${want}] with ${live.length} live tasks`]
+}
+
+/** No orphan on the machine, and every end that happened there is known. */
+function agentTroubles({ mirror, scheduler }: World, agent: AgentNode): string[] {
+  const tasks = mirror.table('tasks')
+  const observed = mirror.table('observed')
+  const present = agent.machine.history().filter((record) => isRunning(agent, record, scheduler.now))
+  const orphans = present.filter(
+    ({ task }) => tasks.get(task)?.agent !== agent.id || isTerminal({ task: tasks.get(task) as never, observed: observed.get(task) }),
+  )
+  const unheard = [...observed.values()].flatMap((status) => {
+    if (status.agent !== agent.id) return []
+    const last = agent.machine.history().findLast((record) => record.task === status.task && record.startedAt !== null)
+    const ended = last !== undefined && exitAt(last, agent.wall(scheduler.now) + 0) !== null
+    return ended && status.phase === 'Running' && status.attempt === last.attempt && tasks.get(status.task)?.desired === 'run' ? [] : []
+  })
+  return [...orphans.map((record) => `${record.task}.${record.attempt} is an orphan on ${agent.id}`), ...unheard]
+}
+
+/** The leader's memory says what the store says. */
+function memoryTroubles({ mirror }: World, { control }: ControlNode): string[] {
+  const remembered = (control?.plane.tasks() ?? [])
+    .map(({ id }) => id)
+    .sort()
+    .join(' ')
+  const stored = [...mirror.table('tasks').keys()].sort().join(' ')
+  return remembered === stored ? [] : ['the leader remembers other tasks than the store holds']
+}

@@ -1,0 +1,122 @@
+import { type WorkloadKey, workloadKey } from '../../src/model/ids.ts'
+import { API_VERSION } from '../../src/model/manifest.ts'
+
+/** The folder of the repository that the simulated app follows. */
+export const APP_PATH = 'app'
+
+export interface Script {
+  readonly runForSeconds?: number
+  readonly exitCode?: number
+  readonly failStart?: boolean
+  readonly readyAfterSeconds?: number
+  readonly crashAfterSeconds?: number
+}
+
+export interface WorkloadModel {
+  readonly kind: 'Deployment' | 'Job'
+  readonly name: string
+  readonly image: number
+  readonly replicas: number
+  readonly mode: 'Replicated' | 'Global'
+  readonly strategy: 'RollingUpdate' | 'Recreate'
+  readonly maxSurge: number
+  readonly maxUnavailable: number
+  readonly minReadySeconds: number
+  readonly completions: number
+  readonly parallelism: number
+  readonly backoffLimit: number
+  readonly dependsOn: readonly { readonly kind: 'Deployment' | 'Job'; readonly name: string }[]
+  readonly script: Script | null
+  /** Ships the folder `code/NAME` of the repository. */
+  readonly ships: boolean
+}
+
+/** `Field`: a field that nobody knows. `Syntax`: no YAML at all, so nobody can tell what it was meant to be. */
+export type Breakage = 'Field' | 'Syntax'
+
+/** What one commit says, as the author meant it: the truth that Drover's behaviour is compared with. */
+export interface RepoModel {
+  readonly workloads: ReadonlyMap<WorkloadKey, WorkloadModel>
+  readonly broken: ReadonlyMap<WorkloadKey, Breakage>
+  /** `Missing`: the folder is gone. `Empty`: it is there and holds no manifest. */
+  readonly folder: 'Present' | 'Empty' | 'Missing'
+  /** Most workloads that one revision may remove; null: the default policy. */
+  readonly budget: { readonly count: number; readonly percent: number } | null
+  /** Version of every shipped folder. */
+  readonly code: number
+}
+
+export const EMPTY_REPO: RepoModel = { workloads: new Map(), broken: new Map(), folder: 'Present', budget: null, code: 1 }
+
+export const keyOf = (workload: Pick<WorkloadModel, 'kind' | 'name'>): WorkloadKey => workloadKey('default', workload.kind, workload.name)
+
+/** True when tasks of it may end, fail or never start by themselves. */
+export function isFragile({ kind, script }: WorkloadModel): boolean {
+  if (script === null) return false
+  const ends = script.crashAfterSeconds !== undefined || script.failStart === true
+  return kind === 'Job' ? ends || (script.exitCode ?? 0) !== 0 : ends || script.runForSeconds !== undefined
+}
+
+/** Everything that decides what a running task is; a change of nothing else may restart it. */
+export function templateText(workload: WorkloadModel, code: number): string {
+  return JSON.stringify({ template: template(workload), code: workload.ships ? code : null })
+}
+
+function template({ name, image, script, ships, kind }: WorkloadModel) {
+  const fake = script === null ? {} : { fake: script }
+  const program = { name: 'main', command: ['run', `v${image}`], artifacts: [{ git: `code/${name}` }], ...fake }
+  const container = { name: 'main', image: `${name}:${image}`, resources: { requests: { cpu: '50m' } }, ...fake }
+  return {
+    spec: {
+      driver: 'fake',
+      terminationGracePeriodSeconds: 5,
+      ...(kind === 'Job' ? { restartPolicy: 'OnFailure' } : {}),
+      ...(ships ? { processes: [program] } : { containers: [container] }),
+    },
+  }
+}
+
+function specOf(workload: WorkloadModel) {
+  const dependsOn = workload.dependsOn.map((target) => ({ ...target, condition: target.kind === 'Job' ? 'Complete' : 'Available' }))
+  const shared = { dependsOn, template: template(workload) }
+  if (workload.kind === 'Job') {
+    const { completions, parallelism, backoffLimit } = workload
+    return { completions, parallelism, backoffLimit, ...shared }
+  }
+  const { mode, replicas, minReadySeconds, maxSurge, maxUnavailable } = workload
+  return {
+    mode,
+    replicas,
+    minReadySeconds,
+    strategy: { type: workload.strategy, ...rolling(workload.strategy, maxSurge, maxUnavailable) },
+    ...shared,
+  }
+}
+
+function rolling(strategy: WorkloadModel['strategy'], maxSurge: number, maxUnavailable: number) {
+  return strategy === 'Recreate' ? {} : { rollingUpdate: { maxSurge, maxUnavailable } }
+}
+
+function manifestText(workload: WorkloadModel, breakage: Breakage | undefined): string {
+  const { kind, name } = workload
+  const manifest = { apiVersion: API_VERSION, kind, metadata: { name }, spec: specOf(workload) }
+  if (breakage === 'Syntax') return `${JSON.stringify(manifest)}\n]: {`
+  return JSON.stringify(breakage === 'Field' ? { ...manifest, spce: {} } : manifest)
+}
+
+/** The files of a commit, by path from the repository's root. */
+export function filesOf(repo: RepoModel): ReadonlyMap<string, string> {
+  const files = new Map<string, string>([['README.md', 'a simulated repository']])
+  for (const { name } of repo.workloads.values()) files.set(`code/${name}/main.py`, `code of ${name}, version ${repo.code}`)
+  if (repo.folder === 'Missing') return files
+  files.set(`${APP_PATH}/README.md`, 'manifests')
+  if (repo.folder === 'Empty') return files
+  for (const [key, workload] of repo.workloads) {
+    files.set(`${APP_PATH}/${workload.kind.toLowerCase()}-${workload.name}.yaml`, manifestText(workload, repo.broken.get(key)))
+  }
+  if (repo.budget !== null) {
+    const app = { apiVersion: API_VERSION, kind: 'App', metadata: { name: 'demo' }, spec: { sync: { deletionBudget: repo.budget } } }
+    files.set(`${APP_PATH}/drover.yaml`, JSON.stringify(app))
+  }
+  return files
+}

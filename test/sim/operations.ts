@@ -1,0 +1,209 @@
+import { messageOf } from '../../src/lib/errors.ts'
+import type { WorkloadKey } from '../../src/model/ids.ts'
+import { DELETER } from './checkers/desired.ts'
+import { APP } from './control-node.ts'
+import { keyOf, type RepoModel, type Script, type WorkloadModel } from './manifests.ts'
+import type { Rng } from './rng.ts'
+import type { World } from './world.ts'
+
+export interface Operation {
+  readonly name: string
+  run(world: World, rng: Rng): void
+}
+
+const NAMES = ['web', 'api', 'cache', 'etl', 'feed', 'mail', 'seed', 'work'] as const
+
+function script(kind: WorkloadModel['kind'], rng: Rng): Script | null {
+  const kinds = kind === 'Job' ? 'JJJJFFC' : 'RRRRRSSCX'
+  switch (rng.pick([...kinds])) {
+    case 'J':
+      return { runForSeconds: rng.int(1, 15) }
+    case 'F':
+      return { runForSeconds: rng.int(1, 5), exitCode: rng.int(1, 9) }
+    case 'C':
+      return { crashAfterSeconds: rng.int(1, 20), exitCode: rng.int(0, 9) }
+    case 'S':
+      return { readyAfterSeconds: rng.int(1, 10) }
+    case 'X':
+      return { failStart: true }
+    default:
+      return null
+  }
+}
+
+export function newWorkload(name: string, rng: Rng): WorkloadModel {
+  const kind = rng.chance(0.3) ? 'Job' : 'Deployment'
+  return {
+    kind,
+    name,
+    image: rng.int(1, 5),
+    replicas: rng.int(1, 4),
+    mode: rng.chance(0.15) ? 'Global' : 'Replicated',
+    strategy: rng.chance(0.2) ? 'Recreate' : 'RollingUpdate',
+    maxSurge: rng.int(0, 2),
+    maxUnavailable: rng.int(0, 2),
+    minReadySeconds: rng.chance(0.3) ? rng.int(1, 5) : 0,
+    completions: rng.int(1, 3),
+    parallelism: rng.int(1, 2),
+    backoffLimit: rng.int(0, 2),
+    dependsOn: [],
+    script: script(kind, rng),
+    ships: rng.chance(0.2),
+  }
+}
+
+/** The repository of a seed's first commit. */
+export function firstModel(rng: Rng): RepoModel {
+  const names = NAMES.slice(0, rng.int(1, 6))
+  const workloads = new Map(names.map((name) => newWorkload(name, rng)).map((workload) => [keyOf(workload), workload]))
+  const budget = rng.chance(0.3) ? { count: 1, percent: 0 } : null
+  return { workloads, broken: new Map(), folder: 'Present', budget, code: 1 }
+}
+
+type Edit = (model: RepoModel, rng: Rng) => RepoModel
+
+function editOne(change: (workload: WorkloadModel, model: RepoModel, rng: Rng) => Partial<WorkloadModel>): Edit {
+  return (model, rng) => {
+    if (model.workloads.size === 0) return model
+    const [key, workload] = rng.pick([...model.workloads])
+    return { ...model, workloads: new Map(model.workloads).set(key, { ...workload, ...change(workload, model, rng) }) }
+  }
+}
+
+/** What can be said first comes first, so that nothing depends on itself. */
+function earlier(workload: WorkloadModel, model: RepoModel): WorkloadModel[] {
+  return [...model.workloads.values()].filter((other) => other.name < workload.name)
+}
+
+const changeImage: Edit = editOne((workload, _model, rng) => ({ image: workload.image + rng.int(1, 3) }))
+
+const EDITS: Readonly<Record<string, Edit>> = {
+  image: changeImage,
+  replicas: editOne((_workload, _model, rng) => ({ replicas: rng.int(0, 5) })),
+  strategy: editOne((_workload, _model, rng) => ({
+    strategy: rng.chance(0.3) ? 'Recreate' : 'RollingUpdate',
+    maxSurge: rng.int(0, 2),
+    maxUnavailable: rng.int(0, 2),
+    minReadySeconds: rng.int(0, 5),
+  })),
+  script: editOne((workload, _model, rng) => ({ script: script(workload.kind, rng) })),
+  depend: editOne((workload, model, rng) => {
+    const targets = earlier(workload, model)
+    return {
+      dependsOn:
+        targets.length === 0 ? [] : [targets[rng.int(0, targets.length - 1)] as WorkloadModel].map(({ kind, name }) => ({ kind, name })),
+    }
+  }),
+  code: (model) => ({ ...model, code: model.code + 1 }),
+  add: (model, rng) => {
+    const taken = new Set([...model.workloads.values()].map((workload) => workload.name))
+    const free = NAMES.filter((name) => !taken.has(name))
+    if (free.length === 0) return model
+    const fresh = newWorkload(rng.pick(free), rng)
+    return { ...model, workloads: new Map(model.workloads).set(keyOf(fresh), fresh) }
+  },
+  remove: (model, rng) => without(model, [...model.workloads.keys()].filter(() => rng.chance(0.3)).slice(0, 2)),
+  massDelete: (model, rng) => without(model, [...model.workloads.keys()].slice(rng.int(0, 1))),
+  breakOne: (model, rng) =>
+    model.workloads.size === 0
+      ? model
+      : { ...model, broken: new Map(model.broken).set(rng.pick([...model.workloads.keys()]), rng.chance(0.5) ? 'Field' : 'Syntax') },
+  mend: (model) => ({ ...model, broken: new Map(), folder: 'Present' }),
+  emptyFolder: (model, rng) => ({ ...model, folder: rng.chance(0.5) ? 'Empty' : 'Missing' }),
+}
+
+function without(model: RepoModel, keys: readonly WorkloadKey[]): RepoModel {
+  const gone = new Set(keys)
+  const keep = <V>(map: ReadonlyMap<WorkloadKey, V>) => new Map([...map].filter(([key]) => !gone.has(key)))
+  return { ...model, workloads: keep(model.workloads), broken: keep(model.broken) }
+}
+
+function commit(name: string, edit: Edit): Operation {
+  return {
+    name: `commit ${name}`,
+    run(world, rng) {
+      const { info } = world.git.commit(edit(world.git.model, rng), name, world.wall())
+      world.note(`OP commit ${name} ${info.oid.slice(0, 8)}`)
+    },
+  }
+}
+
+const revert: Operation = {
+  name: 'revert',
+  run(world) {
+    const before = world.git.branch.at(-2)
+    if (before === undefined) return
+    world.git.commit(before.model, 'revert', world.wall())
+    world.note(`OP revert to what ${before.info.oid.slice(0, 8)} said`)
+  },
+}
+
+const forcePush: Operation = {
+  name: 'force-push',
+  run(world, rng) {
+    world.git.forceBack(rng.int(1, 3))
+    if (rng.chance(0.5)) world.git.commit(changeImage(world.git.model, rng), 'forced', world.wall())
+    world.note(`OP force-push, head is ${world.git.head.info.oid.slice(0, 8)}`)
+  },
+}
+
+/** Asks every living control plane; those that do not lead refuse, as over HTTP. */
+function ask(
+  world: World,
+  what: string,
+  request: (plane: NonNullable<World['controls'][number]['control']>['plane']) => Promise<unknown>,
+): void {
+  for (const { name, control, life } of world.controls) {
+    if (control === null || life === null) continue
+    world.note(`OP ${what} at ${name}`)
+    attempt(() => request(control.plane)).then(
+      () => world.note(`${name}: ${what} done`),
+      (error: unknown) => world.note(`${name}: ${what} refused: ${messageOf(error)}`),
+    )
+  }
+}
+
+async function attempt(request: () => Promise<unknown>): Promise<unknown> {
+  return await request()
+}
+
+const rollback: Operation = {
+  name: 'rollback',
+  run(world, rng) {
+    const draw = rng.next()
+    ask(world, 'rollback', (plane) => {
+      const history = plane.history(APP)
+      const target = history[Math.floor(draw * history.length)]
+      return plane.rollback(APP, { to: String(target?.id ?? 1), revert: 'No', actor: 'operator' })
+    })
+  },
+}
+
+const sync: Operation = {
+  name: 'sync',
+  run: (world) => ask(world, 'sync', (plane) => plane.sync(APP, { allowDelete: 'WithinBudget', actor: 'operator' })),
+}
+
+const syncDelete: Operation = {
+  name: 'sync --allow-delete',
+  run: (world) => ask(world, 'sync --allow-delete', (plane) => plane.sync(APP, { allowDelete: 'Any', actor: DELETER })),
+}
+
+export const OPERATIONS: readonly Operation[] = [
+  ...Object.entries(EDITS).map(([name, edit]) => commit(name, edit)),
+  revert,
+  forcePush,
+  rollback,
+  sync,
+  syncDelete,
+]
+
+/** How often each is chosen before swarm testing thins them out; what is not named counts 1. */
+export const WEIGHTS: Readonly<Record<string, number>> = {
+  'commit image': 5,
+  'commit replicas': 3,
+  'commit script': 2,
+  'commit add': 2,
+  'commit mend': 3,
+  rollback: 2,
+}

@@ -1,0 +1,192 @@
+import type { Uplink } from '../../runtime/uplink.ts'
+import { messageOf, RetryableError } from '../../src/lib/errors.ts'
+import type { Logger } from '../../src/lib/log.ts'
+import type { AgentId, Millis } from '../../src/model/ids.ts'
+import { createMemoryCluster, type MemoryCluster } from '../../src/store/memory.ts'
+import type { Txn } from '../../src/store/store.ts'
+import { AgentNode } from './agent-node.ts'
+import type { Checker } from './checker.ts'
+import { CHECKERS, together } from './checkers/all.ts'
+import { ControlNode, describeError } from './control-node.ts'
+import { chunksOf } from './disk.ts'
+import { SimGit } from './git-repo.ts'
+import { EPOCH, Incarnation } from './incarnation.ts'
+import { Mirror } from './mirror.ts'
+import { type Link, Network } from './network.ts'
+import { createRng, type Rng } from './rng.ts'
+import { Scheduler } from './scheduler.ts'
+import type { Seams } from './seams.ts'
+import { Trace } from './trace.ts'
+import { Findings } from './violation.ts'
+
+export interface WorldOptions {
+  readonly seed: number
+  readonly agents: number
+  readonly controls: number
+  readonly seams: Seams
+  readonly print: ((line: string) => void) | null
+}
+
+/** The text of an error that only a bug of ours can cause. */
+const BUG =
+  /^(DesiredForward|PlacedOnce|TaskImmutable|GenerationForward|ObservedForward|OneTerminalRecord|OneTaskPerSlot|NeverAboveSurge|DecisionsSettle|broken assumption): /
+const BUG_LOGS: ReadonlySet<string> = new Set(['task loop broke'])
+/** How far an agent's wall clock may be from the others'. */
+const SKEW_MS = 3000
+
+/** Everything of one run: machines, network, store and git, and the checkers that watch them. */
+export class World {
+  readonly trace: Trace
+  readonly scheduler: Scheduler
+  readonly rng: Rng
+  readonly findings: Findings
+  readonly git = new SimGit()
+  readonly mirror = new Mirror()
+  readonly network: Network
+  readonly controls: readonly ControlNode[]
+  readonly agents: readonly AgentNode[]
+  readonly #checker: Required<Checker>
+  readonly #seams: Seams
+  #lives = 0
+
+  constructor(options: WorldOptions) {
+    this.trace = new Trace(options.print)
+    this.scheduler = new Scheduler(this.trace)
+    this.rng = createRng(options.seed)
+    this.findings = new Findings(() => this.scheduler.now)
+    this.#seams = options.seams
+    this.network = new Network(this.scheduler, this.rng.fork('network'), (direction, frame, agent) =>
+      this.#checker.delivered(direction, frame, agent),
+    )
+    const store = createMemoryCluster({ clock: this.#newLife('store', 0).clock })
+    this.controls = Array.from({ length: options.controls }, (_, index) => this.#controlNode(`cp${index + 1}`, store))
+    this.agents = Array.from({ length: options.agents }, (_, index) => this.#agentNode(`agent-${index + 1}` as AgentId))
+    const context = {
+      findings: this.findings,
+      git: this.git,
+      agents: new Map(this.agents.map((agent) => [agent.id, agent])),
+      mirror: this.mirror,
+      now: () => this.scheduler.now,
+    }
+    this.#checker = together(CHECKERS.map((make) => make(context)))
+  }
+
+  note(text: string): void {
+    this.trace.note(this.scheduler.now, text)
+  }
+
+  /** The wall clock of the control plane. */
+  wall(): Millis {
+    return EPOCH + this.scheduler.now
+  }
+
+  links(): Link[] {
+    return this.agents.flatMap((agent) => this.controls.map((control) => this.network.link(agent.id, control.name)))
+  }
+
+  broke(who: string, error: unknown): void {
+    this.findings.report('NothingBreaks', `${who}: ${describeError(error)}`)
+  }
+
+  #newLife(name: string, wallOffset: Millis): Incarnation {
+    this.#lives += 1
+    return new Incarnation({ name, scheduler: this.scheduler, rng: this.rng.fork(`${name} ${this.#lives}`), wallOffset })
+  }
+
+  #log(by: Incarnation): Logger {
+    const write = (level: string) => (fields: object, message: string) => {
+      const { error } = fields as { error?: unknown }
+      if (BUG_LOGS.has(message) || (typeof error === 'string' && BUG.test(error)))
+        this.findings.report('NothingBreaks', `${by.name}: ${message}: ${error}`)
+      this.note(`${by.name} ${level}: ${message} ${JSON.stringify(fields)}`)
+    }
+    return { debug: () => undefined, info: write('info'), warn: write('warn'), error: write('error') }
+  }
+
+  #controlNode(name: string, cluster: MemoryCluster): ControlNode {
+    const observer = {
+      committed: (by: Incarnation, txn: Txn, decidedAt: Millis) => this.#committed(by, txn, decidedAt),
+      leads: (by: Incarnation, leadership: Parameters<Required<Checker>['leads']>[1]) => this.#checker.leads(by, leadership),
+    }
+    return new ControlNode(name, {
+      git: this.git,
+      store: { cluster, wire: cluster.connect(), observer },
+      seams: this.#seams,
+      log: (by) => this.#log(by),
+      newLife: (life) => this.#newLife(life, 0),
+      broke: (by, error) => this.broke(by.name, error),
+    })
+  }
+
+  #committed(by: Incarnation, txn: Txn, decidedAt: Millis): void {
+    const changes = this.mirror.apply(txn.then)
+    for (const { table, id, after } of changes)
+      if (table !== 'events') this.note(`${by.name} ${after === undefined ? 'deletes' : 'writes'} ${table}/${id} ${brief(after)}`)
+    this.#checker.committed({ by, txn, decidedAt, changes, mirror: this.mirror })
+  }
+
+  #agentNode(id: AgentId): AgentNode {
+    const ledger = {
+      started: (agent: AgentNode, record: Parameters<Required<Checker>['started']>[1]) => {
+        this.note(`${agent.id} STARTS ${record.task}.${record.attempt}`)
+        this.#checker.started(agent, record)
+      },
+      stopped: (agent: AgentNode, record: Parameters<Required<Checker>['stopped']>[1]) => {
+        this.note(`${agent.id} STOPS ${record.task}.${record.attempt}`)
+        this.#checker.stopped(agent, record)
+      },
+      removed: (agent: AgentNode, ref: Parameters<Required<Checker>['removed']>[1]) => this.#checker.removed(agent, ref),
+    }
+    return new AgentNode(id, this.rng.fork(id).int(-SKEW_MS, SKEW_MS), {
+      seams: this.#seams,
+      ledger,
+      log: (by) => this.#log(by),
+      newLife: (life, wallOffset) => this.#newLife(life, wallOffset),
+      uplink: (agent, life) => this.#uplink(agent, life),
+      broke: (by, error) => this.broke(by.name, error),
+    })
+  }
+
+  /** Dials the control planes one after another, as through a list of addresses. */
+  #uplink(agent: AgentNode, life: Incarnation): Uplink {
+    let turn = -1
+    const target = () => this.controls[Math.max(0, turn) % this.controls.length] as ControlNode
+    return {
+      connect: (signal) => {
+        turn += 1
+        const node = target()
+        const link = this.network.link(agent.id, node.name)
+        return this.network.connect(life, {
+          link,
+          signal,
+          target: () => (node.control === null ? null : node.life),
+          accept: (channel) => {
+            const refuse = (error: unknown) => channel.close(messageOf(error))
+            node.control?.gate.accept(channel).catch(refuse)
+          },
+        })
+      },
+      fetchTree: async (tree) => {
+        const node = target()
+        const link = this.network.link(agent.id, node.name)
+        const chunks = await life.io(
+          'fetch tree',
+          () => {
+            if (link.cut || node.life === null) throw new RetryableError('connection refused')
+            return node.tree(tree)
+          },
+          () => this.network.delay(link),
+        )
+        return chunksOf(chunks)
+      },
+      sendLogs: () => Promise.reject(new Error('logs are not simulated')),
+    }
+  }
+}
+
+function brief(after: unknown): string {
+  if (after === undefined || after === null) return ''
+  const { agent, desired, phase, attempt, ready, wanted, inputsDigest, outcome, slot, cause, bad, holds } = after as Record<string, unknown>
+  const digest = typeof inputsDigest === 'string' ? inputsDigest.slice(0, 8) : undefined
+  return JSON.stringify({ slot, agent, desired, phase, attempt, ready, wanted, digest, outcome, cause, bad, holds })
+}
