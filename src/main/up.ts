@@ -41,15 +41,40 @@ export async function up(options: UpOptions, around: Surroundings, signal: Abort
 
 interface Open extends Surroundings {
   readonly store: Store
+  /** What is to be closed when it is over, the last first. */
+  readonly closers: (() => Promise<unknown>)[]
 }
 
-async function runUp(options: UpOptions, open: Open, signal: AbortSignal): Promise<number> {
-  const { log, version, say } = open
-  const parser = createParsePool(new URL('../control/parse-worker.js', import.meta.url))
-  const control = await controlOf(options, open, new Renderer(parser))
+/** However it ends, nothing it opened stays behind: an open port or a leader that campaigns on would keep the process alive. */
+async function runUp(options: UpOptions, open: Surroundings & { store: Store }, signal: AbortSignal): Promise<number> {
   const over = new AbortController()
   const either = AbortSignal.any([signal, over.signal])
-  const leading = control.run(either)
+  const closers: Open['closers'] = []
+  try {
+    const { end, parts } = await openParts(options, { ...open, closers }, either)
+    const code = await Promise.race([end, ...parts.map((part) => fails(part, either))])
+    over.abort()
+    await Promise.all(parts)
+    return code
+  } finally {
+    over.abort()
+    for (const close of closers.toReversed()) await close()
+  }
+}
+
+interface Parts {
+  readonly end: Promise<number>
+  /** Control plane and agent; they run until the signal aborts. */
+  readonly parts: readonly Promise<void>[]
+}
+
+async function openParts(options: UpOptions, open: Open, signal: AbortSignal): Promise<Parts> {
+  const { log, version, say, closers } = open
+  const parser = createParsePool(new URL('../control/parse-worker.js', import.meta.url))
+  closers.push(() => parser.close())
+  const control = await controlOf(options, open, new Renderer(parser))
+  const leading = control.run(signal)
+  closers.push(() => Promise.allSettled([leading]))
   const serving = await serveApi({
     api: createApi({ control: control.plane, gate: control.gate, log, clock: systemClock }),
     gate: control.gate,
@@ -58,6 +83,7 @@ async function runUp(options: UpOptions, open: Open, signal: AbortSignal): Promi
     host: options.host,
     port: options.port,
   })
+  closers.push(() => serving.close())
   say(`drover ${version} at ${serving.url}, following ${options.repo} ${options.ref}`)
   const agent = await createAgent({
     stateDir: join(options.dataDir, 'agent'),
@@ -70,17 +96,13 @@ async function runUp(options: UpOptions, open: Open, signal: AbortSignal): Promi
     random: Math.random,
     log,
   })
-  const working = agent.run(createLocalUplink(control.gate), either)
+  closers.push(() => agent.close())
+  const working = agent.run(createLocalUplink(control.gate), signal)
+  closers.push(() => Promise.allSettled([working]))
   const end = options.exitWhenHealthy
-    ? untilHealthy(control.plane, { app: appName(options), timeoutMs: options.timeoutMs, clock: systemClock, signal: either })
-    : aborted(either)
-  const code = await Promise.race([end, fails(leading), fails(working)])
-  over.abort()
-  await serving.close()
-  await Promise.all([leading, working])
-  await agent.close()
-  await parser.close()
-  return code
+    ? untilHealthy(control.plane, { app: appName(options), timeoutMs: options.timeoutMs, clock: systemClock, signal })
+    : aborted(signal)
+  return { end, parts: [leading, working] }
 }
 
 function controlOf(options: UpOptions, { log, version, store }: Open, renderer: Renderer): Promise<Control> {
@@ -132,7 +154,8 @@ function aborted(signal: AbortSignal): Promise<number> {
 }
 
 /** A part that ends by itself before it was told to is a failure of the whole. */
-async function fails(part: Promise<void>): Promise<never> {
+async function fails(part: Promise<void>, told: AbortSignal): Promise<never> {
   await part
+  if (!told.aborted) throw new Error('a part of drover up has ended by itself')
   return new Promise(() => undefined)
 }
