@@ -2,14 +2,14 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../src/lib/clock.ts'
 import type { Logger } from '../src/lib/log.ts'
-import { type AgentDeps, type AgentIdentity, runAgent } from './agent.ts'
+import { type AgentDeps, runAgent } from './agent.ts'
 import { createDockerDriver } from './drivers/docker/driver.ts'
 import { createFakeDriver } from './drivers/fake/driver.ts'
 import { createFileFakeMachine } from './drivers/fake/machine.ts'
 import { createProcessDriver } from './drivers/process/driver.ts'
 import { createFileJournal } from './file-journal.ts'
 import { createFileTreeCache } from './file-trees.ts'
-import { readMachine } from './machine.ts'
+import { type Machine, readMachine } from './machine.ts'
 import type { Drivers } from './recover.ts'
 import { stopAll } from './stop-all.ts'
 import type { Uplink } from './uplink.ts'
@@ -30,8 +30,8 @@ export interface AgentOptions {
 export interface Agent {
   /** Runs until the signal aborts and leaves the tasks running then. */
   run(uplink: Uplink, signal: AbortSignal): Promise<void>
-  /** Stops and removes every task this agent owns; resolves with their number. */
-  stopAll(signal: AbortSignal): Promise<number>
+  /** Stops and removes every task this agent owns; resolves with their number, and tells now and then what is left. */
+  stopAll(waiting: (left: number) => void, signal: AbortSignal): Promise<number>
   close(): Promise<void>
 }
 
@@ -54,7 +54,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   }
   return {
     run: (uplink, signal) => runAgent({ ...deps, uplink }, signal),
-    stopAll: (signal) => stopAll(deps, signal),
+    stopAll: (waiting, signal) => stopAll({ ...deps, waiting }, signal),
     close: async () => {
       for (const driver of Object.values(drivers)) await driver.close()
     },
@@ -65,7 +65,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
  * Containers carry the agent's instance beside the cluster's name: two agents that share an engine, as two data
  * directories on one machine do, must never take each other's containers for orphans.
  */
-function driversOf(options: AgentOptions, machine: Pick<AgentIdentity, 'id' | 'instance'>): Drivers {
+function driversOf(options: AgentOptions, machine: Pick<Machine, 'id' | 'instance'>): Drivers {
   const { stateDir, clock, log } = options
   const agent = machine.id
   const cluster = `${options.cluster}-${machine.instance.slice(0, 8)}`

@@ -7,28 +7,37 @@ import { ownedByDriver } from './recover.ts'
 import type { Uplink } from './uplink.ts'
 
 const LOOK_AGAIN_MS = 100
+/** So long it may take without a word: most tasks' grace is shorter. */
+const SAY_EVERY_LOOKS = 100
+
+type Stopping = Omit<AgentDeps, 'uplink'> & { readonly waiting: (left: number) => void }
 
 /**
  * Stops and removes every task this agent owns: it is run with orders that hold no task, so what a lost
  * assignment would do happens to all. Resolves with the number of tasks there were, when nothing is left.
  */
-export async function stopAll(deps: Omit<AgentDeps, 'uplink'>, signal: AbortSignal): Promise<number> {
-  const before = new Set(await ownedTasks(deps))
-  for (const entry of (await deps.journal.load()).entries) before.add(entry.state.task)
+export async function stopAll(deps: Stopping, signal: AbortSignal): Promise<number> {
+  const before = await tasksLeft(deps)
   const over = new AbortController()
   const running = runAgent({ ...deps, uplink: emptyOrders }, AbortSignal.any([signal, over.signal]))
-  while (!signal.aborted && !(await isEmpty(deps))) await pause(deps.clock, LOOK_AGAIN_MS, signal)
+  for (let look = 1; !signal.aborted; look += 1) {
+    const left = await tasksLeft(deps)
+    if (left === 0) break
+    if (look % SAY_EVERY_LOOKS === 0) deps.waiting(left)
+    await pause(deps.clock, LOOK_AGAIN_MS, signal)
+  }
   over.abort()
   await running
-  return before.size
+  return before
 }
 
-async function isEmpty(deps: Omit<AgentDeps, 'uplink'>): Promise<boolean> {
-  if ((await deps.journal.load()).entries.length > 0) return false
-  return (await ownedTasks(deps)).length === 0
+/** What the journal knows and what the drivers find, together. */
+async function tasksLeft(deps: Stopping): Promise<number> {
+  const journaled = (await deps.journal.load()).entries.map((entry) => entry.state.task)
+  return new Set([...journaled, ...(await ownedTasks(deps))]).size
 }
 
-async function ownedTasks({ drivers, log }: Omit<AgentDeps, 'uplink'>): Promise<TaskId[]> {
+async function ownedTasks({ drivers, log }: Stopping): Promise<TaskId[]> {
   const owned = await ownedByDriver(drivers, log)
   return owned.flatMap(({ refs }) => refs.map((ref) => ref.task))
 }

@@ -25,7 +25,10 @@ export async function down({ dataDir }: DownOptions, around: Surroundings, signa
       random: Math.random,
       log,
     })
-    const stopped = await agent.stopAll(signal)
+    const stopped = await agent.stopAll(
+      (left) => around.say(`${left} tasks are left; if this goes on, see whether Docker answers at ${dockerSocket}`),
+      signal,
+    )
     await agent.close()
     around.say(`stopped ${stopped} task${stopped === 1 ? '' : 's'}`)
     return signal.aborted ? 1 : 0
