@@ -1,4 +1,3 @@
-import type { Epoch } from '../model/ids.ts'
 import type { Write } from '../model/records.ts'
 import type { Observed, Task } from '../model/task.ts'
 import { mayFollow, TERMINAL } from '../model/task.ts'
@@ -84,9 +83,4 @@ function surgeViolations(state: WorkloadState, live: number): Violation[] {
   const most = state.slots.length + rollingLimits(state.version.spec, state.slots.length).maxSurge
   if (live <= most) return []
   return [{ invariant: 'NeverAboveSurge', message: `${state.record.key} would have ${live} live tasks, at most ${most} may be` }]
-}
-
-/** No order of an older leader is obeyed once a newer one was. */
-export function epochViolations(highest: Epoch, next: Epoch): Violation[] {
-  return next < highest ? [{ invariant: 'EpochForward', message: `an order of epoch ${next} came after one of ${highest}` }] : []
 }

@@ -19,9 +19,8 @@ export const keyOfIdentity = ({ kind, namespace, name }: Identity): WorkloadKey 
 const IGNORE_HINT = 'a file of another tool can stay with `# drover:ignore` in its first line'
 const isKind = (kind: unknown): kind is Kind => typeof kind === 'string' && Object.hasOwn(SCHEMAS, kind)
 
-export const isMap = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-export const field = (value: unknown, name: string): unknown => (isMap(value) && Object.hasOwn(value, name) ? value[name] : undefined)
+const isMap = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+const field = (value: unknown, name: string): unknown => (isMap(value) && Object.hasOwn(value, name) ? value[name] : undefined)
 
 /** True when a document says what it is, ours or not. */
 export const hasType = (value: unknown): boolean => field(value, 'apiVersion') !== undefined || field(value, 'kind') !== undefined

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { AgentId, Epoch, Oid, TaskId } from './ids.ts'
+import { Epoch, TaskId } from './ids.ts'
 import { AgentRecord } from './records.ts'
 import { TaskStatus } from './task.ts'
 import { TaskSpec } from './task-spec.ts'
@@ -61,5 +61,3 @@ export const ServerFrame = z.discriminatedUnion('type', [
   z.object({ type: z.literal('refused'), reason: z.string() }),
 ])
 export type ServerFrame = z.infer<typeof ServerFrame>
-
-export const ArtifactRequest = z.object({ agent: AgentId, tree: Oid })

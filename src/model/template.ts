@@ -58,7 +58,6 @@ const Artifact = z.strictObject({
     .default('.')
     .meta({ description: 'process: folder below its working directory; container: absolute mount path, read-only' }),
 })
-export type Artifact = z.infer<typeof Artifact>
 
 /** What the fake driver pretends; with none it runs until it is stopped. */
 export const FakeScript = z.strictObject({

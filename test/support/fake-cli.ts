@@ -7,7 +7,7 @@ import { type FakeControl, fakeControl } from './fake-control.ts'
 import { fakeGate } from './fake-gate.ts'
 import { NOW } from './fake-views.ts'
 
-export interface CliRun {
+interface CliRun {
   readonly exit: number
   readonly stdout: string
   readonly stderr: string

@@ -1,16 +1,5 @@
 import type { FakeData } from './fake-control.ts'
-import {
-  agentView,
-  appView,
-  COMMIT_1,
-  COMMIT_2,
-  historyView,
-  REVISION_1,
-  REVISION_2,
-  runView,
-  taskView,
-  workloadView,
-} from './fake-views.ts'
+import { agentView, appView, COMMIT_1, historyView, REVISION_1, REVISION_2, runView, taskView, workloadView } from './fake-views.ts'
 
 /** A shop in some trouble: one healthy app with two workloads, one degraded app whose newest commit is broken. */
 export function shop(): Partial<FakeData> {
@@ -176,5 +165,3 @@ export function shop(): Partial<FakeData> {
     },
   }
 }
-
-export { COMMIT_2 }
