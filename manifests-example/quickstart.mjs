@@ -20,11 +20,16 @@ const HEALTHY_WITHIN = '180s'
 const say = (line) => process.stderr.write(`${line}\n`)
 
 function drover(args, env) {
-  return spawnSync(process.execPath, [join(root, 'dist/src/main.js'), ...args], { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } }).status
+  return spawnSync(process.execPath, [join(root, 'dist/src/main.js'), ...args], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ...env },
+  }).status
 }
 
 function git(...args) {
-  const done = spawnSync('git', ['-C', repo, '-c', 'user.name=Quick Start', '-c', 'user.email=quickstart@localhost', ...args], { encoding: 'utf8' })
+  const done = spawnSync('git', ['-C', repo, '-c', 'user.name=Quick Start', '-c', 'user.email=quickstart@localhost', ...args], {
+    encoding: 'utf8',
+  })
   if (done.status !== 0) throw new Error(`git ${args[0]} failed: ${done.stderr || done.error?.message}`)
 }
 
@@ -82,10 +87,14 @@ async function run(exitWhenHealthy) {
   sampleRepository()
   const env = await engine()
   say(`\n$ drover up --repo ${repo} --app ${APP} --allow-processes --poll 2s`)
-  const up = spawn(process.execPath, [join(root, 'dist/src/main.js'), 'up', '--repo', repo, '--app', APP, '--data-dir', data, '--allow-processes', '--poll', '2s'], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, ...env },
-  })
+  const up = spawn(
+    process.execPath,
+    [join(root, 'dist/src/main.js'), 'up', '--repo', repo, '--app', APP, '--data-dir', data, '--allow-processes', '--poll', '2s'],
+    {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, ...env },
+    },
+  )
   const ended = new Promise((resolve) => up.once('exit', (code) => resolve(code ?? 1)))
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => up.kill(signal))
   await answers(up)
