@@ -5,9 +5,9 @@ import type { Run, Write } from '../model/records.ts'
 import type { Task } from '../model/task.ts'
 import type { WorkloadState } from './health.ts'
 import { workloadHealth } from './health.ts'
-import { planJob, supersede } from './job.ts'
-import { restartDelay } from './restart.ts'
-import { expendable } from './retention.ts'
+import { giveUp, planJob } from './job.ts'
+import { CALM_AFTER, restartDelay } from './restart.ts'
+import { expendable, KEPT_FOR_BACKOFF } from './retention.ts'
 import { planRolling, rollingLimits } from './rolling.ts'
 import { hasFailed, isLive, isTerminal, type TaskState } from './task-state.ts'
 
@@ -46,26 +46,28 @@ function deployment(state: WorkloadState, spec: DeploymentSpec, context: DecideC
   })
   const begun = state.tasks.some((task) => task.task.templateDigest === state.record.templateDigest)
   if (state.unmet.length > 0 && !begun) return { writes: [], wakeAt: null }
-  const due = plan.create.map((slot) => ({ slot, at: retryAt(state, slot) }))
+  const due = plan.create.map((slot) => ({ slot, at: retryAt(state, slot, now) }))
   const create = due.filter(({ at }) => at <= now).map(({ slot }) => newTask(state, { slot, run: null, maxRestarts: null }, context))
   const later = due.filter(({ at }) => at > now).map(({ at }) => at)
-  return { writes: [...create, ...stopWrites(state, plan.stop)], wakeAt: earliest(plan.wakeAt, ...later) }
+  // Stops first: a turn may be cut between two transactions, and a slot with neither task is just filled again.
+  return { writes: [...stopWrites(state, plan.stop), ...create], wakeAt: earliest(plan.wakeAt, ...later) }
 }
 
 function job(state: WorkloadState, context: DecideContext): Decision {
   if (state.version.kind !== 'Job') return { writes: [], wakeAt: null }
   const plan = planJob(state, state.version.spec, context.now)
-  const stale = state.staleRuns.map((run) => runWrite(supersede(run, tasksOf(state, run), context.now)))
+  const stale = state.staleRuns.flatMap((run) =>
+    changedRun(run, giveUp(run, 'Superseded', { tasks: tasksOf(state, run), now: context.now })),
+  )
   const create = plan.create.map((place) => newTask(state, place, context))
-  const run = plan.run === null || JSON.stringify(plan.run) === JSON.stringify(state.run) ? [] : [runWrite(plan.run)]
-  return { writes: [...stale, ...run, ...create, ...stopWrites(state, plan.stop)], wakeAt: plan.wakeAt }
+  return { writes: [...stale, ...changedRun(state.run, plan.run), ...stopWrites(state, plan.stop), ...create], wakeAt: plan.wakeAt }
 }
 
 /** Tasks stop first; the record goes when no task is left that may still run. */
 function remove(state: WorkloadState, context: DecideContext): Decision {
   const running = state.tasks.filter((task) => isLive(task)).map((task) => task.task.id)
-  const runs = [...state.staleRuns, ...(state.run === null || state.run.finishedAt !== null ? [] : [state.run])]
-  const ended = runs.map((run) => runWrite(supersede(run, tasksOf(state, run), context.now)))
+  const runs = [...state.staleRuns, ...(state.run === null ? [] : [state.run])]
+  const ended = runs.flatMap((run) => changedRun(run, giveUp(run, 'Removed', { tasks: tasksOf(state, run), now: context.now })))
   if (state.tasks.some((task) => !isTerminal(task) && task.task.agent !== null))
     return { writes: [...ended, ...stopWrites(state, running)], wakeAt: null }
   const record: Write = { table: 'workloads', id: state.record.key, value: null }
@@ -73,16 +75,17 @@ function remove(state: WorkloadState, context: DecideContext): Decision {
 }
 
 function forget(state: WorkloadState): Write[] {
-  return expendable(state.tasks, state.run).flatMap(deleteWrites)
+  const { run, slots, record } = state
+  return expendable(state.tasks, { run, slots, templateDigest: record.templateDigest }).flatMap(deleteWrites)
 }
 
 /** Refused or failed tasks of this template delay the next one in their slot, as a restart on the machine would. */
-function retryAt(state: WorkloadState, slot: string): Millis {
-  const failed = state.tasks.filter(
-    (task) => task.task.slot === slot && task.task.templateDigest === state.record.templateDigest && hasFailed(task),
-  )
-  if (failed.length === 0) return 0
-  return Math.max(...failed.map((task) => task.observed?.updatedAt ?? 0)) + restartDelay(failed.length)
+function retryAt(state: WorkloadState, slot: string, now: Millis): Millis {
+  const failedAt = state.tasks
+    .filter(({ task }) => task.slot === slot && task.templateDigest === state.record.templateDigest && task.desired === 'run')
+    .flatMap((task) => (hasFailed(task) ? [task.observed?.updatedAt ?? 0] : []))
+    .filter((at) => at > now - CALM_AFTER)
+  return failedAt.length === 0 ? 0 : Math.max(...failedAt) + restartDelay(Math.min(failedAt.length, KEPT_FOR_BACKOFF))
 }
 
 function newTask(
@@ -125,10 +128,12 @@ function deleteWrites({ task }: TaskState): Write[] {
   ]
 }
 
-const runWrite = (run: Run): Write => ({ table: 'runs', id: run.id, value: run })
+function changedRun(before: Run | null, after: Run): Write[] {
+  return JSON.stringify(before) === JSON.stringify(after) ? [] : [{ table: 'runs', id: after.id, value: after }]
+}
+
 const tasksOf = (state: WorkloadState, run: Run): TaskState[] => state.tasks.filter((task) => task.task.run === run.id)
 
 function earliest(...times: readonly (Millis | null)[]): Millis | null {
-  const known = times.filter((time): time is Millis => time !== null)
-  return known.length === 0 ? null : Math.min(...known)
+  return times.reduce<Millis | null>((first, time) => (time !== null && (first === null || time < first) ? time : first), null)
 }

@@ -3,7 +3,7 @@ import type { Millis } from '../model/ids.ts'
 /** Kubernetes' crash-loop back-off: 10 s, doubled, at most 5 minutes, forgotten after 10 minutes of running. */
 const RESTART_BASE: Millis = 10_000
 const RESTART_CAP: Millis = 300_000
-const CALM_AFTER: Millis = 600_000
+export const CALM_AFTER: Millis = 600_000
 
 /** Retrying a call to a driver or to the control plane is cheap, so it begins sooner and stays shorter. */
 const RETRY_BASE: Millis = 1_000

@@ -1,33 +1,35 @@
+import type { Digest } from '../model/ids.ts'
 import type { Run } from '../model/records.ts'
-import { hasFailed, isTerminal, type TaskState } from './task-state.ts'
+import { hasFailed, isOver, oldestFirst, type TaskState } from './task-state.ts'
 
 /** Ended tasks kept per workload, so that logs and exit codes of the last ones can still be read. */
 const KEPT_STOPPED = 3
-/** Kept per slot, for the delay before the next task of a slot grows with the failures that are remembered there. */
 const KEPT_FAILED = 5
 
+/** Failures kept of each slot: the delay before the next try grows with them, up to 80 s. */
+export const KEPT_FOR_BACKOFF = 5
+
+/** What may not be forgotten yet: the run of a Job counts its failures, a slot of a Deployment its own. */
+export interface Needed {
+  readonly run: Run | null
+  readonly templateDigest: Digest
+  readonly slots: readonly string[]
+}
+
 /** Ended tasks that nothing needs any more; their agents then remove every trace of them. */
-export function expendable(tasks: readonly TaskState[], run: Run | null): TaskState[] {
-  const ended = tasks.filter((state) => isEnded(state) && (run === null || state.task.run !== run.id)).toSorted(newestFirst)
-  const failed = ended.filter(hasFailed)
+export function expendable(tasks: readonly TaskState[], needed: Needed): TaskState[] {
+  const ended = tasks.filter((state) => isOver(state) && (needed.run === null || state.task.run !== needed.run.id)).sort(newestFirst)
+  const backingOff = new Set(needed.slots.flatMap(failuresBySlot(ended, needed.templateDigest)))
+  const failed = ended.filter((state) => hasFailed(state) && !backingOff.has(state))
   const others = ended.filter((state) => !hasFailed(state))
-  return [...surplusFailed(failed), ...others.slice(KEPT_STOPPED)]
+  return [...failed.slice(Math.max(0, KEPT_FAILED - backingOff.size)), ...others.slice(KEPT_STOPPED)]
 }
 
-function surplusFailed(newestFirst: readonly TaskState[]): TaskState[] {
-  const kept = new Map<string, number>()
-  return newestFirst.filter(({ task }) => {
-    const newer = kept.get(task.slot) ?? 0
-    kept.set(task.slot, newer + 1)
-    return newer >= KEPT_FAILED
-  })
+function failuresBySlot(ended: readonly TaskState[], templateDigest: Digest): (slot: string) => TaskState[] {
+  const bySlot = new Map<string, TaskState[]>()
+  for (const state of ended.filter((one) => hasFailed(one) && one.task.templateDigest === templateDigest))
+    bySlot.set(state.task.slot, [...(bySlot.get(state.task.slot) ?? []), state])
+  return (slot) => (bySlot.get(slot) ?? []).slice(0, KEPT_FOR_BACKOFF)
 }
 
-/** It ended, or was told to stop before it ever had a machine. */
-function isEnded(state: TaskState): boolean {
-  return isTerminal(state) || (state.task.desired === 'stop' && state.task.agent === null)
-}
-
-function newestFirst(a: TaskState, b: TaskState): number {
-  return b.task.createdAt - a.task.createdAt || (a.task.id < b.task.id ? -1 : 1)
-}
+const newestFirst = (a: TaskState, b: TaskState): number => -oldestFirst(a, b)

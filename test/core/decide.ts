@@ -1,0 +1,111 @@
+import { expect } from 'vitest'
+import type { WorkloadState } from '../../src/core/health.ts'
+import { runIdOf } from '../../src/core/job.ts'
+import { type Decision, reconcile } from '../../src/core/reconcile.ts'
+import type { TaskState } from '../../src/core/task-state.ts'
+import type { TaskId } from '../../src/model/ids.ts'
+import type { Run, Write } from '../../src/model/records.ts'
+import type { Observed, Task } from '../../src/model/task.ts'
+import { AGENT, digest, NOW, observed } from '../support/make.ts'
+
+/** The state as it is once the writes are committed; null when the workload's record went. */
+export function applied(state: WorkloadState, writes: readonly Write[]): WorkloadState | null {
+  const tasks = new Map(state.tasks.map((one) => [one.task.id as string, one]))
+  const runs = new Map([...state.staleRuns, ...(state.run === null ? [] : [state.run])].map((run) => [run.id as string, run]))
+  for (const write of writes) {
+    if (write.table === 'workloads' && write.value === null) return null
+    if (write.table === 'tasks' && write.value === null) tasks.delete(write.id)
+    else if (write.table === 'tasks') tasks.set(write.id, { task: write.value as Task, observed: tasks.get(write.id)?.observed })
+    if (write.table === 'runs') runs.set(write.id, write.value as Run)
+  }
+  return withRuns({ ...state, tasks: [...tasks.values()] }, [...runs.values()])
+}
+
+/** Sorts runs as the control plane does: the template's own, and others that are not done with. */
+export function withRuns(state: WorkloadState, runs: readonly Run[]): WorkloadState {
+  const id = runIdOf(state)
+  const present = new Set(state.tasks.map(({ task }) => task.run))
+  return {
+    ...state,
+    run: runs.find((run) => run.id === id) ?? null,
+    staleRuns: runs.filter((run) => run.id !== id && (run.finishedAt === null || present.has(run.id))),
+  }
+}
+
+/** Decides, and holds the decision to its promise: the same again changes nothing. */
+export class Decider {
+  state: WorkloadState
+  now = NOW
+  last: Decision = { writes: [], wakeAt: null }
+  /** Every run as it was last written. */
+  readonly runs = new Map<string, Run>()
+  #ids = 0
+
+  constructor(state: WorkloadState) {
+    this.state = state
+  }
+
+  decide(): this {
+    this.last = reconcile(this.state, this.#context())
+    for (const write of this.last.writes) if (write.table === 'runs') this.runs.set(write.id, write.value as Run)
+    const next = applied(this.state, this.last.writes)
+    if (next === null) return this
+    this.state = next
+    expect(reconcile(next, this.#context()).writes, 'a second decision at the same moment changes nothing').toEqual([])
+    return this
+  }
+
+  after(ms: number): this {
+    this.now += ms
+    return this.decide()
+  }
+
+  /** What the agent says next of a task, and what is decided then. */
+  say(id: string, said: Partial<Observed>): this {
+    this.#say(id, said)
+    return this.decide()
+  }
+
+  /** Every wanted task gets ready. */
+  allReady(): this {
+    for (const { task } of this.live) this.#say(task.id, { phase: 'Running', ready: true, readySince: this.now })
+    return this.decide()
+  }
+
+  #say(id: string, said: Partial<Observed>): void {
+    const tell = (one: TaskState): TaskState =>
+      one.task.id === id
+        ? {
+            task: { ...one.task, agent: one.task.agent ?? AGENT },
+            observed: observed({ ready: false, ...one.observed, updatedAt: this.now, ...said, task: one.task.id }),
+          }
+        : one
+    this.state = { ...this.state, tasks: this.state.tasks.map(tell) }
+  }
+
+  /** A new template for the workload. */
+  template(word: string): this {
+    this.state = { ...this.state, record: { ...this.state.record, templateDigest: digest(word), inputsDigest: digest(word) } }
+    this.state = withRuns(this.state, [...this.runs.values()])
+    return this.decide()
+  }
+
+  get live(): TaskState[] {
+    return this.state.tasks.filter(
+      ({ task, observed: said }) =>
+        task.desired === 'run' && !['Failed', 'Succeeded', 'Stopped', 'Rejected', 'Lost'].includes(said?.phase ?? ''),
+    )
+  }
+
+  get ids(): TaskId[] {
+    return this.live.map(({ task }) => task.id)
+  }
+
+  get run(): Run | null {
+    return this.state.run
+  }
+
+  #context() {
+    return { now: this.now, newId: () => `${++this.#ids}` }
+  }
+}
