@@ -137,9 +137,9 @@ export function versionOf(workload: DesiredWorkload, trees: Record<string, Oid>)
     : { kind: 'Job', spec: manifest.spec, ...shared }
 }
 
-/** What decides whether a running task is still right; a change of `replicas` alone does not. */
-export function templateDigestOf(version: WorkloadVersion): Digest {
-  return digestOf({ kind: version.kind, template: version.spec.template, configs: version.configs, trees: version.trees })
+/** What decides whether a running task is still right; a change of `replicas` alone does not. Names it too, for runs are named after it. */
+export function templateDigestOf({ kind, namespace, name, spec, configs, trees }: WorkloadVersion): Digest {
+  return digestOf({ kind, namespace, name, template: spec.template, configs, trees })
 }
 
 function lackingProblem(workload: DesiredWorkload, oids: ReadonlyMap<string, Oid | null>): Problem {

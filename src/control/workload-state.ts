@@ -41,10 +41,11 @@ export function healthOf(key: WorkloadKey, context: StateContext): WorkloadHealt
 function withRuns(state: WorkloadState, cluster: Cluster): WorkloadState {
   const id = runIdOf(state)
   const runs = cluster.runsOfWorkload(state.record.key)
+  const present = new Set(state.tasks.map(({ task }) => task.run))
   return {
     ...state,
     run: runs.find((run) => run.id === id) ?? null,
-    staleRuns: runs.filter((run) => run.id !== id && run.finishedAt === null),
+    staleRuns: runs.filter((run) => run.id !== id && (run.finishedAt === null || present.has(run.id))),
   }
 }
 

@@ -26,7 +26,7 @@ export interface WorkloadState {
   readonly tasks: readonly TaskState[]
   /** The Job's run of the present template; null for a Deployment or before it began. */
   readonly run: Run | null
-  /** Runs of earlier templates that have not ended. */
+  /** Runs of earlier templates that have not ended, or whose tasks are still there. */
   readonly staleRuns: readonly Run[]
   /** Slots a Deployment should fill: replica numbers, or the ids of matching agents. */
   readonly slots: readonly string[]

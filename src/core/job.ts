@@ -6,9 +6,12 @@ import type { WorkloadState } from './health.ts'
 import { restartDelay } from './restart.ts'
 import { hasFailed, isLive, isTerminal, type TaskState } from './task-state.ts'
 
+/** Newest attempts that a run's record holds, for the store takes no large values; a task's own record has its last 20. */
+const RUN_ATTEMPTS_KEPT = 200
+
 export interface JobPlan {
-  /** The run as it should be recorded now; null when there is nothing to record. */
-  readonly run: Run | null
+  /** The run as it should be recorded now. */
+  readonly run: Run
   readonly create: readonly { slot: string; run: RunId; maxRestarts: number }[]
   readonly stop: readonly TaskId[]
   readonly wakeAt: Millis | null
@@ -28,16 +31,19 @@ export function planJob(state: WorkloadState, spec: JobSpec, now: Millis): JobPl
   const foreign = state.tasks.filter((task) => isLive(task) && task.task.run !== runIdOf(state)).map((task) => task.task.id)
   const run = state.run ?? newRun(state, now)
   const mine = state.tasks.filter((task) => task.task.run === run.id)
-  if (run.finishedAt !== null)
-    return { run: null, create: [], stop: [...foreign, ...mine.filter(isLive).map((task) => task.task.id)], wakeAt: null }
+  if (run.finishedAt !== null) {
+    const stop = [...foreign, ...mine.filter(isLive).map((task) => task.task.id)]
+    return { run: withAttempts(run, mine), create: [], stop, wakeAt: null }
+  }
   if (state.unmet.length > 0 && mine.length === 0) return { run, create: [], stop: foreign, wakeAt: null }
   const step = stepRun(run, spec, { tasks: mine, now })
   return { ...step, stop: [...foreign, ...step.stop] }
 }
 
-/** What a run looks like when another one takes its place. */
-export function supersede(run: Run, tasks: readonly TaskState[], now: Millis): Run {
-  return { ...run, phase: 'Failed', reason: 'Superseded', finishedAt: now, attempts: attemptsOf(tasks) }
+/** An unfinished run that ends because another takes its place, or its Job goes; a finished one just hears of late attempts. */
+export function giveUp(run: Run, reason: 'Superseded' | 'Removed', context: { tasks: readonly TaskState[]; now: Millis }): Run {
+  const told = withAttempts(run, context.tasks)
+  return run.finishedAt === null ? { ...told, phase: 'Failed', reason, finishedAt: context.now } : told
 }
 
 function newRun(state: WorkloadState, now: Millis): Run {
@@ -64,7 +70,7 @@ function stepRun(run: Run, spec: JobSpec, context: { tasks: readonly TaskState[]
   const succeeded = tasks.filter((task) => task.observed?.phase === 'Succeeded').length
   const failures = failuresOf(tasks)
   const active = tasks.filter((task) => isLive(task))
-  const progressed: Run = { ...run, phase: 'Running', startedAt: run.startedAt ?? now, attempts: attemptsOf(tasks) }
+  const progressed: Run = { ...withAttempts(run, tasks), phase: 'Running', startedAt: run.startedAt ?? now }
   const stop = active.map((task) => task.task.id)
   if (succeeded >= spec.completions)
     return { run: { ...progressed, phase: 'Succeeded', exitCode: 0, reason: 'Completed', finishedAt: now }, create: [], stop, wakeAt: null }
@@ -78,7 +84,7 @@ function stepRun(run: Run, spec: JobSpec, context: { tasks: readonly TaskState[]
 }
 
 function failed(run: Run, now: Millis): Run {
-  const last = run.attempts.at(-1)
+  const last = run.attempts.findLast((attempt) => attempt.exitCode !== 0)
   return { ...run, phase: 'Failed', exitCode: last?.exitCode ?? null, reason: 'BackoffLimitExceeded', finishedAt: now }
 }
 
@@ -102,8 +108,12 @@ function freeSlots(tasks: readonly TaskState[], count: number): string[] {
   return slots
 }
 
-function attemptsOf(tasks: readonly TaskState[]): Run['attempts'] {
-  return tasks
-    .flatMap(({ task, observed }) => (observed?.attempts ?? []).map((attempt) => ({ ...attempt, task: task.id, index: Number(task.slot) })))
-    .sort((a, b) => a.finishedAt - b.finishedAt || (a.task < b.task ? -1 : 1))
+/** What the tasks tell beside what is known; a task that is forgotten leaves its records here. */
+function withAttempts(run: Run, tasks: readonly TaskState[]): Run {
+  const told = tasks.flatMap(({ task, observed }) =>
+    (observed?.attempts ?? []).map((attempt) => ({ ...attempt, task: task.id, index: Number(task.slot) })),
+  )
+  const all = new Map([...run.attempts, ...told].map((attempt) => [`${attempt.task} ${attempt.attempt}`, attempt]))
+  const attempts = [...all.values()].sort((a, b) => a.finishedAt - b.finishedAt || (a.task < b.task ? -1 : 1))
+  return { ...run, attempts: attempts.slice(-RUN_ATTEMPTS_KEPT) }
 }
