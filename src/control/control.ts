@@ -38,12 +38,19 @@ export interface Control {
   readonly gate: AgentGate
   /** Campaigns and leads until the signal aborts; resolves when everything it started has ended. */
   run(signal: AbortSignal): Promise<void>
+  /** Resolves once this process leads, or the signal aborts: an agent in the same process has nowhere else to go. */
+  untilLeading(signal: AbortSignal): Promise<void>
 }
 
 /** The control plane of one process: stands by or leads, and answers for whoever leads here. */
 export async function createControl(deps: ControlDeps): Promise<Control> {
   const identity = await clusterIdentity(deps.store, { id: deps.newId(), createdAt: deps.clock.now() })
   const state: { leading: Leading | null } = { leading: null }
+  const elected = new Set<() => void>()
+  const set = (next: Leading | null): void => {
+    state.leading = next
+    if (next !== null) for (const tell of elected) tell()
+  }
   const tickets = new LogTickets()
   const leading = (): Leading => {
     if (state.leading === null) throw new RequestError('Unavailable', 'this control plane does not lead yet; try again in a moment')
@@ -52,7 +59,21 @@ export async function createControl(deps: ControlDeps): Promise<Control> {
   return {
     plane: createRequests({ ...deps, identity, leading, tickets }),
     gate: createGate(leading, deps, tickets),
-    run: (signal) => run(deps, { signal, set: (next) => (state.leading = next) }),
+    run: (signal) => run(deps, { signal, set }),
+    untilLeading: (signal) =>
+      new Promise((resolve) => {
+        if (state.leading !== null || signal.aborted) {
+          resolve()
+          return
+        }
+        const tell = () => {
+          elected.delete(tell)
+          signal.removeEventListener('abort', tell)
+          resolve()
+        }
+        elected.add(tell)
+        signal.addEventListener('abort', tell, { once: true })
+      }),
   }
 }
 

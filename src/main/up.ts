@@ -5,6 +5,7 @@ import { createAgent } from '../../runtime/main.ts'
 import { createApi } from '../api/app.ts'
 import { serveApi } from '../api/serve.ts'
 import type { UpOptions } from '../cli/deps.ts'
+import type { AgentGate } from '../control/agent-gate.ts'
 import { type Control, createControl } from '../control/control.ts'
 import { createParsePool } from '../control/parse-pool.ts'
 import { Renderer } from '../control/render.ts'
@@ -97,7 +98,7 @@ async function openParts(options: UpOptions, open: Open, signal: AbortSignal): P
     log,
   })
   closers.push(() => agent.close())
-  const working = agent.run(createLocalUplink(control.gate), signal)
+  const working = agent.run(createLocalUplink(localGate(control, signal)), signal)
   closers.push(() => Promise.allSettled([working]))
   const end = options.exitWhenHealthy
     ? untilHealthy(control.plane, { app: appName(options), timeoutMs: options.timeoutMs, clock: systemClock, signal })
@@ -124,6 +125,17 @@ function controlOf(options: UpOptions, { log, version, store }: Open, renderer: 
     trees: createFileTreeStore(join(options.dataDir, 'trees')),
     pollMs: options.pollMs,
   })
+}
+
+/** The agent of this process waits for its own control plane to lead, rather than knock ever more rarely. */
+function localGate(control: Control, signal: AbortSignal): AgentGate {
+  return {
+    ...control.gate,
+    accept: async (channel) => {
+      await control.untilLeading(signal)
+      await control.gate.accept(channel)
+    },
+  }
 }
 
 /** 50 random bits, base 32 without look-alikes. */
