@@ -5,6 +5,7 @@ import { messageOf, RetryableError } from '../../src/lib/errors.ts'
 import type { Logger } from '../../src/lib/log.ts'
 import { type CheckedFile, parseBlob } from '../../src/manifest/blob.ts'
 import type { Oid } from '../../src/model/ids.ts'
+import type { Leadership, Store } from '../../src/store/store.ts'
 import { chunksOf, memoryTreeStore } from './disk.ts'
 import type { SimGit } from './git-repo.ts'
 import type { Incarnation } from './incarnation.ts'
@@ -23,6 +24,7 @@ export interface ControlNodeDeps {
   readonly log: (by: Incarnation) => Logger
   readonly newLife: (name: string) => Incarnation
   readonly broke: (by: Incarnation, error: unknown) => void
+  readonly leads: (by: Incarnation, leadership: Leadership) => void
 }
 
 /** One machine of the control plane: its process may die and come back, its disk stays. */
@@ -73,7 +75,7 @@ export class ControlNode {
     const lives = this.#lives
     let ids = 0
     const control = await createControl({
-      store: seams.store(createSimStore(life, { ...store, faults: this.faults }), life),
+      store: this.#watched(seams.store(createSimStore(life, { ...store, faults: this.faults }), life), life),
       clock: life.clock,
       random: () => life.rng.next(),
       log: this.#deps.log(life),
@@ -89,6 +91,22 @@ export class ControlNode {
     this.control = control
     await control.run(new AbortController().signal)
     throw new Error('the control plane ended by itself')
+  }
+
+  /** What the product believes of its leadership is looked at as the product gets it. */
+  #watched(store: Store, life: Incarnation): Store {
+    return {
+      list: (prefix) => store.list(prefix),
+      get: (key) => store.get(key),
+      txn: (txn) => store.txn(txn),
+      watch: (prefix, options) => store.watch(prefix, options),
+      close: () => store.close(),
+      campaign: async (name, options) => {
+        const leadership = await store.campaign(name, options)
+        this.#deps.leads(life, leadership)
+        return leadership
+      },
+    }
   }
 
   /** Packed, or the error the control plane answers with. */

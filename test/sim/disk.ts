@@ -12,9 +12,11 @@ export interface MachineFaults {
   /** Chance that a call of the container runtime fails, before or after it did its work. */
   flaky: number
   maxDelayMs: Millis
+  /** The agent dies just after a task started. */
+  crashAtStart: boolean
 }
 
-export const noMachineFaults = (): MachineFaults => ({ diskFull: false, flaky: 0, maxDelayMs: 5 })
+export const noMachineFaults = (): MachineFaults => ({ diskFull: false, flaky: 0, maxDelayMs: 5, crashAtStart: false })
 
 /** The agent's disk as one life of the agent uses it: durable when it answers, after a crash perhaps one write more. */
 export function diskJournal(journal: Journal, by: Incarnation, faults: MachineFaults): Journal {

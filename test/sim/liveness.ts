@@ -79,7 +79,7 @@ function isExcused(key: WorkloadKey, world: World, seen: Set<WorkloadKey>): bool
   if (script !== null && (script.failStart === true || script.crashAfterSeconds !== undefined)) return true
   if (version.kind === 'Job' && (script?.exitCode ?? 0) !== 0) return true
   const run = [...world.mirror.table('runs').values()].find((one) => one.workload === key && one.templateDigest === record?.templateDigest)
-  if (run?.phase === 'Failed' && run.reason === 'Superseded') return true
+  if (run?.phase === 'Failed' && (run.reason === 'Superseded' || run.reason === 'Removed')) return true
   return version.spec.dependsOn.some(({ kind, name }) => isExcused(`default/${kind}/${name}` as WorkloadKey, world, seen))
 }
 

@@ -1,9 +1,8 @@
 import type { Millis } from '../../src/model/ids.ts'
-import type { AgentNode } from './agent-node.ts'
 import { noMachineFaults } from './disk.ts'
 import type { Rng } from './rng.ts'
 import { noStoreFaults } from './sim-store.ts'
-import type { World } from './world.ts'
+import { revive, type World } from './world.ts'
 
 /** One kind of fault: begins, and says how it ends. */
 export interface Fault {
@@ -26,12 +25,6 @@ function crashOf(which: 'agents' | 'controls'): Fault {
       return () => revive(world, node)
     },
   }
-}
-
-function revive(world: World, node: World['agents'][number] | World['controls'][number]): void {
-  if (node.life !== null) return
-  node.start()
-  world.note(`HEAL ${node instanceof Object && 'id' in node ? (node as AgentNode).id : node.name} starts again`)
 }
 
 const pauseControl: Fault = {
@@ -111,8 +104,8 @@ const storeLossy: Fault = {
     })
     world.note(`FAULT ${name} has a lossy way to the store`)
     return () => {
-      const { unreachable } = faults
-      Object.assign(faults, noStoreFaults(), { unreachable })
+      const { unreachable, crashAtCommit } = faults
+      Object.assign(faults, noStoreFaults(), { unreachable, crashAtCommit })
     }
   },
 }
@@ -122,7 +115,7 @@ const gitTrouble: Fault = {
   forMs: 30_000,
   begin(world, rng) {
     const { faults } = world.git
-    Object.assign(faults, rng.pick([{ down: true }, { slowMs: 4000 }, { failing: 0.4 }]))
+    Object.assign(faults, rng.pick([{ down: true }, { slowMs: 4000 }, { failing: 0.4 }, { failing: 0.15 }]))
     world.note('FAULT git is in trouble')
     return () => Object.assign(faults, { down: false, slowMs: 20, failing: 0 })
   },
@@ -139,6 +132,30 @@ const machineTrouble: Fault = {
   },
 }
 
+const crashAtStart: Fault = {
+  name: 'crash at a start',
+  forMs: 20_000,
+  begin(world, rng) {
+    const { faults } = rng.pick(world.agents)
+    faults.crashAtStart = true
+    return () => {
+      faults.crashAtStart = false
+    }
+  },
+}
+
+const crashAtCommit: Fault = {
+  name: 'crash at a commit',
+  forMs: 5_000,
+  begin(world, rng) {
+    const { faults } = rng.pick(world.controls)
+    faults.crashAtCommit = true
+    return () => {
+      faults.crashAtCommit = false
+    }
+  },
+}
+
 export const FAULTS: readonly Fault[] = [
   crashOf('agents'),
   crashOf('controls'),
@@ -150,6 +167,8 @@ export const FAULTS: readonly Fault[] = [
   storeLossy,
   gitTrouble,
   machineTrouble,
+  crashAtStart,
+  crashAtCommit,
 ]
 
 /** Ends every fault at once, and starts what is down. */

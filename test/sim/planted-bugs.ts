@@ -207,7 +207,7 @@ class RestlessRenderer extends Renderer {
 }
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [
-  planted('store-without-fence', ['EpochNeverFalls'], { store: unfencedStore }),
+  planted('store-without-fence', ['EpochNeverFalls', 'AttemptsGrow', 'TerminalIsFinal'], { store: unfencedStore }),
   planted('lost-reply-is-success', ['StartIsCommitted', 'ComesToRest', 'NothingBreaks', 'StopIsOrdered'], { store: hopefulStore }),
   planted('commit-before-durable', ['StartIsCommitted', 'EpochNeverFalls'], { store: hastyStore }),
   planted('lease-believed-too-long', ['OneLeader'], { store: believingStore }),
@@ -221,11 +221,12 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     driver: restartingDriver,
   }),
   planted('recovery-blind', ['NeverTwoRunning'], { driver: blindDriver }),
+  planted('ready-too-early', ['ReadyIsTrue'], { driver: (driver) => ({ ...driver, ready: async () => true }) }),
   planted('exit-code-lost', ['ExitIsTrue'], { driver: lyingDriver }),
   planted('report-acknowledged-unread', ['ComesToRest'], { uplink: ackingUplink }),
   planted('full-set-incomplete', ['StopIsOrdered'], { uplink: leakyUplink }),
   planted('git-error-reads-as-absence', ['RemovalIsMeant'], { repository: partialRepository }),
-  planted('mistakes-ignored', ['RemovalIsMeant'], { renderer: (renderer) => new CarelessRenderer(renderer) }),
+  planted('mistakes-ignored', ['RemovalIsMeant', 'ComesToRest'], { renderer: (renderer) => new CarelessRenderer(renderer) }),
   planted('prune-without-budget', ['RemovalIsMeant'], { renderer: (renderer) => new UnboundedRenderer(renderer) }),
   planted('commit-in-template', ['TemplateIsStable'], { renderer: (renderer) => new RestlessRenderer(renderer) }),
 ]

@@ -13,17 +13,25 @@ export interface StoreFaults {
   maxDelayMs: Millis
   /** Applied, but nobody is told. */
   loseReply: number
-  /** Nobody is told, and it is applied up to 15 s later, whoever leads by then. */
+  /** Nobody is told, and it is applied up to 30 s later, whoever leads by then. */
   arriveLate: number
   conflict: number
+  /** The process dies just after a transaction of its own was applied. */
+  crashAtCommit: boolean
 }
 
-export const noStoreFaults = (): StoreFaults => ({ unreachable: false, maxDelayMs: 10, loseReply: 0, arriveLate: 0, conflict: 0 })
+export const noStoreFaults = (): StoreFaults => ({
+  unreachable: false,
+  maxDelayMs: 10,
+  loseReply: 0,
+  arriveLate: 0,
+  conflict: 0,
+  crashAtCommit: false,
+})
 
 export interface StoreObserver {
   /** A transaction was applied; `sentAt` is when its writer decided it. */
   committed(by: Incarnation, txn: Txn, sentAt: Millis): void
-  leads(by: Incarnation, leadership: Leadership): void
 }
 
 export interface SimStoreOptions {
@@ -46,6 +54,8 @@ export function createSimStore(by: Incarnation, options: SimStoreOptions): Store
   const inner = cluster.connect(reach)
   const dead = new AbortController()
   by.onCrash(() => dead.abort(new Error('crashed')))
+  /** A transaction that is sent again was decided when it was sent first. */
+  const decidedAt = new WeakMap<Txn, Millis>()
   const latency = () => by.rng.int(1, faults.maxDelayMs)
 
   const read = async <T>(label: string, effect: () => Promise<T>): Promise<T> => {
@@ -68,19 +78,20 @@ export function createSimStore(by: Incarnation, options: SimStoreOptions): Store
     list: (prefix) => read('list', () => inner.list(prefix)),
     get: (key) => read('get', () => inner.get(key)),
     async txn(request) {
-      const sentAt = by.clock.now()
+      const sentAt = decidedAt.get(request) ?? by.clock.now()
+      decidedAt.set(request, sentAt)
       if (faults.unreachable) return noReply()
       if (by.rng.chance(faults.conflict)) return { status: 'Conflict', failed: 'compare' }
       if (by.rng.chance(faults.arriveLate)) {
         const late = () => void apply(request, sentAt)
-        by.scheduler.after(by.rng.int(1, 15_000), `${by.name} store txn arrives late`, { owner: null, run: late })
+        by.scheduler.after(by.rng.int(1, 30_000), `${by.name} store txn arrives late`, { owner: null, run: late })
         return noReply()
       }
       const result = by.io('store txn', () => apply(request, sentAt), latency)
       return by.rng.chance(faults.loseReply) ? noReply() : result
     },
     watch: (prefix, watch) => inner.watch(prefix, watch),
-    campaign: (name, campaign) => campaignFor({ by, inner, dead: dead.signal, observer }, name, campaign),
+    campaign: (name, campaign) => campaignFor({ by, inner, dead: dead.signal }, name, campaign),
     close: () => inner.close(),
   }
 }
@@ -89,20 +100,14 @@ interface Campaign {
   readonly by: Incarnation
   readonly inner: Store
   readonly dead: AbortSignal
-  readonly observer: StoreObserver
 }
 
-function campaignFor(
-  { by, inner, dead, observer }: Campaign,
-  name: string,
-  options: { signal: AbortSignal; value?: string },
-): Promise<Leadership> {
+function campaignFor({ by, inner, dead }: Campaign, name: string, options: { signal: AbortSignal; value?: string }): Promise<Leadership> {
   return new Promise((resolve, reject) => {
     const answer = (settle: () => void) => by.scheduler.after(by.rng.int(1, 10), `${by.name} campaign answered`, { owner: by, run: settle })
     inner.campaign(name, { ...options, signal: AbortSignal.any([options.signal, dead]) }).then(
       (leadership) => {
         const own = ownLeadership(by, leadership)
-        observer.leads(by, own)
         answer(() => resolve(own))
       },
       (error: unknown) => answer(() => reject(error)),

@@ -106,7 +106,6 @@ export class World {
   #controlNode(name: string, cluster: MemoryCluster): ControlNode {
     const observer = {
       committed: (by: Incarnation, txn: Txn, decidedAt: Millis) => this.#committed(by, txn, decidedAt),
-      leads: (by: Incarnation, leadership: Parameters<Required<Checker>['leads']>[1]) => this.#checker.leads(by, leadership),
     }
     return new ControlNode(name, {
       git: this.git,
@@ -115,6 +114,7 @@ export class World {
       log: (by) => this.#log(by),
       newLife: (life) => this.#newLife(life, 0),
       broke: (by, error) => this.broke(by.name, error),
+      leads: (by, leadership) => this.#checker.leads(by, leadership),
     })
   }
 
@@ -123,6 +123,8 @@ export class World {
     for (const { table, id, after } of changes)
       if (table !== 'events') this.note(`${by.name} ${after === undefined ? 'deletes' : 'writes'} ${table}/${id} ${brief(after)}`)
     this.#checker.committed({ by, txn, decidedAt, changes, mirror: this.mirror })
+    const writer = this.controls.find(({ life }) => life === by)
+    if (writer?.faults.crashAtCommit === true) this.#crashSoon(writer)
   }
 
   #agentNode(id: AgentId): AgentNode {
@@ -130,6 +132,7 @@ export class World {
       started: (agent: AgentNode, record: Parameters<Required<Checker>['started']>[1]) => {
         this.note(`${agent.id} STARTS ${record.task}.${record.attempt}`)
         this.#checker.started(agent, record)
+        if (agent.faults.crashAtStart) this.#crashSoon(agent)
       },
       stopped: (agent: AgentNode, record: Parameters<Required<Checker>['stopped']>[1]) => {
         this.note(`${agent.id} STOPS ${record.task}.${record.attempt}`)
@@ -144,6 +147,21 @@ export class World {
       newLife: (life, wallOffset) => this.#newLife(life, wallOffset),
       uplink: (agent, life) => this.#uplink(agent, life),
       broke: (by, error) => this.broke(by.name, error),
+    })
+  }
+
+  /** At the worst moment: what it did is done, and the answer is still on its way, or has just come. */
+  #crashSoon(node: ControlNode | AgentNode): void {
+    const { life } = node
+    if (life === null) return
+    this.scheduler.after(life.rng.int(0, 8), `${life.name} crashes`, {
+      owner: life,
+      run: () => {
+        this.note(`FAULT ${life.name} crashes at a bad moment`)
+        node.crash()
+        this.network.crashed(life)
+        this.scheduler.after(life.rng.int(100, 5000), `${life.name} is started again`, { owner: null, run: () => revive(this, node) })
+      },
     })
   }
 
@@ -182,6 +200,13 @@ export class World {
       sendLogs: () => Promise.reject(new Error('logs are not simulated')),
     }
   }
+}
+
+/** Starts what is down. */
+export function revive(world: World, node: ControlNode | AgentNode): void {
+  if (node.life !== null) return
+  node.start()
+  world.note(`HEAL ${'id' in node ? node.id : node.name} starts again`)
 }
 
 function brief(after: unknown): string {

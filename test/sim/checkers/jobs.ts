@@ -8,6 +8,13 @@ export const jobsChecker: MakeChecker = ({ findings }) => ({
       if (before?.finishedAt !== null && before !== undefined && after?.phase !== before.phase)
         findings.report('RunEndsOnce', `run ${id} ended ${before.phase} and became ${after?.phase ?? 'nothing'}`)
     }
+    for (const { before, after } of changesOf(changes, 'runs')) {
+      if (before !== undefined || after === undefined) continue
+      const same = [...mirror.table('runs').values()].find(
+        (run) => run.id !== after.id && run.workload === after.workload && run.templateDigest === after.templateDigest,
+      )
+      if (same !== undefined) findings.report('OncePerSpec', `${after.id} runs the template that ${same.id} ran`)
+    }
     for (const { before, after } of changesOf(changes, 'tasks')) {
       if (before !== undefined || after === undefined || after.run === null) continue
       const run = mirror.table('runs').get(after.run)

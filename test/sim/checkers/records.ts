@@ -3,6 +3,7 @@ import { canonicalJson } from '../../../src/lib/canonical.ts'
 import type { AttemptRecord, Observed } from '../../../src/model/task.ts'
 import { TERMINAL } from '../../../src/model/task.ts'
 import type { CheckContext, MakeChecker } from '../checker.ts'
+import { EPOCH } from '../incarnation.ts'
 import { type Change, changesOf } from '../mirror.ts'
 
 /** An end is told once, never changes, and is what really happened on the machine. */
@@ -21,6 +22,7 @@ export const recordsChecker: MakeChecker = (context) => {
     committed({ changes }) {
       for (const change of changesOf(changes, 'observed')) {
         checkForward(context, change)
+        if (change.after?.ready === true && change.before?.ready !== true) checkReady(context, change.after)
         for (const record of change.after?.attempts ?? []) if (change.after !== undefined) once(change.after, record)
       }
       for (const { id, before, after } of changesOf(changes, 'tasks')) {
@@ -51,4 +53,17 @@ function checkTruth({ findings, agents }: CheckContext, observed: Observed, reco
   const exit = exitAt(truth, Number.MAX_SAFE_INTEGER)
   if (exit === null || exit.exitCode !== record.exitCode)
     findings.report('ExitIsTrue', `${key} ended with ${exit?.exitCode ?? 'nothing'}, and ${record.exitCode} was told (${record.reason})`)
+}
+
+/** Whoever is said to be ready was ready on its machine before that. */
+function checkReady({ findings, agents, now }: CheckContext, observed: Observed): void {
+  const agent = agents.get(observed.agent)
+  const truth = agent?.machine.history().findLast((one) => one.task === observed.task && one.attempt === observed.attempt)
+  if (agent === undefined || truth === undefined || truth.startedAt === null) {
+    findings.report('ReadyIsTrue', `${observed.task}.${observed.attempt} is said to be ready, and never started`)
+    return
+  }
+  const readyFrom = truth.startedAt + (truth.script?.readyAfterSeconds ?? 0) * 1000
+  if (agent.wall(EPOCH + now()) < readyFrom)
+    findings.report('ReadyIsTrue', `${observed.task}.${observed.attempt} is said to be ready before it is`)
 }
