@@ -1,4 +1,4 @@
-import { quarantineHold } from '../core/sync.ts'
+import { mergeHolds, quarantineHold } from '../core/sync.ts'
 import { must } from '../lib/must.ts'
 import type { Digest, WorkloadKey } from '../model/ids.ts'
 import type { AppRecord, Hold, Quarantine, Rendered, RevisionRecord, WorkloadRecord } from '../model/records.ts'
@@ -37,10 +37,10 @@ export function rollBack(input: RollbackInput, context: TurnContext): void {
   const moves = movesOf(input, context)
   if (moves.length === 0) throw new RequestError('Conflict', `${input.app} already runs what revision ${input.target.id} ran`)
   for (const [digest, version] of input.versions) draft.version(digest, version)
-  for (const move of moves) {
-    writeWorkload(move, input, context)
-    writeQuarantine(move, input, context)
-  }
+  draft.rendered(must(input.target.rendered, 'a revision that ran has a rendered set'), input.rendered)
+  // A turn may be cut between two transactions: what is quarantined and not yet moved is rolled back by the next try.
+  for (const move of moves) writeQuarantine(move, input, context)
+  for (const move of moves) writeWorkload(move, input, context)
   const { revision, commit, subject, rendered } = input.target
   const id = addRevision(
     { app: input.app, revision, commit, subject, rendered, cause: `rollback to ${input.target.id} by ${input.actor}` },
@@ -48,7 +48,8 @@ export function rollBack(input: RollbackInput, context: TurnContext): void {
   )
   const app = must(term.cluster.apps.get(input.app), `app ${input.app}`)
   const quarantines = [...term.cluster.quarantine.values()].filter((entry) => entry.app === input.app)
-  const holds = [...app.holds.filter((hold) => hold.gate !== 'Quarantine'), ...quarantines.map((entry) => quarantineHold(entry, now))]
+  const others = app.holds.filter((hold) => hold.gate !== 'Quarantine')
+  const holds = mergeHolds([...others, ...quarantines.map((entry) => quarantineHold(entry, now))])
   draft.write({
     table: 'apps',
     id: app.name,

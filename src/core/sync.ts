@@ -28,6 +28,9 @@ export interface SyncInput {
   readonly now: Millis
 }
 
+/** Holds of one gate, and names in one, that an app's record carries: the store takes no large values. */
+const MOST_TOLD = 20
+
 export interface SyncPlan {
   readonly apply: readonly Wanted[]
   readonly remove: readonly WorkloadKey[]
@@ -44,7 +47,8 @@ export function planSync(given: SyncInput): SyncPlan {
   const input = indexed(given)
   const verdicts = input.wanted.map((wanted) => judge(wanted, input))
   const removal = planRemoval(input)
-  const lift = input.quarantines.filter((entry) => isLifted(entry, input))
+  const removed = new Set(removal.remove)
+  const lift = input.quarantines.filter((entry) => isLifted(entry, removed, input))
   const holds = [...verdicts.flatMap((verdict) => verdict.hold ?? []), ...removal.holds, ...quarantinedRemovals(input)]
   return {
     apply: verdicts.filter((verdict) => verdict.apply).map((verdict) => verdict.wanted),
@@ -70,10 +74,12 @@ function indexed(input: SyncInput): Indexed {
   }
 }
 
-/** A different digest lifts it; absence does only where no mistake could have hidden the workload. */
-function isLifted(entry: Quarantine, input: Indexed): boolean {
+/** A different digest lifts it; absence does once it is carried out, for a removal that is held back changes nothing. */
+function isLifted(entry: Quarantine, removed: ReadonlySet<WorkloadKey>, input: Indexed): boolean {
   const wanted = input.wantedByKey.get(entry.workload)
-  return wanted === undefined ? input.problems === 0 && entry.bad !== null : wanted.inputsDigest !== entry.bad
+  if (wanted !== undefined) return wanted.inputsDigest !== entry.bad
+  const gone = removed.has(entry.workload) || !input.ownedByKey.has(entry.workload)
+  return input.problems === 0 && entry.bad !== null && gone
 }
 
 interface Verdict {
@@ -106,7 +112,7 @@ function planRemoval(input: SyncInput): { remove: WorkloadKey[]; holds: Hold[] }
 
 /** The first gate that keeps a removal back; null when it may go on. */
 function removalGate(candidates: readonly WorkloadKey[], input: SyncInput): Hold | null {
-  const names = candidates.join(', ')
+  const names = someOf(candidates)
   const release = `drover sync ${input.app} --allow-delete`
   if (input.problems > 0)
     return hold(input, 'InvalidManifests', `removal of ${names} waits, for the revision has mistakes`, 'mend the manifests')
@@ -144,7 +150,19 @@ function hold(input: SyncInput, gate: Hold['gate'], message: string, unblockBy: 
   return { gate, message, since: input.now, unblockBy }
 }
 
-/** The same hold twice says no more than once. */
-function mergeHolds(holds: readonly Hold[]): Hold[] {
-  return [...new Map(holds.map((item) => [`${item.gate} ${item.message}`, item])).values()]
+/** The same hold twice says no more than once, and hundreds say no more than how many there are. */
+export function mergeHolds(holds: readonly Hold[]): Hold[] {
+  const distinct = [...new Map(holds.map((item) => [`${item.gate} ${item.message}`, item])).values()]
+  const gates = [...new Set(distinct.map((item) => item.gate))]
+  return gates.flatMap((gate) => fewOf(distinct.filter((item) => item.gate === gate)))
+}
+
+function fewOf(holds: readonly Hold[]): Hold[] {
+  const [next, ...others] = holds.slice(MOST_TOLD)
+  return next === undefined ? [...holds] : [...holds.slice(0, MOST_TOLD), { ...next, message: `and ${others.length + 1} more like these` }]
+}
+
+function someOf(names: readonly string[]): string {
+  const more = names.length - MOST_TOLD
+  return names.slice(0, MOST_TOLD).join(', ') + (more > 0 ? ` and ${more} more` : '')
 }
