@@ -37,7 +37,7 @@ export interface WorkloadState {
 
 export function workloadHealth(state: WorkloadState, now: Millis): WorkloadHealth {
   if (!state.record.wanted) return removing(state)
-  return state.version.kind === 'Job' ? jobHealth(state) : deploymentHealth(state, now)
+  return state.version.kind === 'Job' ? jobHealth(state, now) : deploymentHealth(state, now)
 }
 
 function removing(state: WorkloadState): WorkloadHealth {
@@ -46,7 +46,7 @@ function removing(state: WorkloadState): WorkloadHealth {
 }
 
 function deploymentHealth(state: WorkloadState, now: Millis): WorkloadHealth {
-  const minReadyMs = state.version.kind === 'Deployment' ? state.version.spec.minReadySeconds * 1000 : 0
+  const minReadyMs = minReadyMsOf(state)
   const live = state.tasks.filter(isLive)
   const current = live.filter((task) => task.task.templateDigest === state.record.templateDigest)
   const ready = live.filter((task) => isAvailable(task, minReadyMs, now)).length
@@ -54,39 +54,53 @@ function deploymentHealth(state: WorkloadState, now: Millis): WorkloadHealth {
   const desired = state.slots.length
   const settled = currentReady >= desired && live.length === desired
   if (settled) return { health: 'Healthy', desired, ready, reasons: [], wakeAt: null }
-  const { reasons, alarming, wakeAt } = troubles(state, now)
-  return { health: alarming ? 'Degraded' : 'Progressing', desired, ready, reasons, wakeAt }
+  const { sounds, wakeAt } = alarm(state, now)
+  return { health: sounds ? 'Degraded' : 'Progressing', desired, ready, reasons: troubles(state, now), wakeAt }
 }
 
-function jobHealth(state: WorkloadState): WorkloadHealth {
+function jobHealth(state: WorkloadState, now: Millis): WorkloadHealth {
   const desired = state.version.kind === 'Job' ? state.version.spec.completions : 1
   const { run } = state
   if (run?.phase === 'Succeeded') return { health: 'Healthy', desired, ready: desired, reasons: [], wakeAt: null }
   const ready = state.tasks.filter((task) => task.task.run === run?.id && task.observed?.phase === 'Succeeded').length
   if (run?.phase === 'Failed')
     return { health: 'Degraded', desired, ready, reasons: [reasonOf(run.reason ?? 'Failed', `run ${run.id} failed`)], wakeAt: null }
-  return { health: 'Progressing', desired, ready, reasons: troubles(state, 0).reasons, wakeAt: null }
+  return { health: 'Progressing', desired, ready, reasons: troubles(state, now), wakeAt: null }
 }
 
-interface Troubles {
-  readonly reasons: readonly Reason[]
-  readonly alarming: boolean
+interface Alarm {
+  readonly sounds: boolean
   readonly wakeAt: Millis | null
 }
 
-/** A crash loop, a refusal or a task that fits nowhere is an alarm; waiting and starting are not. */
-function troubles(state: WorkloadState, now: Millis): Troubles {
-  const current = state.tasks.filter((task) => task.task.templateDigest === state.record.templateDigest)
-  const failing = current.filter(
-    (task) => hasFailed(task) || (isLive(task) && (task.observed?.failures ?? 0) > 0 && task.observed?.phase !== 'Running'),
-  )
-  const pending = current.filter((task) => task.task.agent === null && isLive(task))
-  const oldest = Math.min(...pending.map((task) => task.task.createdAt))
-  const overdue = state.unplaced.length > 0 && oldest + UNPLACED_GRACE_MS <= now
-  const reasons = [...mergeReasons(failing.flatMap((task) => task.observed?.reasons ?? [])), ...state.unplaced, ...state.unmet]
-  const waits = state.unplaced.length > 0 && Number.isFinite(oldest) && !overdue
-  return { reasons, alarming: failing.length > 0 || overdue, wakeAt: waits ? oldest + UNPLACED_GRACE_MS : null }
+/** A crash loop, a refusal or a task that fits nowhere for long is an alarm; waiting and starting are not. */
+function alarm(state: WorkloadState, now: Millis): Alarm {
+  const waiting = currentTasks(state).filter((task) => task.task.agent === null && isLive(task))
+  const since = waiting.reduce((oldest, { task }) => Math.min(oldest, task.createdAt), Number.POSITIVE_INFINITY)
+  const unplaced = state.unplaced.length > 0 && waiting.length > 0
+  const overdue = unplaced && since + UNPLACED_GRACE_MS <= now
+  const sounds = overdue || failing(state, now).length > 0
+  return { sounds, wakeAt: unplaced && !overdue ? since + UNPLACED_GRACE_MS : null }
 }
+
+/** What stands in the way, worst first. */
+function troubles(state: WorkloadState, now: Millis): Reason[] {
+  return [...mergeReasons(failing(state, now).flatMap((task) => task.observed?.reasons ?? [])), ...state.unplaced, ...state.unmet]
+}
+
+const currentTasks = (state: WorkloadState): TaskState[] =>
+  state.tasks.filter((task) => task.task.templateDigest === state.record.templateDigest)
+
+/** Tasks in a crash loop, and those that ended badly and whose slot nobody serves since. */
+function failing(state: WorkloadState, now: Millis): TaskState[] {
+  const current = currentTasks(state)
+  const served = new Set(current.filter((task) => isAvailable(task, minReadyMsOf(state), now)).map(({ task }) => task.slot))
+  return current.filter((task) => (hasFailed(task) ? !served.has(task.task.slot) : isLooping(task)))
+}
+
+const isLooping = (task: TaskState): boolean => isLive(task) && (task.observed?.failures ?? 0) > 0 && task.observed?.phase !== 'Running'
+
+const minReadyMsOf = ({ version }: WorkloadState): Millis => (version.kind === 'Deployment' ? version.spec.minReadySeconds * 1000 : 0)
 
 /** One reason a code, its count the sum; the message of the first. */
 export function mergeReasons(reasons: readonly Reason[]): Reason[] {

@@ -1,0 +1,177 @@
+import { describe, expect, it } from 'vitest'
+import { mergeReasons, type WorkloadState, workloadHealth, worstHealth } from '../../src/core/health.ts'
+import { runIdOf } from '../../src/core/job.ts'
+import type { TaskState } from '../../src/core/task-state.ts'
+import type { TaskId } from '../../src/model/ids.ts'
+import { reasonOf } from '../../src/model/reason.ts'
+import type { Run } from '../../src/model/records.ts'
+import type { Observed, Task } from '../../src/model/task.ts'
+import type { Health } from '../../src/model/views.ts'
+import { deploymentState, digest, jobState, NOW, run, taskState, workload } from '../support/make.ts'
+
+const backOff = reasonOf('BackOff', 'exited with code 1, next start in 10 s')
+const noRoom = reasonOf('InsufficientCpu', 'agent node-1 has 100m free, 500m are asked', 1)
+const unmet = [reasonOf('DependencyNotReady', 'waits for deployment/db to be Available; it is Progressing')]
+
+let made = 0
+const one = (over: Partial<Task>, said: Partial<Observed> | 'ready' | null = 'ready'): TaskState =>
+  taskState({ id: `t${++made}` as TaskId, ...over }, said === 'ready' ? 'Running' : said)
+const old = { templateDigest: digest('old') }
+
+const DEPLOYMENTS: Record<string, { state: WorkloadState; is: Health; ready: number; codes?: string[]; wakeIn?: number }> = {
+  'all ready': { state: deploymentState({ replicas: 2 }, { tasks: [one({}), one({ slot: '1' })] }), is: 'Healthy', ready: 2 },
+  'scaled to zero': { state: deploymentState({ replicas: 0 }), is: 'Healthy', ready: 0 },
+  'one still starts': {
+    state: deploymentState({ replicas: 2 }, { tasks: [one({}), one({ slot: '1' }, { phase: 'Starting', ready: false })] }),
+    is: 'Progressing',
+    ready: 1,
+  },
+  'ready, but not for minReadySeconds': {
+    state: deploymentState({ minReadySeconds: 10 }, { tasks: [one({}, { readySince: NOW - 4000, phase: 'Running' })] }),
+    is: 'Progressing',
+    ready: 0,
+  },
+  'all are ready, but of the version before': {
+    state: deploymentState({ replicas: 1 }, { tasks: [one(old)] }),
+    is: 'Progressing',
+    ready: 1,
+  },
+  'new ones ready, an old one not yet stopped': {
+    state: deploymentState({ replicas: 1 }, { tasks: [one({}), one(old)] }),
+    is: 'Progressing',
+    ready: 2,
+  },
+  'an old one that stops is no hindrance': {
+    state: deploymentState({ replicas: 1 }, { tasks: [one({}), one({ ...old, desired: 'stop' }, { phase: 'Stopping', ready: false })] }),
+    is: 'Healthy',
+    ready: 1,
+  },
+  'a crash loop': {
+    state: deploymentState({ replicas: 1 }, { tasks: [one({}, { phase: 'Preparing', ready: false, failures: 2, reasons: [backOff] })] }),
+    is: 'Degraded',
+    ready: 0,
+    codes: ['BackOff'],
+  },
+  'it crashed, but runs again': {
+    state: deploymentState({ replicas: 1 }, { tasks: [one({}, { phase: 'Running', ready: false, failures: 1 })] }),
+    is: 'Progressing',
+    ready: 0,
+  },
+  'the new version crashes while the old one serves': {
+    state: deploymentState(
+      { replicas: 1 },
+      { tasks: [one(old), one({}, { phase: 'Preparing', ready: false, failures: 1, reasons: [backOff] })] },
+    ),
+    is: 'Degraded',
+    ready: 1,
+    codes: ['BackOff'],
+  },
+  'refused by its agent': {
+    state: deploymentState({}, { tasks: [one({}, { phase: 'Rejected', ready: false, reasons: [reasonOf('ProcessesNotAllowed', 'no')] })] }),
+    is: 'Degraded',
+    ready: 0,
+    codes: ['ProcessesNotAllowed'],
+  },
+  'one failed long ago and was replaced; now more are asked': {
+    state: deploymentState(
+      { replicas: 2 },
+      { tasks: [one({}, { phase: 'Lost', ready: false, reasons: [reasonOf('AgentForgot', 'x')] }), one({}), one({ slot: '1' }, null)] },
+    ),
+    is: 'Progressing',
+    ready: 1,
+  },
+  'the version before failed, this one starts': {
+    state: deploymentState({}, { tasks: [one(old, { phase: 'Rejected', ready: false, reasons: [backOff] }), one({}, null)] }),
+    is: 'Progressing',
+    ready: 0,
+  },
+  'unplaced for 29 s': {
+    state: deploymentState({}, { tasks: [one({ agent: null, createdAt: NOW - 29_000 }, null)], unplaced: [noRoom] }),
+    is: 'Progressing',
+    ready: 0,
+    codes: ['InsufficientCpu'],
+    wakeIn: 1000,
+  },
+  'unplaced for 30 s': {
+    state: deploymentState({}, { tasks: [one({ agent: null, createdAt: NOW - 30_000 }, null)], unplaced: [noRoom] }),
+    is: 'Degraded',
+    ready: 0,
+    codes: ['InsufficientCpu'],
+  },
+  'waits for another': { state: deploymentState({}, { unmet }), is: 'Progressing', ready: 0, codes: ['DependencyNotReady'] },
+  'is being removed': {
+    state: deploymentState({}, { record: workload({ wanted: false }), tasks: [one({ desired: 'stop' })] }),
+    is: 'Progressing',
+    ready: 0,
+    codes: ['Removing'],
+  },
+}
+
+describe('a Deployment', () => {
+  it.each(Object.entries(DEPLOYMENTS))('%s', (_, { state, is, ready, codes = [], wakeIn }) => {
+    const health = workloadHealth(state, NOW)
+    expect({ is: health.health, ready: health.ready, codes: health.reasons.map(({ code }) => code) }).toEqual({ is, ready, codes })
+    expect(health.wakeAt).toBe(wakeIn === undefined ? null : NOW + wakeIn)
+  })
+})
+
+const ofRun = (over: Partial<Run>, tasks: readonly TaskState[] = [], spec: object = {}): WorkloadState => {
+  const state = jobState(spec)
+  return { ...state, tasks, run: run({ id: runIdOf(state), ...over }) }
+}
+const mine = (over: Partial<Task> = {}, said: Partial<Observed> | null = null) => one({ run: runIdOf(jobState()), ...over }, said)
+
+const JOBS: Record<string, { state: WorkloadState; is: Health; ready: number; codes?: string[] }> = {
+  'not begun': { state: jobState({}, { unmet }), is: 'Progressing', ready: 0, codes: ['DependencyNotReady'] },
+  runs: { state: ofRun({}, [mine()]), is: 'Progressing', ready: 0 },
+  'half done': {
+    state: ofRun({}, [mine({}, { phase: 'Succeeded', ready: false }), mine({ slot: '1' })], { completions: 2 }),
+    is: 'Progressing',
+    ready: 1,
+  },
+  'tries again': {
+    state: ofRun({}, [mine({}, { phase: 'Failed', ready: false, failures: 1, reasons: [backOff] }), mine()]),
+    is: 'Progressing',
+    ready: 0,
+    codes: ['BackOff'],
+  },
+  'waits for room, however long': {
+    state: { ...ofRun({}, [mine({ agent: null, createdAt: NOW - 3_600_000 })]), unplaced: [noRoom] },
+    is: 'Progressing',
+    ready: 0,
+    codes: ['InsufficientCpu'],
+  },
+  succeeded: { state: ofRun({ phase: 'Succeeded', finishedAt: NOW }, [], { completions: 3 }), is: 'Healthy', ready: 3 },
+  failed: {
+    state: ofRun({ phase: 'Failed', reason: 'BackoffLimitExceeded', finishedAt: NOW }),
+    is: 'Degraded',
+    ready: 0,
+    codes: ['BackoffLimitExceeded'],
+  },
+}
+
+describe('a Job', () => {
+  it.each(Object.entries(JOBS))('%s', (_, { state, is, ready, codes = [] }) => {
+    const health = workloadHealth(state, NOW)
+    expect({ is: health.health, ready: health.ready, codes: health.reasons.map(({ code }) => code) }).toEqual({ is, ready, codes })
+    expect(health.wakeAt).toBeNull()
+  })
+})
+
+it.each<[Health, Health[]]>([
+  ['Healthy', []],
+  ['Healthy', ['Healthy', 'Healthy']],
+  ['Suspended', ['Healthy', 'Suspended']],
+  ['Progressing', ['Suspended', 'Progressing', 'Healthy']],
+  ['Missing', ['Progressing', 'Missing']],
+  ['Degraded', ['Missing', 'Degraded', 'Healthy']],
+  ['Unknown', ['Degraded', 'Unknown']],
+])('%s is the worst of %j', (worst, all) => {
+  expect(worstHealth(all)).toBe(worst)
+  expect(worstHealth(all.toReversed())).toBe(worst)
+})
+
+it('merges reasons by code: counts add up, the most frequent comes first', () => {
+  const reasons = [reasonOf('B', 'b'), reasonOf('A', 'first', 2), reasonOf('A', 'second', 3), reasonOf('C', 'c')]
+  expect(mergeReasons(reasons)).toEqual([reasonOf('A', 'first', 5), reasonOf('B', 'b'), reasonOf('C', 'c')])
+})
