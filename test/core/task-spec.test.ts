@@ -1,0 +1,132 @@
+import { describe, expect, it } from 'vitest'
+import { taskSpec } from '../../src/core/task-spec.ts'
+import type { RunId, TaskId } from '../../src/model/ids.ts'
+import { TaskSpec } from '../../src/model/task-spec.ts'
+import { deploymentVersion, JOB_KEY, jobVersion, oid, revision, task } from '../support/make.ts'
+
+const configs = { app: { LEVEL: 'debug', DROVER_TASK: 'forged', 'a.conf': 'x=1' }, more: { LEVEL: 'info', EXTRA: 'yes' } }
+const container = (over: object = {}, rest: object = {}) => ({
+  template: { spec: { containers: [{ name: 'web', image: 'a:1', ...over }], ...rest } },
+})
+const unitOf = (spec: object, over = {}) => taskSpec(task(over), deploymentVersion(spec, { configs })).units[0]
+
+describe('environment', () => {
+  it('later sources win: files of a ConfigMap, then env, then ports, then what Drover says', () => {
+    const unit = unitOf(
+      container({
+        envFrom: [{ configMapRef: { name: 'app' } }, { configMapRef: { name: 'more' } }],
+        env: [
+          { name: 'LEVEL', value: 'warn' },
+          { name: 'PORT_HTTP', value: 'forged' },
+          { name: 'DROVER_APP', value: 'forged' },
+          { name: 'EMPTY' },
+        ],
+        ports: [{ name: 'http', containerPort: 80 }],
+      }),
+      { ports: { http: 20_007 } },
+    )
+    expect(unit?.env).toEqual({
+      LEVEL: 'warn',
+      'a.conf': 'x=1',
+      EXTRA: 'yes',
+      EMPTY: '',
+      PORT_HTTP: '20007',
+      DROVER_APP: 'shop',
+      DROVER_NAMESPACE: 'default',
+      DROVER_WORKLOAD: 'web',
+      DROVER_TASK: 'web-1',
+      DROVER_SLOT: '0',
+      DROVER_REVISION: revision('first'),
+    })
+  })
+
+  it('takes the later of two ConfigMaps, puts a prefix before, and reads single keys', () => {
+    const unit = unitOf(
+      container({
+        envFrom: [{ configMapRef: { name: 'app' } }, { configMapRef: { name: 'more' } }, { prefix: 'P_', configMapRef: { name: 'more' } }],
+        env: [
+          { name: 'CONF', valueFrom: { configMapKeyRef: { name: 'app', key: 'a.conf' } } },
+          { name: 'NONE', valueFrom: { configMapKeyRef: { name: 'app', key: 'no-such' } } },
+        ],
+      }),
+    )
+    expect(unit?.env).toMatchObject({ LEVEL: 'info', P_LEVEL: 'info', P_EXTRA: 'yes', CONF: 'x=1', NONE: '' })
+  })
+
+  it('names ports as PORT_<NAME>, in capitals and without dashes', () => {
+    const ports = [
+      { name: 'http', containerPort: 80 },
+      { name: 'metrics-v2', containerPort: 9090, hostPort: 9090, protocol: 'UDP' },
+    ]
+    const unit = unitOf(container({ ports }), { ports: { http: 20_001, 'metrics-v2': 9090 } })
+    expect(unit?.env).toMatchObject({ PORT_HTTP: '20001', PORT_METRICS_V2: '9090' })
+    expect(unit?.ports).toEqual([
+      { name: 'http', containerPort: 80, hostPort: 20_001, protocol: 'TCP' },
+      { name: 'metrics-v2', containerPort: 9090, hostPort: 9090, protocol: 'UDP' },
+    ])
+  })
+})
+
+it('volumes hold the content of their ConfigMap', () => {
+  const volumes = [
+    { name: 'conf', configMap: { name: 'app' } },
+    { name: 'tmp', emptyDir: {} },
+  ]
+  const volumeMounts = [{ name: 'conf', mountPath: '/etc/app', subPath: 'a.conf', readOnly: true }]
+  const spec = taskSpec(task(), deploymentVersion(container({ volumeMounts }, { volumes }), { configs }))
+  expect(spec.volumes).toEqual([
+    { type: 'files', name: 'conf', files: configs.app },
+    { type: 'emptyDir', name: 'tmp' },
+  ])
+  expect(spec.units[0]?.mounts).toEqual([{ volume: 'conf', mountPath: '/etc/app', subPath: 'a.conf', readOnly: true }])
+})
+
+it('artifacts become trees by oid', () => {
+  const artifacts = [{ git: 'jobs/etl', destination: 'etl' }, { git: 'lib' }]
+  const processes = [{ name: 'etl', command: ['python3', 'etl.py'], artifacts, isolation: 'cgroup', user: 'etl', workingDir: 'etl' }]
+  const version = deploymentVersion({ template: { spec: { processes } } }, { trees: { 'jobs/etl': oid('etl'), lib: oid('lib') } })
+  expect(taskSpec(task(), version)).toMatchObject({
+    driver: 'process',
+    units: [
+      {
+        command: ['python3', 'etl.py'],
+        isolation: 'cgroup',
+        user: 'etl',
+        workingDir: 'etl',
+        mounts: [],
+        artifacts: [
+          { tree: oid('etl'), destination: 'etl' },
+          { tree: oid('lib'), destination: '.' },
+        ],
+      },
+    ],
+  })
+})
+
+describe('rules of the task', () => {
+  it('a Deployment restarts always, without end', () => {
+    expect(taskSpec(task(), deploymentVersion())).toMatchObject({ restartPolicy: 'Always', maxRestarts: null, gracePeriodSeconds: 30 })
+  })
+
+  it('a Job restarts on failure unless it says Never, as often as its run has failures left', () => {
+    const ofJob = task({ workload: JOB_KEY, run: 'r' as RunId, maxRestarts: 4 })
+    expect(taskSpec(ofJob, jobVersion())).toMatchObject({ restartPolicy: 'OnFailure', maxRestarts: 4 })
+    const never = { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'a', image: 'a' }] } } }
+    expect(taskSpec(ofJob, jobVersion(never))).toMatchObject({ restartPolicy: 'Never', maxRestarts: 4 })
+  })
+
+  it('carries limits, labels and whose it is; every one is a valid order', () => {
+    const template = {
+      metadata: { labels: { tier: 'front' } },
+      spec: { hostNetwork: true, containers: [{ name: 'web', image: 'a', resources: { limits: { cpu: '500m', memory: '64Mi' } } }] },
+    }
+    const spec = taskSpec(task({ id: 'web-9' as TaskId }), deploymentVersion({ template }))
+    expect(TaskSpec.parse(spec)).toEqual(spec)
+    expect(spec).toMatchObject({
+      driver: 'docker',
+      hostNetwork: true,
+      labels: { app: 'shop', namespace: 'default', workload: 'web', 'label/tier': 'front' },
+      units: [{ limits: { cpuMillis: 500, memoryBytes: 64 * 2 ** 20 } }],
+    })
+  })
+})
