@@ -1,6 +1,7 @@
-import { exitAt } from '../../runtime/drivers/fake/script.ts'
+import { statusOf } from '../../src/core/task-life.ts'
 import { isLive, isTerminal } from '../../src/core/task-state.ts'
 import type { WorkloadKey } from '../../src/model/ids.ts'
+import { TERMINAL } from '../../src/model/task.ts'
 import type { WorkloadVersion } from '../../src/model/version.ts'
 import type { AppView } from '../../src/model/views.ts'
 import type { AgentNode } from './agent-node.ts'
@@ -10,15 +11,16 @@ import type { Script } from './manifests.ts'
 import type { World } from './world.ts'
 
 /** What is not yet as it should be, once nothing disturbs any more; empty: all is at rest. */
-export function checkSettled(world: World): string[] {
+export async function checkSettled(world: World): Promise<string[]> {
   const leader = world.controls.find((node) => node.life !== null && leads(node))
   if (leader?.control == null) return ['nobody leads']
   const app = leader.control.plane.apps().find(({ name }) => name === APP)
   if (app === undefined) return ['the app is not there']
+  const agents = await Promise.all(world.agents.map((agent) => agentTroubles(world, agent)))
   return [
     ...appTroubles(world, app),
     ...workloadTroubles(world).map((trouble) => withReasons(trouble, leader)),
-    ...world.agents.flatMap((agent) => agentTroubles(world, agent)),
+    ...agents.flat(),
     ...memoryTroubles(world, leader),
   ]
 }
@@ -119,21 +121,31 @@ function deploymentTroubles(world: World, key: WorkloadKey, version: Extract<Wor
   return [`${key} serves in slots [${have}] of [${want}] with ${live.length} live tasks`]
 }
 
-/** No orphan on the machine, and every end that happened there is known. */
-function agentTroubles({ mirror, scheduler }: World, agent: AgentNode): string[] {
+/** No orphan on the machine, and all that its agent wrote down of its tasks is known. */
+async function agentTroubles({ mirror, scheduler }: World, agent: AgentNode): Promise<string[]> {
   const tasks = mirror.table('tasks')
   const observed = mirror.table('observed')
-  const present = agent.machine.history().filter((record) => isRunning(agent, record, scheduler.now))
-  const orphans = present.filter(
-    ({ task }) => tasks.get(task)?.agent !== agent.id || isTerminal({ task: tasks.get(task) as never, observed: observed.get(task) }),
-  )
-  const unheard = [...observed.values()].flatMap((status) => {
-    if (status.agent !== agent.id) return []
-    const last = agent.machine.history().findLast((record) => record.task === status.task && record.startedAt !== null)
-    const ended = last !== undefined && exitAt(last, agent.wall(scheduler.now) + 0) !== null
-    return ended && status.phase === 'Running' && status.attempt === last.attempt && tasks.get(status.task)?.desired === 'run' ? [] : []
+  const orphans = agent.machine.history().filter((record) => {
+    const task = tasks.get(record.task)
+    const wanted = task?.agent === agent.id && !isTerminal({ task, observed: observed.get(record.task) })
+    return !wanted && isRunning(agent, record, scheduler.now)
   })
-  return [...orphans.map((record) => `${record.task}.${record.attempt} is an orphan on ${agent.id}`), ...unheard]
+  const unknown = (await agent.machine.list()).filter((record) => tasks.get(record.task)?.agent !== agent.id)
+  const { entries } = await agent.journal.load()
+  // A full disk may keep an entry of a task that is gone; the agent's next start forgets it.
+  const unheard = entries.flatMap(({ state }) => {
+    if (!tasks.has(state.task)) return []
+    const said = statusOf(state)
+    const heard = observed.get(state.task)
+    const settled = TERMINAL.has(said.phase) || said.phase === 'Running'
+    const known = heard !== undefined && (TERMINAL.has(heard.phase) || (heard.phase === said.phase && heard.attempt === said.attempt))
+    return settled && !known ? [`${agent.id} has ${state.task} as ${said.phase}, the store as ${heard?.phase}`] : []
+  })
+  return [
+    ...orphans.map((record) => `${record.task}.${record.attempt} is an orphan on ${agent.id}`),
+    ...unknown.map((record) => `${record.task}.${record.attempt} was left behind on ${agent.id}`),
+    ...unheard,
+  ]
 }
 
 /** The leader's memory says what the store says. */

@@ -1,6 +1,6 @@
 import { afterEach, expect, it, vi } from 'vitest'
 import type { RollingInput, RollingPlan } from '../../src/core/rolling.ts'
-import { isLive } from '../../src/core/task-state.ts'
+import { isAvailable, isLive } from '../../src/core/task-state.ts'
 import { report } from './expect-clean.ts'
 import { runSeed } from './run.ts'
 
@@ -12,12 +12,19 @@ function impatient({ tasks, templateDigest }: RollingInput, plan: RollingPlan): 
   return { ...plan, stop: [...new Set([...plan.stop, ...old.map(({ task }) => task.id)])] }
 }
 
+/** What is right is stopped as well, as long as enough others serve. */
+function restless({ tasks, templateDigest, limits, now }: RollingInput, plan: RollingPlan): RollingPlan {
+  const right = tasks.find((state) => isAvailable(state, 0, now) && state.task.templateDigest === templateDigest)
+  return right === undefined || limits.maxUnavailable === 0 || plan.stop.length > 0 ? plan : { ...plan, stop: [right.task.id] }
+}
+
 vi.mock('../../src/core/rolling.ts', async (original) => {
   const real = await original<typeof import('../../src/core/rolling.ts')>()
   return {
     ...real,
     planRolling: (input: RollingInput) => {
       const plan = real.planRolling(input)
+      if (bug.name === 'restless-rollout') return restless(input, plan)
       return bug.name === 'impatient-rollout' ? impatient(input, plan) : plan
     },
   }
@@ -57,6 +64,7 @@ afterEach(() => {
 
 it.each([
   { name: 'impatient-rollout', caughtBy: ['AvailabilityKept'] },
+  { name: 'restless-rollout', caughtBy: ['StopHasCause'] },
   { name: 'run-repeated', caughtBy: ['RunEndsOnce'] },
   { name: 'empty-prunes', caughtBy: ['RemovalIsMeant'] },
   { name: 'stale-status-taken', caughtBy: ['NothingBreaks', 'TerminalIsFinal', 'AttemptsGrow'] },

@@ -120,7 +120,7 @@ async function settle(world: World): Promise<Millis | null> {
   while (world.scheduler.now < from + SETTLE_WITHIN) {
     await world.scheduler.runUntil(world.scheduler.now + LOOK_EVERY, () => world.findings.any)
     if (world.findings.any) return null
-    unsettled = checkSettled(world)
+    unsettled = await checkSettled(world)
     if (unsettled.length === 0) return world.scheduler.now - from
   }
   world.findings.report('ComesToRest', unsettled.join('; '))

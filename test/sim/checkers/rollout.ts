@@ -26,10 +26,13 @@ function checkWorkload(context: CheckContext, commit: Commit, key: WorkloadKey):
   if (version.kind !== 'Deployment') return
   const slots = version.spec.mode === 'Global' ? [...commit.mirror.table('agents').keys()] : numbers(version.spec.replicas)
   const limits = rollingLimits(version.spec, slots.length)
+  const fresh = new Set<string>(created.map(({ id }) => id))
   for (const { id, before } of stopped) {
     const observed = commit.mirror.table('observed').get(id)
     if (before === undefined || before.templateDigest !== record.templateDigest || !slots.includes(before.slot)) continue
-    const twin = tasks.some((state) => state.task.id !== id && state.task.slot === before.slot && isLive(state))
+    const twin = tasks.some(
+      (state) => !fresh.has(state.task.id) && state.task.id !== id && state.task.slot === before.slot && isLive(state),
+    )
     if (!twin && observed !== undefined && !TERMINAL_ENOUGH.has(observed.phase))
       context.findings.report('StopHasCause', `${id} is what ${key} wants, and was stopped`)
   }
