@@ -33,6 +33,6 @@ for (let seed = Number(values.seed); seed < Number(values.seed) + Number(values.
   failed += 1
   if (!values.trace) for (const line of result.tail) write(line)
   for (const { invariant, message, at } of result.findings) write(`VIOLATION at ${at / 1000} s: ${invariant}: ${message}`)
-  write(`again: npm run sim -- --seed ${seed}`)
+  write(`again: npm run sim -- --seed ${seed}${values.bug === undefined ? '' : ` --bug ${values.bug}`}`)
 }
 process.exitCode = failed === 0 ? 0 : 1
