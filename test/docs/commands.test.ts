@@ -47,9 +47,12 @@ const typed = ({ path, blocks }: Doc) =>
     const words = droverWords(command)
     return words === null ? [] : [{ path, command, words }]
   })
+const names = new Set(program().commands.map((command) => command.name()))
 const mentioned = ({ path, prose }: Doc) =>
   inlineCode(prose).flatMap((command) => {
-    const words = droverWords(command)
+    const bare = wordsOf(command)
+    const isBare = names.has(bare[0] ?? '') && bare[1]?.startsWith('--') === true
+    const words = isBare ? bare : droverWords(command)
     return words === null ? [] : [{ path, command, words }]
   })
 
