@@ -22,6 +22,8 @@ export type AgentInput =
       readonly seq: number
       readonly statuses: readonly TaskStatus[]
     }
+  /** Heard of again after a silence: from now on it may be given tasks. */
+  | { readonly type: 'returned'; readonly agent: AgentId }
 
 interface Session {
   readonly channel: AgentChannel
@@ -60,18 +62,20 @@ export class Hub {
   async #read(channel: AgentChannel): Promise<void> {
     let agent: AgentId | null = null
     for await (const frame of channel.frames()) {
-      if (frame.type === 'hello') {
-        agent = frame.agent.id
-        this.#lastSeen.set(agent, this.#clock.monotonic())
-        this.#post({ type: 'hello', channel, hello: frame })
-      } else if (agent === null) {
-        channel.close('the first frame must be hello')
-      } else {
-        this.#lastSeen.set(agent, this.#clock.monotonic())
-        if (frame.type === 'report') this.#post({ type: 'report', agent, channel, seq: frame.seq, statuses: frame.statuses })
-      }
+      const problem = protocolProblem(frame, agent)
+      if (problem !== null) channel.close(problem)
+      else agent ??= frame.type === 'hello' ? frame.agent.id : null
+      if (problem === null && agent !== null) this.#take(frame, agent, channel)
     }
     if (agent !== null && this.#sessions.get(agent)?.channel === channel) this.#sessions.delete(agent)
+  }
+
+  #take(frame: AgentFrame, agent: AgentId, channel: AgentChannel): void {
+    const before = this.standing(agent)
+    this.#lastSeen.set(agent, this.#clock.monotonic())
+    if (frame.type === 'hello') this.#post({ type: 'hello', channel, hello: frame })
+    else if (before !== 'Ready' && this.isCurrent(agent, channel)) this.#post({ type: 'returned', agent })
+    if (frame.type === 'report') this.#post({ type: 'report', agent, channel, seq: frame.seq, statuses: frame.statuses })
   }
 
   /** From now on this connection is the agent's; an earlier one is closed. */
@@ -131,4 +135,9 @@ export class Hub {
     for (const channel of this.#open) channel.close(reason)
     this.#sessions.clear()
   }
+}
+
+function protocolProblem(frame: AgentFrame, agent: AgentId | null): string | null {
+  if (agent === null) return frame.type === 'hello' ? null : 'the first frame must be hello'
+  return frame.type === 'hello' && frame.agent.id !== agent ? 'one connection is for one agent' : null
 }

@@ -99,11 +99,14 @@ async function takeTurns(loop: Loop): Promise<void> {
   }
 }
 
+/** Timers of a month overflow and fire at once; and the wall clock, by which keys are due, may jump. */
+const LONGEST_SLEEP_MS = 60_000
+
 /** Sleeps until an input comes, a key is due, or leadership ends. */
 async function waitForWork({ deps, term, mailbox, signal }: Loop): Promise<void> {
   const at = term.wakes.next()
   const waits = [(either: AbortSignal) => mailbox.waitForItem(either)]
-  if (at !== null) waits.push((either) => pause(deps.clock, at - deps.clock.now(), either))
+  if (at !== null) waits.push((either) => pause(deps.clock, Math.min(LONGEST_SLEEP_MS, at - deps.clock.now()), either))
   await firstOf(signal, waits)
 }
 
@@ -135,6 +138,10 @@ function take(input: Input, context: TurnContext, deps: LeadDeps): () => void {
   if (input.type === 'request') return takeRequest(input, context)
   const { term, draft, now } = context
   const { hub, cluster } = term
+  if (input.type === 'returned') {
+    draft.placing = true
+    return nothing
+  }
   if (input.type === 'report') {
     if (!hub.isCurrent(input.agent, input.channel)) return nothing
     takeStatuses(input.statuses, input.agent, { cluster, draft, now })

@@ -51,7 +51,7 @@ function groups(cluster: Cluster, pending: readonly Task[]): PendingGroup[] {
     return {
       id,
       workload: first.workload,
-      createdAt: Math.min(...tasks.map((task) => task.createdAt)),
+      createdAt: tasks.reduce((oldest, task) => Math.min(oldest, task.createdAt), first.createdAt),
       requirements: cluster.requirements(first.inputsDigest),
       tasks: tasks.map((task) => ({ id: task.id, agent: bound ? (task.slot as AgentId) : null })),
       existing: existing(cluster, first),

@@ -22,6 +22,8 @@ export class Wakes<K> {
   }
 
   next(): Millis | null {
-    return this.#at.size === 0 ? null : Math.min(...this.#at.values())
+    let first: Millis | null = null
+    for (const at of this.#at.values()) if (first === null || at < first) first = at
+    return first
   }
 }
