@@ -7,6 +7,7 @@ import { changesOf } from './changes.ts'
 import type { ControlDeps, Leading } from './control.ts'
 import type { ControlPlane, PlanRequest, RollbackRequest } from './control-plane.ts'
 import { RequestError } from './control-plane.ts'
+import { refuseByGit } from './git-refusal.ts'
 import type { ClusterIdentity } from './load.ts'
 import { readVersion } from './load.ts'
 import type { LogTickets } from './log-tickets.ts'
@@ -52,7 +53,7 @@ function reads(deps: RequestDeps): Reads {
         )
         .map(eventView),
     why: (object, namespace) => why(object, namespace, deps),
-    changes: (signal) => changesOf(term(), signal),
+    changes: (signal) => changesOf(term(), AbortSignal.any([signal, deps.leading().signal])),
   }
 }
 
@@ -73,12 +74,12 @@ type Verbs = Pick<ControlPlane, 'render' | 'plan' | 'sync' | 'rollback' | 'logs'
 
 function verbs(deps: RequestDeps): Verbs {
   return {
-    render: async (name, request) => renderApp(await rendering(name, request, deps)),
-    plan: async (name, request) => planApp(await rendering(name, request, deps), deps.leading().term, deps.clock.now()),
+    render: async (name, request) => refuseByGit(renderApp(await rendering(name, request, deps))),
+    plan: async (name, request) => refuseByGit(planApp(await rendering(name, request, deps), deps.leading().term, deps.clock.now())),
     async sync(name, request) {
       const leading = deps.leading()
       const app = appNamed(name, leading)
-      await sourceOf(name, leading).sync(request)
+      await refuseByGit(sourceOf(name, leading).sync(request))
       return appView(appNamed(app.name, leading), leading.term)
     },
     rollback: (name, request) => rollback(name, request, deps),
