@@ -1,6 +1,7 @@
 import type { Millis } from '../model/ids.ts'
 
-const MAX_BACKOFF_MS = 5 * 60_000
+/** Who mends a repository or a network sees it work within half a minute. */
+const MAX_BACKOFF_MS = 30_000
 const JITTER = 0.1
 
 export interface PollState {
@@ -13,7 +14,7 @@ export interface PollState {
 }
 
 /**
- * Milliseconds until the next poll: the interval, doubled for every failure in a row up to 5 minutes
+ * Milliseconds until the next poll: the interval, doubled for every failure in a row up to 30 s
  * (or the interval, where that is longer), with 10 % jitter either way so that sources do not march in step.
  */
 export function pollDelay({ intervalMs, failures, random }: PollState): Millis {
