@@ -9,6 +9,12 @@ const VERSION = '0.1.0'
 const stop = new AbortController()
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort(new Error(`ended by ${name}`)))
 
+// A reader that has seen enough (`drover logs … | head`) ends the program quietly, as it ends any other.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
+})
+
 async function surroundings(): Promise<Surroundings> {
   const { createLog } = await import('./main/log.ts')
   const dockerSocket = (process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace(/^unix:\/\//, '')
