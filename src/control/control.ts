@@ -53,7 +53,8 @@ export async function createControl(deps: ControlDeps): Promise<Control> {
   }
   const tickets = new LogTickets()
   const leading = (): Leading => {
-    if (state.leading === null) throw new RequestError('Unavailable', 'this control plane does not lead yet; try again in a moment')
+    if (state.leading === null || state.leading.signal.aborted)
+      throw new RequestError('Unavailable', 'this control plane does not lead yet; try again in a moment')
     return state.leading
   }
   return {
@@ -103,6 +104,8 @@ async function followSource(
     await source.run(signal)
   } catch (error) {
     if (!signal.aborted && !isAbort(error, signal) && !(error instanceof DemotedError)) throw error
+  } finally {
+    source.end(new DemotedError('the term ended'))
   }
 }
 

@@ -116,6 +116,7 @@ async function takeTurn(loop: Loop, inputs: readonly Input[], woken: Iterable<Wo
   term.turns += 1
   const after: (() => void)[] = []
   let ops: readonly Op[] = []
+  const { unplaced } = term
   try {
     for (const input of inputs) after.push(take(input, context, deps))
     settle(context, woken)
@@ -128,7 +129,7 @@ async function takeTurn(loop: Loop, inputs: readonly Input[], woken: Iterable<Wo
   }
   sendOrders(context)
   for (const act of after) act()
-  if (ops.length > 0) for (const listener of term.listeners) listener()
+  if (ops.length > 0 || term.unplaced !== unplaced) for (const listener of term.listeners) listener()
 }
 
 const nothing = () => undefined

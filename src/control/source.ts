@@ -40,6 +40,8 @@ export class Source {
   readonly #app: string
   readonly #asks = new Mailbox<Ask>()
   #repo: Promise<GitRepository> | null = null
+  /** Why it follows nothing any more; null while its term lasts. */
+  #over: unknown = null
 
   constructor(app: string, leading: LeadingTerm, deps: SourceDeps) {
     this.#app = app
@@ -49,7 +51,14 @@ export class Source {
 
   /** Resolves when a sync that began after this call is committed. @throws what git or the turn said. */
   sync(ask: Pick<Ask, 'allowDelete' | 'actor'>): Promise<void> {
+    if (this.#over !== null) return Promise.reject(this.#over)
     return new Promise((resolve, reject) => this.#asks.put({ ...ask, done: resolve, failed: reject }))
+  }
+
+  /** Nobody is left waiting for a sync, now or later. */
+  end(reason: unknown): void {
+    this.#over ??= reason
+    for (const ask of this.#asks.takeAll()) ask.failed(reason)
   }
 
   /** The repository, opened once a term; a failure to open is tried again at the next call. */
@@ -77,7 +86,6 @@ export class Source {
         (either) => pause(clock, pollDelay({ intervalMs: pollMs, failures, random }), either),
       ])
     }
-    for (const ask of this.#asks.takeAll()) ask.failed(signal.reason)
     await this.#close()
   }
 
