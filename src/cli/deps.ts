@@ -48,7 +48,7 @@ export interface ManifestFile {
 
 export interface RepoAsked {
   readonly repo: string
-  /** Null: what HEAD names. */
+  /** Null: `main`, as for `drover up`. */
   readonly ref: string | null
   readonly path: string
 }

@@ -1,4 +1,4 @@
-/** Exit codes of every command; the table is in the reference and scripts rely on it. */
+/** Exit codes of every command; the table is in the README and scripts rely on it. */
 export const EXIT = { ok: 0, error: 1, usage: 2, unhealthy: 3, timeout: 4, notFound: 5, interrupted: 130 } as const
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 

@@ -1,4 +1,3 @@
-import { stringify } from 'yaml'
 import type { Manifest } from '../model/manifest.ts'
 import type { TemplateSpec } from '../model/template.ts'
 
@@ -34,7 +33,3 @@ export function manifestObject(manifest: Manifest): unknown {
     },
   }
 }
-
-/** `manifestObject` as YAML, keys sorted. */
-export const manifestYaml = (manifest: Manifest): string =>
-  stringify(manifestObject(manifest), { aliasDuplicateObjects: false, lineWidth: 0, sortMapEntries: true })

@@ -1,7 +1,7 @@
 import { messageOf, TerminalError } from '../lib/errors.ts'
 import { TABLES, type Write } from '../model/records.ts'
 import { parseRecordKey, recordKey } from './keys.ts'
-import type { Item, Op, StoreEvent } from './store.ts'
+import type { Item, Op } from './store.ts'
 
 /** A write that puts a record: what a stored item decodes to. */
 export type StoredRecord = Exclude<Write, { value: null }>
@@ -24,13 +24,6 @@ export function decodeItem(item: Pick<Item, 'key' | 'value'>): StoredRecord | nu
     throw badRecord(item.key, issues)
   }
   return { ...place, value: parsed.data } as StoredRecord
-}
-
-/** The write an event tells of; null when its key belongs to no table. @throws like `decodeItem`. */
-export function decodeEvent(event: StoreEvent): Write | null {
-  if (event.type === 'put') return decodeItem(event)
-  const place = parseRecordKey(event.key)
-  return place === null ? null : { ...place, value: null }
 }
 
 function parseJson(item: Pick<Item, 'key' | 'value'>): unknown {

@@ -2,9 +2,12 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
 import { parseBlob } from '../../src/manifest/blob.ts'
-import { manifestYaml } from '../../src/manifest/to-yaml.ts'
+import { manifestObject } from '../../src/manifest/to-yaml.ts'
+import type { Manifest } from '../../src/model/manifest.ts'
 import { CpuMillis, MemoryBytes } from '../../src/model/quantity.ts'
 import { HEAD, manifestOf, said, workload } from './support.ts'
+
+const manifestYaml = (manifest: Manifest): string => stringify(manifestObject(manifest), { aliasDuplicateObjects: false, lineWidth: 0 })
 
 type Json = null | string | number | boolean | Json[] | { [key: string]: Json }
 

@@ -3,7 +3,7 @@ import type { TaskId } from '../../src/model/ids.ts'
 import { workloadKey } from '../../src/model/ids.ts'
 import type { Quarantine } from '../../src/model/records.ts'
 import type { Task } from '../../src/model/task.ts'
-import { decodeEvent, decodeItem, encodeWrite } from '../../src/store/codec.ts'
+import { decodeItem, encodeWrite } from '../../src/store/codec.ts'
 import { parseRecordKey, recordKey, tablePrefix } from '../../src/store/keys.ts'
 import { aTask } from './a-task.ts'
 
@@ -28,21 +28,14 @@ describe('records', () => {
     if (op.op !== 'put') throw new Error('a record is put')
     expect(op.key).toBe('tasks/t1')
     expect(decodeItem(op)).toEqual({ table: 'tasks', id: 't1', value })
-    expect(decodeEvent({ type: 'put', key: op.key, value: op.value, revision: '2' })).toEqual({ table: 'tasks', id: 't1', value })
   })
 
   it('are deleted by null', () => {
     expect(encodeWrite({ table: 'quarantine', id: web, value: null })).toEqual({ op: 'delete', key: `quarantine/${web}` })
-    expect(decodeEvent({ type: 'delete', key: `quarantine/${web}`, value: '', revision: '2' })).toEqual({
-      table: 'quarantine',
-      id: web,
-      value: null,
-    })
   })
 
   it('leave keys of no table alone', () => {
     expect(decodeItem({ key: 'leader', value: 'not JSON' })).toBeNull()
-    expect(decodeEvent({ type: 'delete', key: 'blobs/ab/0', value: '', revision: '2' })).toBeNull()
   })
 
   it.each([
