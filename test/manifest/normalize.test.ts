@@ -7,7 +7,8 @@ import type { Manifest } from '../../src/model/manifest.ts'
 import { CpuMillis, MemoryBytes } from '../../src/model/quantity.ts'
 import { HEAD, manifestOf, said, workload } from './support.ts'
 
-const manifestYaml = (manifest: Manifest): string => stringify(manifestObject(manifest), { aliasDuplicateObjects: false, lineWidth: 0 })
+const manifestYaml = (manifest: Manifest): string =>
+  stringify(manifestObject(manifest), { aliasDuplicateObjects: false, lineWidth: 0, sortMapEntries: true })
 
 type Json = null | string | number | boolean | Json[] | { [key: string]: Json }
 
