@@ -78,8 +78,9 @@ export class Hub {
     if (frame.type === 'report') this.#post({ type: 'report', agent, channel, seq: frame.seq, statuses: frame.statuses })
   }
 
-  /** From now on this connection is the agent's; an earlier one is closed. */
+  /** From now on this connection is the agent's; an earlier one is closed. One that has ended meanwhile is nobody's. */
   admit(agent: AgentId, channel: AgentChannel): void {
+    if (!this.#open.has(channel)) return
     const before = this.#sessions.get(agent)
     if (before !== undefined && before.channel !== channel) before.channel.close('a newer connection of this agent took over')
     this.#sessions.set(agent, { channel, synced: 'No' })
