@@ -31,12 +31,13 @@ export interface AgentNodeDeps {
 export class AgentNode {
   readonly id: AgentId
   readonly machine: MemoryFakeMachine = createMemoryFakeMachine()
-  readonly journal: Journal = createMemoryJournal()
+  journal: Journal = createMemoryJournal()
   readonly faults: MachineFaults = noMachineFaults()
   life: Incarnation | null = null
   readonly #deps: AgentNodeDeps
   readonly #wallOffset: Millis
   readonly #trees = createMemoryTreeCache()
+  #disks = 1
 
   constructor(id: AgentId, wallOffset: Millis, deps: AgentNodeDeps) {
     this.id = id
@@ -57,6 +58,16 @@ export class AgentNode {
     return life
   }
 
+  /** Its state directory is lost; what runs on the machine goes on. Only while the agent is down. */
+  loseDisk(): void {
+    this.#disks += 1
+    this.journal = createMemoryJournal()
+  }
+
+  get lostDisk(): boolean {
+    return this.#disks > 1
+  }
+
   /** The machine's own wall clock, which the agent shares. */
   wall(now: Millis): Millis {
     return now + this.#wallOffset
@@ -74,7 +85,7 @@ export class AgentNode {
     const none = { ...fake, fingerprint: async () => ({ available: false, detail: 'not simulated' }), owned: async () => [] }
     await runAgent(
       {
-        identity: { id: this.id, instance: `disk-of-${this.id}`, bootId: 'boot-1', version: 'sim' },
+        identity: { id: this.id, instance: `disk-${this.#disks}-of-${this.id}`, bootId: 'boot-1', version: 'sim' },
         capacity: { cpuMillis: 4000, memoryBytes: 2 ** 33, ports: { from: 20_000, to: 20_999 } },
         labels: { hostname: this.id },
         uplink: seams.uplink(this.#deps.uplink(this, life), life),

@@ -92,6 +92,9 @@ function jobTroubles({ mirror }: World, key: WorkloadKey): string[] {
   const forEver = version !== null && scriptOf(version)?.runForSeconds === undefined
   if (run === undefined) return [`${key} has no run`]
   if (run.phase === 'Succeeded' || (forEver && run.phase === 'Running')) return []
+  // A task that was lost with its agent's memory uses up an attempt, for nobody knows how far it came.
+  if (run.phase === 'Failed' && mirror.tasksOf(key).some(({ task, observed }) => task.run === run.id && observed?.phase === 'Lost'))
+    return []
   return [`run ${run.id} is ${run.phase}: ${run.reason}`]
 }
 
@@ -130,7 +133,9 @@ async function agentTroubles({ mirror, scheduler }: World, agent: AgentNode): Pr
     const wanted = task?.agent === agent.id && !isTerminal({ task, observed: observed.get(record.task) })
     return !wanted && isRunning(agent, record, scheduler.now)
   })
-  const unknown = (await agent.machine.list()).filter((record) => tasks.get(record.task)?.agent !== agent.id)
+  // What an agent forgot with its disk and has ended long ago is swept at its next connection only.
+  const traces = agent.lostDisk ? [] : await agent.machine.list()
+  const unknown = traces.filter((record) => tasks.get(record.task)?.agent !== agent.id)
   const { entries } = await agent.journal.load()
   // A full disk may keep an entry of a task that is gone; the agent's next start forgets it.
   const unheard = entries.flatMap(({ state }) => {

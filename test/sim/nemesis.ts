@@ -132,6 +132,20 @@ const machineTrouble: Fault = {
   },
 }
 
+const loseDisk: Fault = {
+  name: 'loss of a state directory',
+  forMs: 20_000,
+  begin(world, rng) {
+    const agent = rng.pick(world.agents)
+    const life = agent.crash()
+    if (life === null) return null
+    world.note(`FAULT ${life.name} loses its state directory`)
+    world.network.crashed(life)
+    agent.loseDisk()
+    return () => revive(world, agent)
+  },
+}
+
 const crashAtStart: Fault = {
   name: 'crash at a start',
   forMs: 20_000,
@@ -167,6 +181,7 @@ export const FAULTS: readonly Fault[] = [
   storeLossy,
   gitTrouble,
   machineTrouble,
+  loseDisk,
   crashAtStart,
   crashAtCommit,
 ]

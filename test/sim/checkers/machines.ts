@@ -1,5 +1,6 @@
 import type { FakeRecord } from '../../../runtime/drivers/fake/machine.ts'
 import { exitAt } from '../../../runtime/drivers/fake/script.ts'
+import { isLive } from '../../../src/core/task-state.ts'
 import type { AgentId, TaskId } from '../../../src/model/ids.ts'
 import type { AgentNode } from '../agent-node.ts'
 import type { CheckContext, MakeChecker } from '../checker.ts'
@@ -32,8 +33,8 @@ export const machinesChecker: MakeChecker = (context) => {
     stopped(agent, record) {
       if (record.startedAt === null || record.stoppedAt === null) return
       const task = mirror.table('tasks').get(record.task)
-      if (task?.desired === 'run' && task.agent === agent.id)
-        findings.report('StopIsOrdered', `${agent.id} stopped ${record.task}, which is wanted`)
+      const live = task !== undefined && isLive({ task, observed: mirror.table('observed').get(record.task) })
+      if (live && task.agent === agent.id) findings.report('StopIsOrdered', `${agent.id} stopped ${record.task}, which is wanted`)
     },
   }
 }

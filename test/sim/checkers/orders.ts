@@ -1,7 +1,7 @@
 import type { AgentFrame } from '../../../src/model/protocol.ts'
 import type { MakeChecker } from '../checker.ts'
 
-/** An agent never forgets the newest leader it obeyed: its greetings name no lower epoch than before. */
+/** An agent never forgets the newest leader it obeyed, as long as its state directory lives: its greetings name no lower epoch than before. */
 export const ordersChecker: MakeChecker = ({ findings }) => {
   const greeted = new Map<string, number>()
   return {
@@ -9,9 +9,9 @@ export const ordersChecker: MakeChecker = ({ findings }) => {
       if (direction === 'toAgent') return
       const said = frame as AgentFrame
       if (said.type !== 'hello') return
-      const before = greeted.get(agent) ?? 0
+      const before = greeted.get(said.agent.instance) ?? 0
       if (said.epoch < before) findings.report('EpochRemembered', `${agent} greets with epoch ${said.epoch}, it knew ${before}`)
-      greeted.set(agent, Math.max(before, said.epoch))
+      greeted.set(said.agent.instance, Math.max(before, said.epoch))
     },
   }
 }
