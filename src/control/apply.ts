@@ -10,9 +10,6 @@ import type { Cluster } from './cluster.ts'
 import type { RenderedApp } from './render.ts'
 import type { TurnContext } from './turn.ts'
 
-/** Revisions kept per app; their rendered sets stay in the store, so each can be rolled back to without git. */
-const REVISIONS_KEPT = 50
-
 export interface RevisionInput {
   readonly app: string
   readonly revision: string
@@ -128,7 +125,6 @@ export function addRevision(revision: NewRevision, { term, draft, now }: Pick<Tu
     finishedAt: rejected ? now : null,
   }
   draft.write({ table: 'revisions', id: revisionKey(value), value })
-  for (const old of all.slice(REVISIONS_KEPT - 1)) draft.write({ table: 'revisions', id: revisionKey(old), value: null })
   draft.touched.apps.add(revision.app)
   draft.event(
     {

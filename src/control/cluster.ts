@@ -1,5 +1,4 @@
 import { dependencyKeys } from '../core/dependencies.ts'
-import { requirementsOf } from '../core/schedule/requirements.ts'
 import type { Requirements } from '../core/schedule/types.ts'
 import type { TaskState } from '../core/task-state.ts'
 import { Index } from '../lib/index-map.ts'
@@ -20,6 +19,7 @@ import type {
 import type { Observed, Task } from '../model/task.ts'
 import type { WorkloadVersion } from '../model/version.ts'
 import { AgentUsage } from './usage.ts'
+import { VersionBook } from './version-book.ts'
 
 /**
  * The whole state of the cluster in the leader's memory, indexed so that a decision costs what its workload
@@ -35,8 +35,7 @@ export class Cluster {
   readonly agents = new Map<AgentId, AgentRecord>()
   readonly quarantine = new Map<WorkloadKey, Quarantine>()
   readonly events = new Map<string, EventRecord>()
-  /** Bodies of every version that a workload or a task refers to. */
-  readonly versions = new Map<Digest, WorkloadVersion>()
+  readonly versions = new VersionBook()
   /** Tasks without a machine that are wanted. */
   readonly pending = new Set<TaskId>()
   readonly #tasksOfWorkload = new Index<WorkloadKey, TaskId>()
@@ -46,10 +45,16 @@ export class Cluster {
   readonly #dependents = new Index<WorkloadKey, WorkloadKey>()
   readonly #runsOfWorkload = new Index<WorkloadKey, RunId>()
   readonly #usage = new Map<AgentId, AgentUsage>()
-  readonly #requirements = new Map<Digest, Requirements>()
+  #newestEvent = 0
+
+  /** Number of the newest event that ever was; numbers only grow. */
+  get newestEvent(): number {
+    return this.#newestEvent
+  }
 
   apply(write: Write): void {
     this.#unindex(write.table, write.id)
+    this.#count(write)
     const table = this[write.table] as Map<string, RecordOf<Table>>
     if (write.value === null) table.delete(write.id)
     else table.set(write.id, write.value)
@@ -98,9 +103,16 @@ export class Cluster {
   }
 
   requirements(digest: Digest): Requirements {
-    const known = this.#requirements.get(digest) ?? requirementsOf(this.version(digest).spec.template.spec)
-    this.#requirements.set(digest, known)
-    return known
+    return this.versions.requirements(digest)
+  }
+
+  /** Which versions are referred to; the new record counts before the old one goes. */
+  #count(write: Write): void {
+    if (write.table === 'events') this.#newestEvent = Math.max(this.#newestEvent, Number(write.id))
+    if (write.table !== 'workloads' && write.table !== 'tasks') return
+    const before = write.table === 'workloads' ? this.workloads.get(write.id as WorkloadKey) : this.tasks.get(write.id as TaskId)
+    if (write.value !== null) this.versions.use(write.value.inputsDigest)
+    if (before !== undefined) this.versions.release(before.inputsDigest)
   }
 
   #unindex(table: Table, id: string): void {

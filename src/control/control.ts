@@ -7,6 +7,7 @@ import { SyncPolicy } from '../model/manifest.ts'
 import type { AppRecord, AppSource } from '../model/records.ts'
 import type { Store } from '../store/store.ts'
 import type { AgentGate } from './agent-gate.ts'
+import { collectOld } from './collect.ts'
 import { DemotedError } from './commit.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { RequestError } from './control-plane.ts'
@@ -88,6 +89,7 @@ async function run(deps: ControlDeps, options: { signal: AbortSignal; set: (lead
       const source = new Source(deps.app.name, term, deps)
       options.set({ ...term, sources: new Map([[deps.app.name, source]]), signal })
       running.add(followSource(deps, { term, source, signal }))
+      running.add(collectOld(term, deps, signal))
     },
     ended: () => options.set(null),
   })

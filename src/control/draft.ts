@@ -11,6 +11,8 @@ import type { Cluster } from './cluster.ts'
 
 /** Events kept; the oldest go when newer ones come. */
 const EVENTS_KEPT = 1000
+/** Characters of a message kept: reasons come from machines, and the store takes no large values. */
+const MESSAGE_MAX = 2000
 
 /** What a turn has changed so far, for those who act on it once it is committed. */
 export interface Touched {
@@ -62,18 +64,22 @@ export class Draft {
     for (const op of blobOps(digest, canonicalJson(version))) this.#put(op)
   }
 
+  /** Put again though it may be there: it may be on its way out with the last revision that named it. */
   rendered(digest: Digest, rendered: Rendered): void {
     for (const op of blobOps(digest, canonicalJson(rendered))) this.#put(op)
   }
 
   event(event: EventInput, now: Millis): void {
-    const { events } = this.#cluster
-    const last = [...events.keys()].at(-1)
-    const sequence = last === undefined ? 1 : Number(last) + 1
-    const id = String(sequence).padStart(12, '0')
-    this.write({ table: 'events', id, value: { ...event, id, at: now } })
-    const surplus = [...events.keys()].slice(0, Math.max(0, events.size - EVENTS_KEPT))
-    for (const old of surplus) this.write({ table: 'events', id: old, value: null })
+    const { events, newestEvent } = this.#cluster
+    const id = String(newestEvent + 1).padStart(12, '0')
+    this.write({ table: 'events', id, value: { ...event, message: event.message.slice(0, MESSAGE_MAX), id, at: now } })
+    while (events.size > EVENTS_KEPT) this.write({ table: 'events', id: must(events.keys().next().value, 'an event'), value: null })
+  }
+
+  /** A stored body that nothing refers to any more; its keys, for only the store knows how many chunks it has. */
+  dropBody(digest: Digest, keys: readonly string[]): void {
+    this.#cluster.versions.drop(digest)
+    for (const key of keys) this.#put({ op: 'delete', key })
   }
 
   ops(): Op[] {

@@ -129,6 +129,7 @@ async function takeTurn(loop: Loop, inputs: readonly Input[], woken: Iterable<Wo
   }
   sendOrders(context)
   for (const act of after) act()
+  term.cluster.versions.dropUnused()
   if (ops.length > 0 || term.unplaced !== unplaced) for (const listener of term.listeners) listener()
 }
 

@@ -35,6 +35,13 @@ function wholeCharactersEnd(bytes: Buffer, limit: number): number {
   return end
 }
 
+/** The keys that hold a body, all of them or what is left; none when it is absent. */
+export async function blobKeys(store: Pick<Store, 'get'>, digest: Digest): Promise<string[]> {
+  const keys: string[] = []
+  while ((await store.get(blobKey(digest, keys.length))) !== null) keys.push(blobKey(digest, keys.length))
+  return keys
+}
+
 /**
  * The body of a blob; null when it is absent, a chunk of it is missing, or its content is not what the digest says.
  * Reads chunk by chunk until the hash fits, so a body of one chunk costs one read.
