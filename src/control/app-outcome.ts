@@ -9,13 +9,18 @@ export function appHealth(app: string, term: Term): Health {
   return healths.length === 0 && (term.cluster.apps.get(app)?.lastRevisionId ?? 0) === 0 ? 'Missing' : worstHealth(healths)
 }
 
-/** The newest revision's outcome says what is true now: Healthy only when all it asked for is live and healthy. */
+/** The newest revision of which anything was applied; one that was refused as a whole changes nothing. */
+export function newestApplied(app: string, { cluster }: Pick<Term, 'cluster'>): RevisionRecord | undefined {
+  return cluster.revisionsOfApp(app).find((record) => record.outcome !== 'Rejected')
+}
+
+/** The outcome of what runs says what is true now: Healthy only when all it asked for is live and healthy. */
 export function settleRevision(app: string, { term, draft, now }: TurnContext): void {
-  const newest = term.cluster.revisionsOfApp(app)[0]
-  if (newest === undefined || newest.outcome === 'Rejected' || newest.outcome === 'Superseded') return
+  const newest = newestApplied(app, term)
+  if (newest === undefined || newest.outcome === 'Superseded') return
   const outcome = outcomeOf(appHealth(app, term))
   if (outcome === newest.outcome) return
-  const value: RevisionRecord = { ...newest, outcome, finishedAt: outcome === 'Healthy' ? now : newest.finishedAt }
+  const value: RevisionRecord = { ...newest, outcome, finishedAt: outcome === 'Healthy' ? (newest.finishedAt ?? now) : newest.finishedAt }
   draft.write({ table: 'revisions', id: revisionKey(value), value })
   if (outcome === 'Progressing') return
   draft.event(

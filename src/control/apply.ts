@@ -5,7 +5,7 @@ import { must } from '../lib/must.ts'
 import type { Millis, WorkloadKey } from '../model/ids.ts'
 import { SyncPolicy } from '../model/manifest.ts'
 import type { AppRecord, Hold, Rendered, RevisionRecord, WorkloadRecord } from '../model/records.ts'
-import { revisionKey } from './app-outcome.ts'
+import { newestApplied, revisionKey } from './app-outcome.ts'
 import type { Cluster } from './cluster.ts'
 import type { RenderedApp } from './render.ts'
 import type { TurnContext } from './turn.ts'
@@ -105,20 +105,24 @@ export function effectiveSet(app: string, cluster: Cluster): Rendered {
   return { workloads: Object.fromEntries(wanted.map((record) => [record.key, record.inputsDigest])) }
 }
 
+/** Characters; git sets no limit to the first line of a message, the store does to a record. */
+const SUBJECT_MAX = 300
+
 /** `rendered: null` says that nothing of it could be applied. */
 type NewRevision = Pick<RevisionRecord, 'app' | 'revision' | 'commit' | 'subject' | 'cause' | 'rendered'>
 
 /** Adds a line to the history; an unfinished one before it was superseded. Returns its id. */
 export function addRevision(revision: NewRevision, { term, draft, now }: Pick<TurnContext, 'term' | 'draft' | 'now'>): number {
   const all = term.cluster.revisionsOfApp(revision.app)
-  const newest = all[0]
   const rejected = revision.rendered === null
-  if (newest !== undefined && !rejected && (newest.outcome === 'Progressing' || newest.outcome === 'Degraded')) {
-    draft.write({ table: 'revisions', id: revisionKey(newest), value: { ...newest, outcome: 'Superseded', finishedAt: now } })
+  const applied = newestApplied(revision.app, term)
+  if (applied !== undefined && !rejected && (applied.outcome === 'Progressing' || applied.outcome === 'Degraded')) {
+    draft.write({ table: 'revisions', id: revisionKey(applied), value: { ...applied, outcome: 'Superseded', finishedAt: now } })
   }
-  const id = (newest?.id ?? 0) + 1
+  const id = (all[0]?.id ?? 0) + 1
   const value: RevisionRecord = {
     ...revision,
+    subject: revision.subject.slice(0, SUBJECT_MAX),
     id,
     outcome: rejected ? 'Rejected' : 'Progressing',
     startedAt: now,
