@@ -5,7 +5,7 @@ import { taskSpec } from '../core/task-spec.ts'
 import { isTerminal } from '../core/task-state.ts'
 import { groupBy } from '../lib/group-by.ts'
 import { must } from '../lib/must.ts'
-import type { AgentId, Epoch, Millis, WorkloadKey } from '../model/ids.ts'
+import { type AgentId, type Epoch, type Millis, parseWorkloadKey, type WorkloadKey } from '../model/ids.ts'
 import type { Assignment } from '../model/protocol.ts'
 import type { Reason } from '../model/reason.ts'
 import type { Task } from '../model/task.ts'
@@ -98,9 +98,10 @@ function forget(key: WorkloadKey, { term }: TurnContext, queue: Set<WorkloadKey>
 }
 
 function healthEvent(key: WorkloadKey, app: string, health: WorkloadHealth) {
+  const { namespace, kind, name } = parseWorkloadKey(key)
   const reasons = health.reasons.map((reason) => reason.message).join('; ')
   return {
-    object: `workload/${key}`,
+    object: `${kind.toLowerCase()}/${namespace}/${name}`,
     app,
     reason: health.health,
     message: `${health.ready}/${health.desired} ready${reasons === '' ? '' : `: ${reasons}`}`,
