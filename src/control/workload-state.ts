@@ -17,6 +17,14 @@ export interface StateContext {
 
 /** Everything a decision about one workload needs, read from memory; null when there is no such workload. */
 export function workloadState(key: WorkloadKey, context: StateContext): WorkloadState | null {
+  const state = independentState(key, context)
+  if (state === null) return null
+  const unmet = unmetDependencies(key, state.version.spec.dependsOn, (target) => healthOf(target, context))
+  return { ...state, unmet }
+}
+
+/** Without what it waits for: no verdict depends on that, and asking on and on would cost every path of a graph. */
+function independentState(key: WorkloadKey, context: StateContext): WorkloadState | null {
   const record = context.cluster.workloads.get(key)
   if (record === undefined) return null
   const version = context.cluster.version(record.inputsDigest)
@@ -28,13 +36,13 @@ export function workloadState(key: WorkloadKey, context: StateContext): Workload
     staleRuns: [],
     slots: slotsOf(record, version, context.cluster),
     unplaced: context.unplaced.get(key) ?? [],
-    unmet: unmetDependencies(key, version.spec.dependsOn, (target) => healthOf(target, context)),
+    unmet: [],
   }
   return version.kind === 'Job' ? withRuns(bare, context.cluster) : bare
 }
 
 export function healthOf(key: WorkloadKey, context: StateContext): WorkloadHealth | null {
-  const state = workloadState(key, context)
+  const state = independentState(key, context)
   return state === null ? null : workloadHealth(state, context.now)
 }
 
