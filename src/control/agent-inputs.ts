@@ -1,7 +1,7 @@
 import type { AgentId, Millis } from '../model/ids.ts'
 import { reasonOf } from '../model/reason.ts'
 import type { AgentRecord } from '../model/records.ts'
-import { ATTEMPTS_KEPT, type AttemptRecord, mayFollow, type Observed, type TaskStatus, TERMINAL } from '../model/task.ts'
+import { ATTEMPTS_KEPT, type AttemptRecord, mayFollow, type Observed, type Task, type TaskStatus, TERMINAL } from '../model/task.ts'
 import type { Cluster } from './cluster.ts'
 import type { Draft } from './draft.ts'
 import type { Hello } from './hub.ts'
@@ -35,12 +35,28 @@ function completes(before: Observed | undefined, status: TaskStatus): boolean {
 function observe(status: TaskStatus, before: Observed | undefined, context: { agent: AgentId; now: Millis }): Observed {
   const sameAttempt = before?.attempt === status.attempt
   const readySince = status.ready ? ((sameAttempt ? before?.readySince : null) ?? context.now) : null
-  return { ...status, attempts: joined(before, status), agent: context.agent, readySince, updatedAt: context.now }
+  const ended = before !== undefined && TERMINAL.has(before.phase)
+  return {
+    ...status,
+    reasons: status.reasons.slice(0, REASONS_KEPT).map(short),
+    attempts: joined(before, status),
+    agent: context.agent,
+    readySince,
+    updatedAt: ended ? before.updatedAt : context.now,
+  }
+}
+
+/** Of what a machine says: any store takes a record with 20 attempts and these. */
+const REASONS_KEPT = 20
+const MESSAGE_MAX = 1000
+
+function short<T extends { readonly message: string | null }>(said: T): T {
+  return said.message === null || said.message.length <= MESSAGE_MAX ? said : { ...said, message: said.message.slice(0, MESSAGE_MAX) }
 }
 
 /** Records once known are final: one that is missing now was only left out, and one that differs is not believed. */
 function joined(before: Observed | undefined, status: TaskStatus): AttemptRecord[] {
-  const records = new Map([...status.attempts, ...(before?.attempts ?? [])].map((record) => [record.attempt, record]))
+  const records = new Map([...status.attempts.map(short), ...(before?.attempts ?? [])].map((record) => [record.attempt, record]))
   return [...records.values()].sort((a, b) => a.attempt - b.attempt).slice(-ATTEMPTS_KEPT)
 }
 
@@ -71,6 +87,7 @@ export function takeHello(hello: Hello, connected: 'Yes' | 'No', context: { clus
 /**
  * An agent writes down what it starts before it does, so a task that was heard of and is not in its hello
  * can only have been removed behind our back; it must not be started a second time as the same attempt.
+ * One that lost its notes may have started any, also those that it had no time to tell of.
  */
 function loseTasks(
   hello: Hello,
@@ -79,12 +96,27 @@ function loseTasks(
 ): void {
   const known = new Set(code === 'AgentReplaced' ? [] : hello.tasks.map((status) => status.task))
   for (const { task, observed } of cluster.tasksOfAgent(hello.agent.id)) {
-    if (observed === undefined || TERMINAL.has(observed.phase) || known.has(task.id)) continue
+    const heard = observed ?? (code === 'AgentReplaced' ? neverHeard(task) : null)
+    if (heard === null || TERMINAL.has(heard.phase) || known.has(task.id)) continue
     const reasons = [reasonOf(code, `${hello.agent.id} came back without it`)]
     draft.write({
       table: 'observed',
       id: task.id,
-      value: { ...observed, phase: 'Lost', ready: false, readySince: null, reasons, updatedAt: now },
+      value: { ...heard, agent: hello.agent.id, phase: 'Lost', ready: false, readySince: null, reasons, updatedAt: now },
     })
+  }
+}
+
+function neverHeard({ id }: Task): TaskStatus {
+  return {
+    task: id,
+    attempt: 0,
+    phase: 'Preparing',
+    ready: false,
+    failures: 0,
+    reasons: [],
+    backoffUntil: null,
+    startedAt: null,
+    attempts: [],
   }
 }
