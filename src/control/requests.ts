@@ -1,7 +1,5 @@
 import { must } from '../lib/must.ts'
-import type { TaskId } from '../model/ids.ts'
 import { Rendered } from '../model/records.ts'
-import { TERMINAL } from '../model/task.ts'
 import { readBlob } from '../store/blobs.ts'
 import { changesOf } from './changes.ts'
 import type { ControlDeps, Leading } from './control.ts'
@@ -15,6 +13,7 @@ import { planApp, renderApp } from './plan.ts'
 import { revertInGit } from './revert.ts'
 import { findRevision, rollBack } from './rollback.ts'
 import { inTurn, type Source } from './source.ts'
+import { openLogs } from './task-logs.ts'
 import { agentView, appView, eventView, historyView, runView, taskView, workloadView } from './views.ts'
 import { whyApp, whyTask, whyWorkload, workloadNamed } from './why.ts'
 
@@ -83,20 +82,8 @@ function verbs(deps: RequestDeps): Verbs {
       return appView(appNamed(app.name, leading), leading.term)
     },
     rollback: (name, request) => rollback(name, request, deps),
-    async logs(task, options, signal) {
-      const { term } = deps.leading()
-      const state = term.cluster.tasks.get(task as TaskId)
-      if (state === undefined) throw new RequestError('NotFound', `no task ${task}`)
-      const observed = term.cluster.observed.get(state.id)
-      if (state.agent === null || observed === undefined)
-        throw new RequestError('Conflict', `task ${task} has not started, so it has no logs yet`)
-      const ticket = deps.newId()
-      const lines = deps.tickets.lines(ticket, signal)
-      const follow = options.follow && !TERMINAL.has(observed.phase)
-      const sent = term.hub.send(state.agent, { type: 'logs', ticket, task: state.id, options: { ...options, follow } })
-      if (sent === 'NotConnected') throw new RequestError('Unavailable', `agent ${state.agent}, which keeps these logs, is not connected`)
-      return lines
-    },
+    logs: async (task, options, signal) =>
+      openLogs({ task, options, term: deps.leading().term, tickets: deps.tickets, newId: deps.newId }, signal),
   }
 }
 
