@@ -91,14 +91,15 @@ function troubles(state: WorkloadState, now: Millis): Reason[] {
 const currentTasks = (state: WorkloadState): TaskState[] =>
   state.tasks.filter((task) => task.task.templateDigest === state.record.templateDigest)
 
-/** Tasks in a crash loop, and those that ended badly and whose slot nobody serves since. */
+/** Tasks that go from one failure to the next (of a start, or of what it needs), and those that ended badly and whose slot nobody serves since. */
 function failing(state: WorkloadState, now: Millis): TaskState[] {
   const current = currentTasks(state)
   const served = new Set(current.filter((task) => isAvailable(task, minReadyMsOf(state), now)).map(({ task }) => task.slot))
   return current.filter((task) => (hasFailed(task) ? !served.has(task.task.slot) : isLooping(task)))
 }
 
-const isLooping = (task: TaskState): boolean => isLive(task) && (task.observed?.failures ?? 0) > 0 && task.observed?.phase !== 'Running'
+const isLooping = (task: TaskState): boolean =>
+  isLive(task) && task.observed?.phase !== 'Running' && ((task.observed?.failures ?? 0) > 0 || (task.observed?.reasons ?? []).length > 0)
 
 const minReadyMsOf = ({ version }: WorkloadState): Millis => (version.kind === 'Deployment' ? version.spec.minReadySeconds * 1000 : 0)
 

@@ -66,6 +66,12 @@ const DEPLOYMENTS: Record<string, { state: WorkloadState; is: Health; ready: num
     ready: 1,
     codes: ['BackOff'],
   },
+  'its image cannot be pulled, again and again': {
+    state: deploymentState({}, { tasks: [one({}, { phase: 'Preparing', ready: false, reasons: [reasonOf('PrepareFailed', 'x', 4)] })] }),
+    is: 'Degraded',
+    ready: 0,
+    codes: ['PrepareFailed'],
+  },
   'refused by its agent': {
     state: deploymentState({}, { tasks: [one({}, { phase: 'Rejected', ready: false, reasons: [reasonOf('ProcessesNotAllowed', 'no')] })] }),
     is: 'Degraded',

@@ -35,7 +35,7 @@ export const AGENT_FILTERS: readonly Filter<Requirements>[] = [
   },
   {
     // Prevents placement outside the set of machines that the manifest names by label.
-    code: 'NodeSelectorNotMet',
+    code: 'ConstraintNotMet',
     check: ({ nodeSelector }, { view }) => meetsSelector(nodeSelector, view.labels),
     explain: ({ nodeSelector }, failed) =>
       `${verb(failed, 'lacks', 'lack')} labels: ${some(Object.entries(nodeSelector).map(([key, value]) => `${key}=${value}`))} asked`,

@@ -323,7 +323,7 @@ describe('reasons', () => {
   })
 
   it.each<[string, Partial<Requirements>, string]>([
-    ['NodeSelectorNotMet', { nodeSelector: { disk: 'ssd' } }, 'agent only lacks labels: disk=ssd asked'],
+    ['ConstraintNotMet', { nodeSelector: { disk: 'ssd' } }, 'agent only lacks labels: disk=ssd asked'],
     ['ConstraintNotMet', { constraints: [{ key: 'os', operator: 'In', values: ['linux'] }] }, 'agent only does not meet: os In [linux]'],
     ['SpreadLabelMissing', { spread: [{ key: 'zone', maxSkew: 1 }] }, 'agent only lacks a label to spread over: zone asked'],
     ['InsufficientCpu', { cpuMillis: 5000 }, 'agent only lacks CPU: 5 asked, at most 4 free'],
