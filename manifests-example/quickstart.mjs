@@ -27,9 +27,7 @@ function drover(args, env) {
 }
 
 function git(...args) {
-  const done = spawnSync('git', ['-C', repo, '-c', 'user.name=Quick Start', '-c', 'user.email=quickstart@localhost', ...args], {
-    encoding: 'utf8',
-  })
+  const done = spawnSync('git', ['-C', repo, ...args], { encoding: 'utf8' })
   if (done.status !== 0) throw new Error(`git ${args[0]} failed: ${done.stderr || done.error?.message}`)
 }
 
@@ -39,6 +37,9 @@ function sampleRepository() {
   mkdirSync(repo, { recursive: true, mode: 0o700 })
   cpSync(join(root, 'manifests-example'), repo, { recursive: true, filter: (path) => !path.endsWith('quickstart.mjs') })
   git('init', '--quiet', '--initial-branch=main')
+  // So that the reader can commit too on a machine where git knows nobody yet.
+  git('config', 'user.name', 'Quick Start')
+  git('config', 'user.email', 'quickstart@localhost')
   git('add', '.')
   git('commit', '--quiet', '--message', 'Everything in manifests-example')
 }
