@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { TaskState } from '../src/core/task-life.ts'
 import { orAbandon } from '../src/lib/abandon.ts'
 import type { Clock } from '../src/lib/clock.ts'
@@ -139,7 +140,9 @@ async function sweepOnce(sweep: Sweep, signal: AbortSignal): Promise<boolean> {
   return (await Promise.all(removals)).every((done) => done)
 }
 
+/** Each removal that waits for room listens to it, which Node takes for a leak above ten unless it is told. */
 const NEVER = new AbortController().signal
+setMaxListeners(0, NEVER)
 
 /** Null when the session ends first: a driver that hangs must not keep it. */
 async function unlessEnded<T>(work: Promise<T>, signal: AbortSignal): Promise<T | null> {
