@@ -9,6 +9,9 @@ const DEADLINE_MS = 2_000
 /** Loading the worker's modules counts apart from the first file. */
 const START_DEADLINE_MS = 20_000
 
+/** Ten times what the largest file that is allowed takes; a file that needs more ends the worker, not the leader. */
+const HEAP_MB = 512
+
 interface Job {
   readonly path: string
   readonly text: string
@@ -26,13 +29,20 @@ export function createParsePool(entry: URL): ManifestParser {
   let worker: Promise<Worker> | null = null
   let busy = false
 
+  const start = (): Promise<Worker> => {
+    const starting = startWorker(entry, () => {
+      if (worker === starting) worker = null
+    })
+    return starting
+  }
+
   const next = async (): Promise<void> => {
     const job = waiting.shift()
     busy = job !== undefined
     if (job === undefined) return
-    worker ??= startWorker(entry)
+    worker ??= start()
     try {
-      if ((await runJob(await worker, job)) === 'worker-lost') worker = null
+      await runJob(await worker, job)
     } catch (error) {
       worker = null
       job.reject(error)
@@ -57,24 +67,24 @@ export function createParsePool(entry: URL): ManifestParser {
 }
 
 /** @throws Error when the worker's own modules do not load in time: no fault of a manifest. */
-async function startWorker(entry: URL): Promise<Worker> {
-  const worker = new Worker(entry)
+async function startWorker(entry: URL, lost: () => void): Promise<Worker> {
+  const worker = new Worker(entry, { resourceLimits: { maxOldGenerationSizeMb: HEAP_MB } })
   worker.unref()
+  worker.on('error', lost)
+  worker.once('exit', lost)
   await once(worker, 'message', { signal: AbortSignal.timeout(START_DEADLINE_MS) })
   return worker
 }
 
-async function runJob(worker: Worker, job: Job): Promise<'done' | 'worker-lost'> {
+async function runJob(worker: Worker, job: Job): Promise<void> {
   const { path, text } = job
   worker.postMessage({ path, text })
   try {
     const [checked] = await once(worker, 'message', { signal: AbortSignal.timeout(DEADLINE_MS) })
     job.resolve(checked as CheckedFile)
-    return 'done'
   } catch (error) {
     await worker.terminate()
     job.resolve(refused(path, `cannot be read within ${DEADLINE_MS / 1000} s: ${messageOf(error)}`))
-    return 'worker-lost'
   }
 }
 

@@ -77,7 +77,8 @@ export class Renderer {
     if (known !== undefined) return known
     signal.throwIfAborted()
     const checked = await this.#parser.parse(file.path, new TextDecoder().decode(await repo.blob(file.oid)))
-    this.#checked.set(key, checked)
+    // What could not be read may have met a busy machine: the next look tries again.
+    if (!checked.unreadable) this.#checked.set(key, checked)
     return checked
   }
 }
