@@ -9,7 +9,7 @@ import type { Observed, Task } from '../../src/model/task.ts'
 import { AGENT, digest, NOW, observed } from '../support/make.ts'
 
 /** The state as it is once the writes are committed; null when the workload's record went. */
-export function applied(state: WorkloadState, writes: readonly Write[]): WorkloadState | null {
+function applied(state: WorkloadState, writes: readonly Write[]): WorkloadState | null {
   const tasks = new Map(state.tasks.map((one) => [one.task.id as string, one]))
   const runs = new Map([...state.staleRuns, ...(state.run === null ? [] : [state.run])].map((run) => [run.id as string, run]))
   for (const write of writes) {
@@ -22,7 +22,7 @@ export function applied(state: WorkloadState, writes: readonly Write[]): Workloa
 }
 
 /** Sorts runs as the control plane does: the template's own, and others that are not done with. */
-export function withRuns(state: WorkloadState, runs: readonly Run[]): WorkloadState {
+function withRuns(state: WorkloadState, runs: readonly Run[]): WorkloadState {
   const id = runIdOf(state)
   const present = new Set(state.tasks.map(({ task }) => task.run))
   return {

@@ -32,7 +32,7 @@ export interface WorkloadModel {
 }
 
 /** `Field`: a field that nobody knows. `Syntax`: no YAML at all, so nobody can tell what it was meant to be. */
-export type Breakage = 'Field' | 'Syntax'
+type Breakage = 'Field' | 'Syntax'
 
 /** What one commit says, as the author meant it: the truth that Drover's behaviour is compared with. */
 export interface RepoModel {
@@ -51,7 +51,7 @@ export const EMPTY_REPO: RepoModel = { workloads: new Map(), broken: new Map(), 
 export const keyOf = (workload: Pick<WorkloadModel, 'kind' | 'name'>): WorkloadKey => workloadKey('default', workload.kind, workload.name)
 
 /** True when tasks of it may end, fail or never start by themselves. */
-export function isFragile({ kind, script }: WorkloadModel): boolean {
+function isFragile({ kind, script }: WorkloadModel): boolean {
   if (script === null) return false
   const ends = script.crashAfterSeconds !== undefined || script.failStart === true
   return kind === 'Job' ? ends || (script.exitCode ?? 0) !== 0 : ends || script.runForSeconds !== undefined

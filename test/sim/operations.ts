@@ -31,7 +31,7 @@ function script(kind: WorkloadModel['kind'], rng: Rng): Script | null {
   }
 }
 
-export function newWorkload(name: string, rng: Rng): WorkloadModel {
+function newWorkload(name: string, rng: Rng): WorkloadModel {
   const kind = rng.chance(0.3) ? 'Job' : 'Deployment'
   return {
     kind,

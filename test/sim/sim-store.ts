@@ -29,7 +29,7 @@ export const noStoreFaults = (): StoreFaults => ({
   crashAtCommit: false,
 })
 
-export interface StoreObserver {
+interface StoreObserver {
   /** A transaction was applied; `sentAt` is when its writer decided it. */
   committed(by: Incarnation, txn: Txn, sentAt: Millis): void
 }
