@@ -5,3 +5,6 @@ export const Reason = z.object({ code: z.string(), message: z.string(), count: z
 export type Reason = z.infer<typeof Reason>
 
 export const reasonOf = (code: string, message: string, count = 1): Reason => ({ code, message, count })
+
+/** What the detail of a driver begins with where the machine's operator does not allow plain processes. */
+export const PROCESSES_NOT_ALLOWED = 'ProcessesNotAllowed'

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import type { Clock } from '../../../src/lib/clock.ts'
 import { messageOf, RetryableError, TerminalError } from '../../../src/lib/errors.ts'
 import type { Logger } from '../../../src/lib/log.ts'
+import { PROCESSES_NOT_ALLOWED } from '../../../src/model/reason.ts'
 import type { TaskSpec } from '../../../src/model/task-spec.ts'
 import type { AttemptRef, Capabilities, Driver, Exit, Handle, Usage } from '../../driver.ts'
 import { claimForAgent, readIntent, readResult } from './attempt.ts'
@@ -106,11 +107,11 @@ function contextOf(options: ProcessDriverOptions): Context {
 
 function checkAllowed({ policy }: Context): void {
   if (!policy.allowed)
-    throw new TerminalError('ProcessesNotAllowed', 'this agent does not run process tasks: start it with --allow-processes')
+    throw new TerminalError(PROCESSES_NOT_ALLOWED, 'this agent does not run process tasks: start it with --allow-processes')
 }
 
 async function fingerprint(context: Context): Promise<Capabilities> {
-  if (!context.policy.allowed) return { available: false, detail: 'process tasks are not allowed on this agent' }
+  if (!context.policy.allowed) return { available: false, detail: `${PROCESSES_NOT_ALLOWED}: start the agent with --allow-processes` }
   try {
     const { cgroups, setpriv } = await context.facts()
     await emptyTrash(context)

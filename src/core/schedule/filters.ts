@@ -1,3 +1,4 @@
+import { PROCESSES_NOT_ALLOWED } from '../../model/reason.ts'
 import { approximateMemory, formatCpu } from '../plan-quantity.ts'
 import { countOn, type Demand, keepsSkew } from './demand.ts'
 import { labelOf, meetsConstraint, meetsSelector } from './labels.ts'
@@ -22,9 +23,9 @@ export const AGENT_FILTERS: readonly Filter<Requirements>[] = [
   },
   {
     // Prevents plain processes on machines whose operator did not allow them, and says so apart from a missing runtime.
-    code: 'ProcessesNotAllowed',
+    code: PROCESSES_NOT_ALLOWED,
     check: ({ driver }, { view }) => view.drivers[driver].available || !forbidsProcesses(view.drivers[driver].detail),
-    explain: (_, failed) => `${verb(failed, 'does', 'do')} not allow processes`,
+    explain: (_, failed) => `${verb(failed, 'does', 'do')} not allow processes; an agent is started with --allow-processes to run them`,
   },
   {
     // Prevents a start that the machine has no runtime for.
@@ -108,10 +109,9 @@ export const WORKLOAD_FILTERS: readonly Filter<Demand>[] = [
   },
 ]
 
-const NOT_ALLOWED = 'ProcessesNotAllowed'
 const SHOWN = 3
 
-const forbidsProcesses = (detail: string): boolean => detail.startsWith(NOT_ALLOWED)
+const forbidsProcesses = (detail: string): boolean => detail.startsWith(PROCESSES_NOT_ALLOWED)
 const verb = (failed: readonly Slot[], one: string, many: string): string => (failed.length === 1 ? one : many)
 const lack = (failed: readonly Slot[]): string => verb(failed, 'lacks', 'lack')
 const most = (failed: readonly Slot[], free: (slot: Slot) => number): number => failed.reduce((best, slot) => Math.max(best, free(slot)), 0)

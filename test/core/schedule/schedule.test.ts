@@ -318,7 +318,11 @@ describe('reasons', () => {
     const agents = [withProcess('a', 'ProcessesNotAllowed: start the agent with --allow-processes'), withProcess('b', 'no launcher')]
     expect(place(agents, asking({ driver: 'process' })).unplaced[0]?.reasons).toEqual([
       { code: 'NoRuntime', message: '1 of 2 agents cannot run process tasks: no launcher', count: 1 },
-      { code: 'ProcessesNotAllowed', message: '1 of 2 agents does not allow processes', count: 1 },
+      {
+        code: 'ProcessesNotAllowed',
+        message: '1 of 2 agents does not allow processes; an agent is started with --allow-processes to run them',
+        count: 1,
+      },
     ])
   })
 

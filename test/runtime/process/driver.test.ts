@@ -134,7 +134,8 @@ describe('what an agent refuses', () => {
     const code = { code: 'ProcessesNotAllowed' }
     await expect(closed.prepare(processSpec(['true']), never())).rejects.toMatchObject(code)
     await expect(closed.start(REF, processSpec(['true']), none)).rejects.toMatchObject(code)
-    expect(await closed.fingerprint(never())).toMatchObject({ available: false })
+    const { available, detail } = await closed.fingerprint(never())
+    expect({ available, why: detail.split(':')[0] }).toEqual({ available: false, why: code.code })
     await closed.close()
   })
 
