@@ -50,13 +50,6 @@ export const EMPTY_REPO: RepoModel = { workloads: new Map(), broken: new Map(), 
 
 export const keyOf = (workload: Pick<WorkloadModel, 'kind' | 'name'>): WorkloadKey => workloadKey('default', workload.kind, workload.name)
 
-/** True when tasks of it may end, fail or never start by themselves. */
-function isFragile({ kind, script }: WorkloadModel): boolean {
-  if (script === null) return false
-  const ends = script.crashAfterSeconds !== undefined || script.failStart === true
-  return kind === 'Job' ? ends || (script.exitCode ?? 0) !== 0 : ends || script.runForSeconds !== undefined
-}
-
 /** Everything that decides what a running task is; a change of nothing else may restart it. */
 export function templateText(workload: WorkloadModel, code: number): string {
   return JSON.stringify({ template: template(workload), code: workload.ships ? code : null })
