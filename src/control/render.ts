@@ -58,7 +58,11 @@ export class Renderer {
     const refusals = refused
       .filter(isManifestPath)
       .map((file) =>
-        problemOf(fromRoot(at.path, file), 'is a symbolic link or submodule, which Drover never follows', 'commit a regular file'),
+        problemOf(
+          fromRoot(at.path, file),
+          'is a symbolic link or submodule, or has a name with control characters; Drover reads none of these',
+          'commit a regular file with a plain name',
+        ),
       )
     return resolveTrees(desired, [...problems, ...refusals], (folder) => repo.treeAt(at.commit, folder))
   }
