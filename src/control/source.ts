@@ -8,7 +8,7 @@ import { Mailbox } from '../lib/mailbox.ts'
 import { firstOf, pause } from '../lib/waits.ts'
 import type { Millis, Oid } from '../model/ids.ts'
 import type { AppRecord, AppSource } from '../model/records.ts'
-import { applyRevision, clearSourceError, noteHeldRevision, noteSourceError } from './apply.ts'
+import { applyRevision, clearSourceError, noteHeldRevision, noteSourceError, policyOf } from './apply.ts'
 import type { LeadingTerm } from './lead.ts'
 import type { RenderedApp, Renderer } from './render.ts'
 import type { TreeStore } from './tree-store.ts'
@@ -108,11 +108,15 @@ export class Source {
   }
 
   async #take(repo: GitRepository, commit: CommitInfo, context: { asks: readonly Ask[]; signal: AbortSignal }): Promise<void> {
-    const { source, policy } = this.#record()
+    const app = this.#record()
+    const { source } = app
     const revision = revisionName(source.ref, commit.oid)
     const ask = context.asks.find((item) => item.allowDelete === 'Any') ?? context.asks[0]
-    if (policy.mode === 'Manual' && ask === undefined) return this.#inTurn((turn) => noteHeldRevision(this.#app, revision, turn), 'Always')
+    const held = () => this.#inTurn((turn) => noteHeldRevision(this.#app, revision, turn), 'Always')
+    if (app.policy.mode === 'Manual' && ask === undefined) return held()
     const rendered = await this.#deps.renderer.render(repo, { commit: commit.oid, path: source.path }, context.signal)
+    // An app that never was synced has no policy yet but the one that comes with the revision.
+    if (app.lastAttemptedRevision === null && ask === undefined && policyOf(rendered, app).mode === 'Manual') return held()
     await this.#keepTrees(repo, rendered, context.signal)
     const cause = ask === undefined ? 'poll' : `sync by ${ask.actor}`
     const allowDelete = ask?.allowDelete ?? 'WithinBudget'
