@@ -30,7 +30,7 @@ const CONNECT_WITHIN: Millis = 10_000
 /** A container runtime that hangs must not keep the agent from its other tasks. */
 const OWNED_WITHIN: Millis = 10_000
 
-export interface AgentIdentity {
+interface AgentIdentity {
   readonly id: AgentId
   /** Of the state directory: a cloned machine is refused. */
   readonly instance: string

@@ -100,7 +100,7 @@ function recordRevision(input: RevisionInput, { term, draft, now }: TurnContext)
 }
 
 /** What runs once this revision is applied: held and broken workloads stay as they are. */
-export function effectiveSet(app: string, cluster: Cluster): Rendered {
+function effectiveSet(app: string, cluster: Cluster): Rendered {
   const wanted = cluster.workloadsOfApp(app).filter((record) => record.wanted)
   return { workloads: Object.fromEntries(wanted.map((record) => [record.key, record.inputsDigest])) }
 }

@@ -12,7 +12,7 @@ import { DemotedError } from './commit.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { RequestError } from './control-plane.ts'
 import { campaignAndLead, type LeadingTerm } from './lead.ts'
-import { type ClusterIdentity, clusterIdentity } from './load.ts'
+import { clusterIdentity } from './load.ts'
 import { LogTickets } from './log-tickets.ts'
 import { createRequests } from './requests.ts'
 import { inTurn, Source, type SourceDeps } from './source.ts'
@@ -78,8 +78,6 @@ export async function createControl(deps: ControlDeps): Promise<Control> {
       }),
   }
 }
-
-export type { ClusterIdentity }
 
 async function run(deps: ControlDeps, options: { signal: AbortSignal; set: (leading: Leading | null) => void }): Promise<void> {
   const running = new Set<Promise<void>>()

@@ -17,14 +17,14 @@ import { Wakes } from './wakes.ts'
 const AFTER_A_TERM_MS = 1000
 
 /** Something a person or a source asks: it writes in a turn of its own choosing and is told when that is durable. */
-export interface Request {
+interface Request {
   readonly type: 'request'
   readonly perform: (context: TurnContext) => void
   readonly done: () => void
   readonly failed: (error: unknown) => void
 }
 
-export type Input = AgentInput | Request
+type Input = AgentInput | Request
 
 export interface LeadDeps {
   readonly store: Store
@@ -43,7 +43,7 @@ export interface LeadingTerm {
  * Leads until the signal aborts or leadership is lost. A turn takes all inputs, decides, commits once, and only
  * then acts. Resolves when the term is over; everything it held in memory is then void.
  */
-export async function lead(
+async function lead(
   deps: LeadDeps,
   leadership: Leadership,
   options: { signal: AbortSignal; started: (leading: LeadingTerm) => void },

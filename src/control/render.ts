@@ -32,7 +32,7 @@ export interface RenderedApp {
   readonly trees: readonly Oid[]
 }
 
-export interface RenderedWorkload {
+interface RenderedWorkload {
   readonly wanted: Wanted
   readonly version: WorkloadVersion
   /** As written, with defaults filled in. */
@@ -133,7 +133,7 @@ function entryOf(folder: string, oid: Oid | null | undefined): [string, Oid][] {
 }
 
 /** A workload with its references resolved: what the inputs digest is taken of. */
-export function versionOf(workload: DesiredWorkload, trees: Record<string, Oid>): WorkloadVersion {
+function versionOf(workload: DesiredWorkload, trees: Record<string, Oid>): WorkloadVersion {
   const { namespace, name } = parseWorkloadKey(workload.key)
   const shared = { namespace, name, configs: workload.configs, trees }
   const { manifest } = workload

@@ -123,7 +123,7 @@ function place(context: TurnContext, queue: Set<WorkloadKey>): void {
   }
 }
 
-export function stateContext({ term, now }: Pick<TurnContext, 'term' | 'now'>): StateContext {
+function stateContext({ term, now }: Pick<TurnContext, 'term' | 'now'>): StateContext {
   return { cluster: term.cluster, unplaced: term.unplaced, now }
 }
 

@@ -41,7 +41,7 @@ function independentState(key: WorkloadKey, context: StateContext): WorkloadStat
   return version.kind === 'Job' ? withRuns(bare, context.cluster) : bare
 }
 
-export function healthOf(key: WorkloadKey, context: StateContext): WorkloadHealth | null {
+function healthOf(key: WorkloadKey, context: StateContext): WorkloadHealth | null {
   const state = independentState(key, context)
   return state === null ? null : workloadHealth(state, context.now)
 }

@@ -6,7 +6,7 @@ import type { Health } from '../model/views.ts'
 import { hasFailed, isAvailable, isLive, type TaskState } from './task-state.ts'
 
 /** An unplaced task is no alarm before this: machines may still be joining. */
-export const UNPLACED_GRACE_MS = 30_000
+const UNPLACED_GRACE_MS = 30_000
 
 export interface WorkloadHealth {
   readonly health: Health
