@@ -16,6 +16,8 @@ const data = join(home, 'data')
 const engineFile = join(home, 'engine.json')
 const APP = 'quickstart'
 const HEALTHY_WITHIN = '180s'
+/** Where `drover up` listens unless told otherwise; the reader's own setting may name another cluster. */
+const SERVER = 'http://127.0.0.1:7420'
 
 const say = (line) => process.stderr.write(`${line}\n`)
 
@@ -51,7 +53,7 @@ async function engine() {
   mkdirSync(home, { recursive: true, mode: 0o700 })
   if (handle.started !== null) writeFileSync(engineFile, JSON.stringify(handle))
   await ensureExampleImage(handle.socketPath, { log: say })
-  return { DOCKER_HOST: `unix://${handle.socketPath}`, DROVER_LOG: process.env.DROVER_LOG ?? 'warn' }
+  return { DOCKER_HOST: `unix://${handle.socketPath}`, DROVER_SERVER: SERVER, DROVER_LOG: process.env.DROVER_LOG ?? 'warn' }
 }
 
 /** Tasks first, then the engine if it was ours, then the files. Ends with what `drover down` ended with. */
