@@ -25,12 +25,6 @@ export type AgentInput =
   /** Heard of again after a silence: from now on it may be given tasks. */
   | { readonly type: 'returned'; readonly agent: AgentId }
 
-interface Session {
-  readonly channel: AgentChannel
-  /** False until the full set was sent: deltas before it would mean nothing. */
-  synced: 'No' | 'Yes'
-}
-
 /**
  * Connections of agents and how long they have been silent. Lives for one term of leadership: nothing here is
  * durable, and a new leader starts with a grace in which nobody counts as silent.
@@ -38,7 +32,9 @@ interface Session {
 export class Hub {
   readonly #clock: Clock
   readonly #post: (input: AgentInput) => void
-  readonly #sessions = new Map<AgentId, Session>()
+  readonly #sessions = new Map<AgentId, AgentChannel>()
+  /** Agents that said hello and have not yet been sent their whole set: deltas before it would mean nothing. */
+  readonly #unsynced = new Set<AgentId>()
   /** Every open connection, those too on which nobody has said hello yet. */
   readonly #open = new Set<AgentChannel>()
   #over: string | null = null
@@ -55,11 +51,6 @@ export class Hub {
   async serve(channel: AgentChannel): Promise<void> {
     if (this.#over !== null) channel.close(this.#over)
     this.#open.add(channel)
-    await this.#read(channel)
-    this.#open.delete(channel)
-  }
-
-  async #read(channel: AgentChannel): Promise<void> {
     let agent: AgentId | null = null
     for await (const frame of channel.frames()) {
       const problem = protocolProblem(frame, agent)
@@ -67,27 +58,37 @@ export class Hub {
       else agent ??= frame.type === 'hello' ? frame.agent.id : null
       if (problem === null && agent !== null) this.#take(frame, agent, channel)
     }
-    if (agent !== null && this.#sessions.get(agent)?.channel === channel) this.#sessions.delete(agent)
+    this.#open.delete(channel)
+    if (agent === null || !this.isCurrent(agent, channel)) return
+    this.#sessions.delete(agent)
+    this.#unsynced.delete(agent)
   }
 
   #take(frame: AgentFrame, agent: AgentId, channel: AgentChannel): void {
+    if (frame.type === 'hello') this.#post({ type: 'hello', channel, hello: frame })
+    else if (this.isCurrent(agent, channel)) this.#heardOf(agent)
+    if (frame.type === 'report') this.#post({ type: 'report', agent, channel, seq: frame.seq, statuses: frame.statuses })
+  }
+
+  /** Only from the connection that was admitted: another that merely bears its name does not show that the agent lives. */
+  #heardOf(agent: AgentId): void {
     const before = this.standing(agent)
     this.#lastSeen.set(agent, this.#clock.monotonic())
-    if (frame.type === 'hello') this.#post({ type: 'hello', channel, hello: frame })
-    else if (before !== 'Ready' && this.isCurrent(agent, channel)) this.#post({ type: 'returned', agent })
-    if (frame.type === 'report') this.#post({ type: 'report', agent, channel, seq: frame.seq, statuses: frame.statuses })
+    if (before !== 'Ready') this.#post({ type: 'returned', agent })
   }
 
   /** From now on this connection is the agent's; an earlier one is closed. One that has ended meanwhile is nobody's. */
   admit(agent: AgentId, channel: AgentChannel): void {
     if (!this.#open.has(channel)) return
     const before = this.#sessions.get(agent)
-    if (before !== undefined && before.channel !== channel) before.channel.close('a newer connection of this agent took over')
-    this.#sessions.set(agent, { channel, synced: 'No' })
+    if (before !== channel) before?.close('a newer connection of this agent took over')
+    this.#sessions.set(agent, channel)
+    this.#unsynced.add(agent)
+    this.#lastSeen.set(agent, this.#clock.monotonic())
   }
 
   isCurrent(agent: AgentId, channel: AgentChannel): boolean {
-    return this.#sessions.get(agent)?.channel === channel
+    return this.#sessions.get(agent) === channel
   }
 
   isConnected(agent: AgentId): boolean {
@@ -99,24 +100,23 @@ export class Hub {
     agent: AgentId,
     orders: { epoch: Epoch; all: () => readonly Assignment[]; changed: readonly Assignment[]; gone: readonly TaskId[] },
   ): void {
-    const session = this.#sessions.get(agent)
-    if (session === undefined) return
-    const full = session.synced === 'No'
+    const channel = this.#sessions.get(agent)
+    if (channel === undefined) return
+    const full = this.#unsynced.delete(agent)
     const tasks = full ? orders.all() : orders.changed
-    session.synced = 'Yes'
     if (!full && tasks.length === 0 && orders.gone.length === 0) return
-    session.channel.send({ type: 'assignments', epoch: orders.epoch, full, tasks: [...tasks], gone: full ? [] : [...orders.gone] })
+    channel.send({ type: 'assignments', epoch: orders.epoch, full, tasks: [...tasks], gone: full ? [] : [...orders.gone] })
   }
 
   /** Agents that said hello and have not yet been sent their whole set. */
   unsynced(): AgentId[] {
-    return [...this.#sessions].filter(([, session]) => session.synced === 'No').map(([agent]) => agent)
+    return [...this.#unsynced]
   }
 
   send(agent: AgentId, frame: ServerFrame): 'Sent' | 'NotConnected' {
-    const session = this.#sessions.get(agent)
-    session?.channel.send(frame)
-    return session === undefined ? 'NotConnected' : 'Sent'
+    const channel = this.#sessions.get(agent)
+    channel?.send(frame)
+    return channel === undefined ? 'NotConnected' : 'Sent'
   }
 
   standing(agent: AgentId): AgentStanding {
@@ -135,6 +135,7 @@ export class Hub {
     this.#over = reason
     for (const channel of this.#open) channel.close(reason)
     this.#sessions.clear()
+    this.#unsynced.clear()
   }
 }
 

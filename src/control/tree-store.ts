@@ -6,6 +6,7 @@ import type { Oid } from '../model/ids.ts'
 /** Packed trees by oid, kept by the control plane so that tasks can be shipped while git is away. */
 export interface TreeStore {
   has(tree: Oid): Promise<'Yes' | 'No'>
+  /** While the same tree is being written, `packed` is not read: equal ids have equal content. */
   put(tree: Oid, packed: AsyncIterable<Uint8Array>): Promise<void>
   /** Null when it was never put. */
   open(tree: Oid): Promise<AsyncIterable<Uint8Array> | null>
@@ -23,18 +24,25 @@ export function createFileTreeStore(directory: string): TreeStore {
       throw error
     }
   }
+  const put = async (tree: Oid, packed: AsyncIterable<Uint8Array>) => {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    const draft = `${fileOf(tree)}.tmp`
+    try {
+      await write(draft, packed)
+      await rename(draft, fileOf(tree))
+    } catch (error) {
+      await rm(draft, { force: true })
+      throw error
+    }
+  }
+  /** Several agents may ask for one tree at once: it is written once, and all wait for that. */
+  const writing = new Map<Oid, Promise<void>>()
   return {
     has: async (tree) => ((await exists(tree)) ? 'Yes' : 'No'),
-    async put(tree, packed) {
-      await mkdir(directory, { recursive: true, mode: 0o700 })
-      const temporary = `${fileOf(tree)}.${process.pid}.tmp`
-      try {
-        await write(temporary, packed)
-        await rename(temporary, fileOf(tree))
-      } catch (error) {
-        await rm(temporary, { force: true })
-        throw error
-      }
+    put(tree, packed) {
+      const written = writing.get(tree) ?? put(tree, packed).finally(() => writing.delete(tree))
+      writing.set(tree, written)
+      return written
     },
     open: async (tree) => ((await exists(tree)) ? createReadStream(fileOf(tree)) : null),
   }
