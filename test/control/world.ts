@@ -7,6 +7,7 @@ import { createMemoryFakeMachine, type MemoryFakeMachine } from '../../runtime/d
 import { createMemoryJournal, type Journal } from '../../runtime/journal.ts'
 import { createLocalUplink } from '../../runtime/local-uplink.ts'
 import { createMemoryTreeCache } from '../../runtime/trees.ts'
+import type { AgentGate } from '../../src/control/agent-gate.ts'
 import { type Control, createControl } from '../../src/control/control.ts'
 import type { ControlPlane } from '../../src/control/control-plane.ts'
 import { type ManifestParser, Renderer } from '../../src/control/render.ts'
@@ -40,7 +41,6 @@ interface AgentParts {
   readonly labels: Record<string, string>
   readonly machine: MemoryFakeMachine
   readonly journal: Journal
-  readonly plane: Server
   readonly cpuMillis: number
 }
 
@@ -131,7 +131,7 @@ export class World {
   async agent(over: Partial<AgentParts> = {}): Promise<RunningAgent> {
     const id = over.id ?? 'node-1'
     const defaults = { id, instance: `instance-${id}`, labels: {}, machine: createMemoryFakeMachine(), journal: createMemoryJournal() }
-    const parts: AgentParts = { ...defaults, plane: this.#first(), cpuMillis: 4000, ...over }
+    const parts: AgentParts = { ...defaults, cpuMillis: 4000, ...over }
     const stop = new AbortController()
     const driver = createFakeDriver({ machine: parts.machine, clock: systemClock })
     const running = runAgent(
@@ -139,7 +139,7 @@ export class World {
         identity: { id: parts.id as AgentId, instance: parts.instance, bootId: 'boot', version: '0' },
         capacity: { cpuMillis: parts.cpuMillis, memoryBytes: 2 ** 32, ports: { from: 20_000, to: 20_100 } },
         labels: parts.labels,
-        uplink: createLocalUplink(parts.plane.control.gate),
+        uplink: createLocalUplink(this.#gate),
         drivers: { fake: driver, docker: driver, process: driver },
         journal: parts.journal,
         trees: createMemoryTreeCache(),
@@ -161,9 +161,22 @@ export class World {
     return agent
   }
 
-  /** What the first control plane that leads says. */
+  /** What the control plane that leads says. */
   get plane(): ControlPlane {
-    return (this.servers.find(leads) ?? this.#first()).control.plane
+    return this.#leader().control.plane
+  }
+
+  /** Where agents find the leader, whoever that is when they call. */
+  readonly #gate: AgentGate = {
+    accept: (channel) => this.#leader().control.gate.accept(channel),
+    tree: (oid, signal) => this.#leader().control.gate.tree(oid, signal),
+    receiveLogs: (ticket, lines, signal) => this.#leader().control.gate.receiveLogs(ticket, lines, signal),
+  }
+
+  /** Ends the control plane and starts another on the same store. */
+  async restart(): Promise<void> {
+    for (const server of this.servers.splice(0)) await server.stop()
+    await this.server()
   }
 
   app(): AppView {
@@ -213,8 +226,8 @@ export class World {
     rmSync(this.dir, { recursive: true, force: true })
   }
 
-  #first(): Server {
-    const [server] = this.servers
+  #leader(): Server {
+    const server = this.servers.find(leads) ?? this.servers[0]
     if (server === undefined) throw new Error('start a server first')
     return server
   }
