@@ -45,13 +45,19 @@ function unitSpec(unit: ContainerSpec | ProcessSpec, task: Task, version: Worklo
     },
     ...('isolation' in unit && unit.isolation !== undefined ? { isolation: unit.isolation } : {}),
     ports: ports(unit, task),
-    mounts: 'volumeMounts' in unit ? unit.volumeMounts.map(({ name, ...mount }) => ({ volume: name, ...mount })) : [],
+    mounts: 'volumeMounts' in unit ? mounts(unit, version) : [],
     artifacts: unit.artifacts.flatMap(({ git, destination }) => {
       const tree = version.trees[git]
       return tree === undefined ? [] : [{ tree, destination }]
     }),
     ...(unit.fake === undefined ? {} : { fake: unit.fake }),
   }
+}
+
+/** As in Kubernetes, a task never writes to its ConfigMap: in place restarts find what git says. */
+function mounts({ volumeMounts }: ContainerSpec, { spec }: WorkloadVersion): UnitSpec['mounts'] {
+  const given = new Set(spec.template.spec.volumes.filter(({ configMap }) => configMap !== undefined).map(({ name }) => name))
+  return volumeMounts.map(({ name, ...mount }) => ({ volume: name, ...mount, readOnly: mount.readOnly || given.has(name) }))
 }
 
 function ports(unit: ContainerSpec | ProcessSpec, task: Task): UnitSpec['ports'] {

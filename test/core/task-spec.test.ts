@@ -67,18 +67,24 @@ describe('environment', () => {
   })
 })
 
-it('volumes hold the content of their ConfigMap', () => {
+it('volumes hold the content of their ConfigMap, which is mounted read-only', () => {
   const volumes = [
     { name: 'conf', configMap: { name: 'app' } },
     { name: 'tmp', emptyDir: {} },
   ]
-  const volumeMounts = [{ name: 'conf', mountPath: '/etc/app', subPath: 'a.conf', readOnly: true }]
+  const volumeMounts = [
+    { name: 'conf', mountPath: '/etc/app', subPath: 'a.conf' },
+    { name: 'tmp', mountPath: '/tmp' },
+  ]
   const spec = taskSpec(task(), deploymentVersion(container({ volumeMounts }, { volumes }), { configs }))
   expect(spec.volumes).toEqual([
     { type: 'files', name: 'conf', files: configs.app },
     { type: 'emptyDir', name: 'tmp' },
   ])
-  expect(spec.units[0]?.mounts).toEqual([{ volume: 'conf', mountPath: '/etc/app', subPath: 'a.conf', readOnly: true }])
+  expect(spec.units[0]?.mounts).toEqual([
+    { volume: 'conf', mountPath: '/etc/app', subPath: 'a.conf', readOnly: true },
+    { volume: 'tmp', mountPath: '/tmp', readOnly: false },
+  ])
 })
 
 it('artifacts become trees by oid', () => {
