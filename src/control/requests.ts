@@ -15,7 +15,7 @@ import { findRevision, rollBack } from './rollback.ts'
 import { inTurn, type Source } from './source.ts'
 import { openLogs } from './task-logs.ts'
 import { agentView, appView, eventView, historyView, runView, taskView, workloadView } from './views.ts'
-import { whyApp, whyTask, whyWorkload, workloadNamed } from './why.ts'
+import { whyApp, whyRun, whyTask, whyWorkload, workloadNamed } from './why.ts'
 
 export interface RequestDeps extends ControlDeps {
   readonly identity: ClusterIdentity
@@ -61,11 +61,7 @@ function why(object: string, namespace: string, deps: RequestDeps) {
   const [kind = '', name = ''] = object.split('/')
   if (kind === 'app') return whyApp(name, term)
   if (kind === 'task') return whyTask(name, term, deps.clock.now())
-  if (kind === 'run') {
-    const run = [...term.cluster.runs.values()].find((candidate) => candidate.id === name)
-    if (run === undefined) throw new RequestError('NotFound', `no run ${name}`)
-    return whyWorkload(must(term.cluster.workloads.get(run.workload), `workload of run ${name}`), term, deps.clock.now())
-  }
+  if (kind === 'run') return whyRun(name, term, deps.clock.now())
   return whyWorkload(workloadNamed(kind, name, { namespace, term }), term, deps.clock.now())
 }
 

@@ -91,6 +91,34 @@ export function whyTask(id: string, term: Term, now: Millis): WhyView {
   }
 }
 
+const HEALTH_OF_RUN = {
+  Pending: 'Progressing',
+  Running: 'Progressing',
+  Succeeded: 'Healthy',
+  Failed: 'Degraded',
+  Suspended: 'Suspended',
+} as const
+
+/** A run outlives its Job, so what it tells comes from its own record; while it goes on, the Job tells the rest. */
+export function whyRun(id: string, term: Term, now: Millis): WhyView {
+  const run = [...term.cluster.runs.values()].find((candidate) => candidate.id === id)
+  if (run === undefined) throw new RequestError('NotFound', `no run ${id}`)
+  const record = run.finishedAt === null ? term.cluster.workloads.get(run.workload) : undefined
+  const failures = run.attempts.filter((attempt) => attempt.exitCode !== 0)
+  const told = failures.map((attempt): Line => {
+    const message = attempt.message ?? `exited with ${attempt.exitCode === null ? 'an unknown code' : `code ${attempt.exitCode}`}`
+    return { about: `task/${attempt.task} attempt ${attempt.attempt}`, reasons: [{ code: attempt.reason, message, count: 1 }], until: null }
+  })
+  const ended = run.reason === null ? '' : `: ${run.reason}${run.exitCode === null ? '' : `, exit code ${run.exitCode}`}`
+  return {
+    object: `run/${id}`,
+    health: HEALTH_OF_RUN[run.phase],
+    summary: `${run.phase}${ended}, at ${run.revision}`,
+    lines: [...told, ...(record === undefined ? [] : [...workloadLines(record, term), ...taskLines(record, term, now)])],
+    nextWake: null,
+  }
+}
+
 export function workloadNamed(kind: string, name: string, options: { namespace: string; term: Term }): WorkloadRecord {
   const wanted = `${options.namespace}/${kind}/${name}`.toLowerCase()
   const found = [...options.term.cluster.workloads.values()].find((record) => record.key.toLowerCase() === wanted)

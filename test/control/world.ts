@@ -256,8 +256,7 @@ export function web(name: string, { image = 'a:1', replicas = 1, more = '', unit
 kind: Deployment
 metadata: {name: ${name}}
 spec:
-  replicas: ${replicas}
-${indent(more, 2)}  template:
+${indent(more.includes('mode: Global') ? more : `replicas: ${replicas}${more === '' ? '' : `\n${more}`}`, 2)}  template:
     spec:
       driver: fake
 ${indent(template, 6)}      containers:
