@@ -12,7 +12,7 @@ import type { Incarnation } from './incarnation.ts'
 import type { Seams } from './seams.ts'
 
 /** What the ledger of all machines is told; the product never sees it. */
-export interface Ledger {
+interface Ledger {
   started(agent: AgentNode, record: FakeRecord): void
   stopped(agent: AgentNode, record: FakeRecord): void
   removed(agent: AgentNode, ref: AttemptRef): void

@@ -12,7 +12,7 @@ import type { WorkloadVersion } from '../../src/model/version.ts'
 
 /** 2026-11-20T00:00:00Z. */
 export const NOW = 1_795_132_800_000
-export const KEY = workloadKey('default', 'Deployment', 'web')
+const KEY = workloadKey('default', 'Deployment', 'web')
 export const JOB_KEY = workloadKey('default', 'Job', 'migrate')
 export const AGENT = 'node-1' as AgentId
 
@@ -74,7 +74,7 @@ export function task(over: Partial<Task> = {}): Task {
   }
 }
 
-export function status(over: Partial<TaskStatus> = {}): TaskStatus {
+function status(over: Partial<TaskStatus> = {}): TaskStatus {
   return {
     task: 'web-1' as TaskId,
     attempt: 1,
