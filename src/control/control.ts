@@ -1,8 +1,9 @@
 import type { GitRepository } from '../git/git-backend.ts'
 import type { Clock } from '../lib/clock.ts'
-import { isAbort } from '../lib/errors.ts'
+import { messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { must } from '../lib/must.ts'
+import { pause } from '../lib/waits.ts'
 import { SyncPolicy } from '../model/manifest.ts'
 import type { AppRecord, AppSource } from '../model/records.ts'
 import type { Store } from '../store/store.ts'
@@ -80,33 +81,38 @@ export async function createControl(deps: ControlDeps): Promise<Control> {
 }
 
 async function run(deps: ControlDeps, options: { signal: AbortSignal; set: (leading: Leading | null) => void }): Promise<void> {
-  const running = new Set<Promise<void>>()
+  let parts: Promise<unknown> = Promise.resolve()
   await campaignAndLead(deps, {
     signal: options.signal,
     started: (term, signal) => {
       const source = new Source(deps.app.name, term, deps)
       options.set({ ...term, sources: new Map([[deps.app.name, source]]), signal })
-      running.add(followSource(deps, { term, source, signal }))
-      running.add(collectOld(term, deps, signal))
+      // The clone is one folder on disk: the source of the term before must have let go of it.
+      const follow = parts.then(() => followSource(deps, { term, source, signal }))
+      parts = Promise.all([follow, collectOld(term, deps, signal)])
     },
     ended: () => options.set(null),
   })
-  await Promise.all(running)
+  await parts
 }
 
-/** A source that ends early would leave the app behind git without a word. */
+const AFTER_A_BREAK_MS = 1000
+
+/** Follows git as long as the term lasts. Only a bug breaks it: that is told and tried again, for no app may fall behind git in silence. */
 async function followSource(
   deps: ControlDeps,
   { term, source, signal }: { term: LeadingTerm; source: Source; signal: AbortSignal },
 ): Promise<void> {
-  try {
-    await inTurn(term, (turn) => adoptApp(deps.app, turn))
-    await source.run(signal)
-  } catch (error) {
-    if (!signal.aborted && !isAbort(error, signal) && !(error instanceof DemotedError)) throw error
-  } finally {
-    source.end(new DemotedError('the term ended'))
+  while (!signal.aborted) {
+    try {
+      await inTurn(term, (turn) => adoptApp(deps.app, turn))
+      await source.run(signal)
+    } catch (error) {
+      if (!(error instanceof DemotedError)) deps.log.error({ app: deps.app.name, error: messageOf(error) }, 'source broke')
+      await pause(deps.clock, AFTER_A_BREAK_MS, signal)
+    }
   }
+  source.end(new DemotedError('the term ended'))
 }
 
 /** Writes the app on first start; later starts may point it at another place without losing what runs. */

@@ -40,6 +40,7 @@ export class Draft {
   placing = false
   readonly #cluster: Cluster
   readonly #ops = new Map<string, Op>()
+  #changes = 0
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster
@@ -82,6 +83,11 @@ export class Draft {
     for (const key of keys) this.#put({ op: 'delete', key })
   }
 
+  /** Grows with every change, so that who failed can tell whether it changed anything. */
+  get changes(): number {
+    return this.#changes
+  }
+
   ops(): Op[] {
     return [...this.#ops.values()]
   }
@@ -97,6 +103,7 @@ export class Draft {
 
   /** The last word on a key goes to the end, behind the bodies it may refer to. */
   #put(op: Op): void {
+    this.#changes += 1
     this.#ops.delete(op.key)
     this.#ops.set(op.key, op)
   }

@@ -5,10 +5,10 @@ import { Mailbox } from '../lib/mailbox.ts'
 import { firstOf, pause } from '../lib/waits.ts'
 import type { Epoch, WorkloadKey } from '../model/ids.ts'
 import type { Leadership, Op, Store } from '../store/store.ts'
-import { takeHello, takeStatuses } from './agent-inputs.ts'
+import { type Admission, takeHello, takeStatuses } from './agent-inputs.ts'
 import { Committer, DemotedError } from './commit.ts'
 import { Draft } from './draft.ts'
-import { type AgentInput, Hub } from './hub.ts'
+import { type AgentInput, type Hello, Hub } from './hub.ts'
 import { loadCluster } from './load.ts'
 import { sendOrders, settle, type Term, type TurnContext } from './turn.ts'
 import { Wakes } from './wakes.ts'
@@ -149,9 +149,8 @@ function take(input: Input, context: TurnContext, deps: LeadDeps): () => void {
     takeStatuses(input.statuses, input.agent, { cluster, draft, now })
     return () => input.channel.send({ type: 'ack', seq: input.seq })
   }
-  const { agent, epoch } = input.hello
-  if (epoch > term.epoch) throw new DemotedError(`agent ${agent.id} obeys epoch ${epoch}, this is ${term.epoch}`)
-  const admission = takeHello(input.hello, hub.isConnected(agent.id) ? 'Yes' : 'No', { cluster, draft, now })
+  const { agent } = input.hello
+  const admission = admissionOf(input.hello, context)
   if (admission.admitted === 'Yes') {
     hub.admit(agent.id, input.channel)
     deps.log.info({ agent: agent.id, tasks: input.hello.tasks.length }, 'agent connected')
@@ -164,12 +163,28 @@ function take(input: Input, context: TurnContext, deps: LeadDeps): () => void {
   }
 }
 
-/** A request that cannot be done fails alone; the turn goes on without it. */
-function takeRequest(request: Request, context: TurnContext): () => void {
+/**
+ * An agent that obeys a later epoch is refused and no more: if another process leads by now, the fence says so, and if
+ * the store was restored from a backup, stepping back for each such agent would leave the cluster without a leader for ever.
+ */
+function admissionOf(hello: Hello, { term, draft, now }: TurnContext): Admission {
+  if (hello.epoch > term.epoch)
+    return {
+      admitted: 'No',
+      reason: `it obeys epoch ${hello.epoch}, this control plane is of epoch ${term.epoch}: another one leads, or the store was replaced`,
+    }
+  const { hub, cluster } = term
+  return takeHello(hello, hub.isConnected(hello.agent.id) ? 'Yes' : 'No', { cluster, draft, now })
+}
+
+/** A request that cannot be done fails alone, and the turn goes on; but by halves nothing is committed. */
+function takeRequest(request: Request, { draft, ...rest }: TurnContext): () => void {
+  const before = draft.changes
   try {
-    request.perform(context)
+    request.perform({ draft, ...rest })
     return request.done
   } catch (error) {
+    if (draft.changes !== before) throw error
     request.failed(error)
     return nothing
   }

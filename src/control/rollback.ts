@@ -36,6 +36,7 @@ export function rollBack(input: RollbackInput, context: TurnContext): void {
   const { term, draft, now } = context
   const moves = movesOf(input, context)
   if (moves.length === 0) throw new RequestError('Conflict', `${input.app} already runs what revision ${input.target.id} ran`)
+  for (const { key } of moves) assertOwn(key, input, context)
   for (const [digest, version] of input.versions) draft.version(digest, version)
   draft.rendered(must(input.target.rendered, 'a revision that ran has a rendered set'), input.rendered)
   // A turn may be cut between two transactions: what is quarantined and not yet moved is rolled back by the next try.
@@ -86,9 +87,14 @@ function movesOf(input: RollbackInput, { term }: TurnContext): Move[] {
   })
 }
 
+/** Asked of all before the first write, for a rollback is done as a whole or not at all. */
+function assertOwn(key: WorkloadKey, { app }: RollbackInput, { term }: TurnContext): void {
+  const owner = term.cluster.workloads.get(key)?.app ?? app
+  if (owner !== app) throw new RequestError('Conflict', `${key} belongs to app ${owner} by now`)
+}
+
 function writeWorkload({ key, from, to }: Move, input: RollbackInput, { term, draft, now }: TurnContext): void {
   const before = term.cluster.workloads.get(key)
-  if (before !== undefined && before.app !== input.app) throw new RequestError('Conflict', `${key} belongs to app ${before.app} by now`)
   const generation = (before?.generation ?? 0) + 1
   if (to === null) {
     if (from !== null) draft.write({ table: 'workloads', id: key, value: { ...from, wanted: false, generation, updatedAt: now } })

@@ -73,6 +73,14 @@ export class Source {
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#follow(signal)
+    } finally {
+      await this.#close()
+    }
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
     const { clock, random, pollMs } = this.#deps
     let failures = 0
     let seen: Oid | null = null
@@ -86,7 +94,6 @@ export class Source {
         (either) => pause(clock, pollDelay({ intervalMs: pollMs, failures, random }), either),
       ])
     }
-    await this.#close()
   }
 
   /** The commit seen, or null when git could not say. */
@@ -152,8 +159,8 @@ export class Source {
   }
 
   async #close(): Promise<void> {
-    if (this.#repo === null) return
-    const repo = await this.#repo.catch(() => null)
+    const repo = await this.#repo?.catch(() => null)
+    this.#repo = null
     await repo?.close()
   }
 }
