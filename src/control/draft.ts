@@ -3,6 +3,7 @@ import { canonicalJson } from '../lib/canonical.ts'
 import { must } from '../lib/must.ts'
 import type { AgentId, Digest, Millis, TaskId, WorkloadKey } from '../model/ids.ts'
 import type { EventRecord, Rendered, Write } from '../model/records.ts'
+import { TERMINAL } from '../model/task.ts'
 import type { WorkloadVersion } from '../model/version.ts'
 import { blobOps } from '../store/blobs.ts'
 import { encodeWrite } from '../store/codec.ts'
@@ -121,7 +122,7 @@ export class Draft {
     const task = write.table === 'tasks' ? (write.value ?? this.#cluster.tasks.get(id)) : this.#cluster.tasks.get(id)
     if (task === undefined) return
     workloads.add(task.workload)
-    this.placing = true
+    if (write.table === 'tasks' || write.value === null || TERMINAL.has(write.value.phase)) this.placing = true
     if (write.table === 'observed') return
     if (write.value !== null) orders.add(id)
     else if (task.agent !== null) gone.push({ agent: task.agent, task: id })

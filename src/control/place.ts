@@ -15,8 +15,11 @@ export interface PlacingOutcome {
   readonly unplaced: ReadonlyMap<WorkloadKey, readonly Reason[]>
 }
 
-/** One batch: every pending task at once, grouped by workload and version. */
+const NOTHING: PlacingOutcome = { placed: [], unplaced: new Map() }
+
+/** One batch: every pending task at once, grouped by workload and version. Without any, the agents are not looked at. */
 export function placePending(cluster: Cluster, schedulable: (agent: AgentId) => 'Yes' | 'No', seed: number): PlacingOutcome {
+  if (cluster.pending.size === 0) return NOTHING
   const pending = [...cluster.pending].map((id) => must(cluster.tasks.get(id), `pending task ${id}`))
   const result = schedule({ pending: groups(cluster, pending), agents: agentViews(cluster, schedulable), seed })
   const placed = result.placed.map(({ task, agent, ports }) => ({

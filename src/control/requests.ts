@@ -1,7 +1,9 @@
+import { RetryableError } from '../lib/errors.ts'
 import { must } from '../lib/must.ts'
 import { Rendered } from '../model/records.ts'
 import { readBlob } from '../store/blobs.ts'
 import { changesOf } from './changes.ts'
+import { DemotedError } from './commit.ts'
 import type { ControlDeps, Leading } from './control.ts'
 import type { ControlPlane, PlanRequest, RollbackRequest } from './control-plane.ts'
 import { RequestError } from './control-plane.ts'
@@ -15,7 +17,7 @@ import { findRevision, rollBack } from './rollback.ts'
 import { inTurn, type Source } from './source.ts'
 import { openLogs } from './task-logs.ts'
 import { agentView, appView, eventView, historyView, runView, taskView, workloadView } from './views.ts'
-import { whyApp, whyRun, whyTask, whyWorkload, workloadNamed } from './why.ts'
+import { whyObject } from './why.ts'
 
 export interface RequestDeps extends ControlDeps {
   readonly identity: ClusterIdentity
@@ -51,46 +53,52 @@ function reads(deps: RequestDeps): Reads {
             (object === undefined || event.object.toLowerCase() === object.toLowerCase()) && (app === undefined || event.app === app),
         )
         .map(eventView),
-    why: (object, namespace) => why(object, namespace, deps),
+    why: (object, namespace) => whyObject(object, namespace, { term: term(), now: deps.clock.now() }),
     changes: (signal) => changesOf(term(), AbortSignal.any([signal, deps.leading().signal])),
   }
-}
-
-function why(object: string, namespace: string, deps: RequestDeps) {
-  const { term } = deps.leading()
-  const [kind = '', name = ''] = object.split('/')
-  if (kind === 'app') return whyApp(name, term)
-  if (kind === 'task') return whyTask(name, term, deps.clock.now())
-  if (kind === 'run') return whyRun(name, term, deps.clock.now())
-  return whyWorkload(workloadNamed(kind, name, { namespace, term }), term, deps.clock.now())
 }
 
 type Verbs = Pick<ControlPlane, 'render' | 'plan' | 'sync' | 'rollback' | 'logs'>
 
 function verbs(deps: RequestDeps): Verbs {
   return {
-    render: async (name, request) => refuseByGit(renderApp(await rendering(name, request, deps))),
-    plan: async (name, request) => refuseByGit(planApp(await rendering(name, request, deps), deps.leading().term, deps.clock.now())),
-    async sync(name, request) {
-      const leading = deps.leading()
-      const app = appNamed(name, leading)
-      await refuseByGit(sourceOf(name, leading).sync(request))
-      return appView(appNamed(app.name, leading), leading.term)
-    },
-    rollback: (name, request) => rollback(name, request, deps),
+    render: (name, request) => inTerm(deps, (leading) => refuseByGit(renderApp(rendering(name, request, { ...deps, leading })))),
+    plan: (name, request) =>
+      inTerm(deps, (leading) => refuseByGit(planApp(rendering(name, request, { ...deps, leading }), leading.term, deps.clock.now()))),
+    sync: (name, request) =>
+      inTerm(deps, async (leading) => {
+        const app = appNamed(name, leading)
+        await refuseByGit(sourceOf(name, leading).sync(request))
+        return appView(appNamed(app.name, leading), leading.term)
+      }),
+    rollback: (name, request) => inTerm(deps, (leading) => rollback(name, request, { ...deps, leading })),
     logs: async (task, options, signal) =>
       openLogs({ task, options, term: deps.leading().term, tickets: deps.tickets, newId: deps.newId }, signal),
   }
 }
 
-async function rendering(name: string, request: PlanRequest, deps: RequestDeps) {
+type LedBy = Omit<RequestDeps, 'leading'> & { readonly leading: Leading }
+
+/** @throws RequestError `Unavailable` when the term ends before the answer, or the store is away: ask the next leader. */
+async function inTerm<T>(deps: RequestDeps, work: (leading: Leading) => Promise<T>): Promise<T> {
   const leading = deps.leading()
+  try {
+    return await work(leading)
+  } catch (error) {
+    if (error instanceof RequestError) throw error
+    if (error instanceof DemotedError || leading.signal.aborted)
+      throw new RequestError('Unavailable', 'this control plane stopped leading before it could answer; ask again to see what was done')
+    if (error instanceof RetryableError) throw new RequestError('Unavailable', error.message)
+    throw error
+  }
+}
+
+function rendering(name: string, request: PlanRequest, { leading, ...deps }: LedBy) {
   return { app: appNamed(name, leading), source: sourceOf(name, leading), request, renderer: deps.renderer, signal: leading.signal }
 }
 
 /** The bodies come from the store, so a rollback works with git away. */
-async function rollback(name: string, request: RollbackRequest, deps: RequestDeps) {
-  const leading = deps.leading()
+async function rollback(name: string, request: RollbackRequest, { leading, ...deps }: LedBy) {
   const { term } = leading
   const app = appNamed(name, leading)
   const target = findRevision(term.cluster.revisionsOfApp(name), request.to)

@@ -10,8 +10,8 @@ import type { Term } from './turn.ts'
 
 /** Records in memory as the API shows them. Nothing here decides; times become ISO 8601. */
 
-const iso = (at: Millis): string => new Date(at).toISOString()
-const isoOrNull = (at: Millis | null): string | null => (at === null ? null : iso(at))
+export const iso = (at: Millis): string => new Date(at).toISOString()
+export const isoOrNull = (at: Millis | null): string | null => (at === null ? null : iso(at))
 
 export function workloadView(record: WorkloadRecord, term: Term): WorkloadView {
   const health = term.healths.get(record.key)

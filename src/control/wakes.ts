@@ -16,7 +16,8 @@ export class Wakes<K> {
 
   /** Removes and returns the keys that are due. */
   takeDue(now: Millis): K[] {
-    const due = [...this.#at].filter(([, at]) => at <= now).map(([key]) => key)
+    const due: K[] = []
+    for (const [key, at] of this.#at) if (at <= now) due.push(key)
     for (const key of due) this.#at.delete(key)
     return due
   }

@@ -1,14 +1,24 @@
-import type { Millis } from '../model/ids.ts'
+import type { TaskState } from '../core/task-state.ts'
+import { type Millis, type RunId, type TaskId, type WorkloadKind, workloadKey } from '../model/ids.ts'
 import type { WorkloadRecord } from '../model/records.ts'
-import type { WhyView } from '../model/views.ts'
+import type { TaskView, WhyView } from '../model/views.ts'
 import { RequestError } from './control-plane.ts'
 import type { Term } from './turn.ts'
-import { appView, taskView } from './views.ts'
+import { appView, iso, isoOrNull, taskView } from './views.ts'
 
 type Line = WhyView['lines'][number]
 
+/** `object` is `app/NAME`, `task/ID`, `run/ID`, or a kind of workload and a name in `namespace`. @throws RequestError `NotFound` */
+export function whyObject(object: string, namespace: string, { term, now }: { term: Term; now: Millis }): WhyView {
+  const [kind = '', name = ''] = object.split('/')
+  if (kind === 'app') return whyApp(name, term)
+  if (kind === 'task') return whyTask(name, term, now)
+  if (kind === 'run') return whyRun(name, term, now)
+  return whyWorkload(workloadNamed(kind, name, { namespace, term }), term, now)
+}
+
 /** What stands between an object and what git says, as one chain: gates, dependencies, machines, back-off. */
-export function whyApp(name: string, term: Term): WhyView {
+function whyApp(name: string, term: Term): WhyView {
   const app = term.cluster.apps.get(name)
   if (app === undefined) throw new RequestError('NotFound', `no app ${name}`)
   const view = appView(app, term)
@@ -29,16 +39,15 @@ export function whyApp(name: string, term: Term): WhyView {
   }
 }
 
-export function whyWorkload(record: WorkloadRecord, term: Term, now: Millis): WhyView {
+function whyWorkload(record: WorkloadRecord, term: Term, now: Millis): WhyView {
   const health = term.healths.get(record.key)
   const summary = health === undefined ? 'not looked at yet' : `${health.health}: ${health.ready} of ${health.desired} ready`
-  const wake = term.wakes.get(record.key)
   return {
     object: record.key,
     health: health?.health ?? 'Unknown',
     summary: `${summary}, at ${record.revision}`,
     lines: [...quarantineLines(record, term), ...workloadLines(record, term), ...taskLines(record, term, now)],
-    nextWake: wake === null ? null : new Date(wake).toISOString(),
+    nextWake: isoOrNull(term.wakes.get(record.key)),
   }
 }
 
@@ -58,29 +67,23 @@ function workloadLines(record: WorkloadRecord, term: Term): Line[] {
 function taskLines(record: WorkloadRecord, term: Term, now: Millis): Line[] {
   return term.cluster.tasksOfWorkload(record.key).flatMap((state): Line[] => {
     const view = taskView(state, term)
-    const until = state.observed?.backoffUntil ?? null
     if (view.desired === 'stop' || view.reasons.length === 0) return []
-    return [
-      {
-        about: `task/${view.id} ${view.phase}`,
-        reasons: view.reasons,
-        until: until !== null && until > now ? new Date(until).toISOString() : null,
-      },
-    ]
+    return [taskLine(state, view, now)]
   })
 }
 
-export function whyTask(id: string, term: Term, now: Millis): WhyView {
-  const task = [...term.cluster.tasks.values()].find((candidate) => candidate.id === id)
+function taskLine({ observed }: TaskState, { id, phase, reasons }: TaskView, now: Millis): Line {
+  const until = observed?.backoffUntil ?? null
+  return { about: `task/${id} ${phase}`, reasons, until: until !== null && until > now ? iso(until) : null }
+}
+
+function whyTask(id: string, term: Term, now: Millis): WhyView {
+  const task = term.cluster.tasks.get(id as TaskId)
   if (task === undefined) throw new RequestError('NotFound', `no task ${id}`)
   const record = term.cluster.workloads.get(task.workload)
-  const view = taskView(term.cluster.taskState(task.id), term)
-  const until = term.cluster.observed.get(task.id)?.backoffUntil ?? null
-  const own: Line = {
-    about: `task/${id} ${view.phase}`,
-    reasons: view.reasons,
-    until: until !== null && until > now ? new Date(until).toISOString() : null,
-  }
+  const state = term.cluster.taskState(task.id)
+  const view = taskView(state, term)
+  const own = taskLine(state, view, now)
   const lines = record === undefined ? [own] : [own, ...workloadLines(record, term)]
   return {
     object: `task/${id}`,
@@ -100,8 +103,8 @@ const HEALTH_OF_RUN = {
 } as const
 
 /** A run outlives its Job, so what it tells comes from its own record; while it goes on, the Job tells the rest. */
-export function whyRun(id: string, term: Term, now: Millis): WhyView {
-  const run = [...term.cluster.runs.values()].find((candidate) => candidate.id === id)
+function whyRun(id: string, term: Term, now: Millis): WhyView {
+  const run = term.cluster.runs.get(id as RunId)
   if (run === undefined) throw new RequestError('NotFound', `no run ${id}`)
   const record = run.finishedAt === null ? term.cluster.workloads.get(run.workload) : undefined
   const failures = run.attempts.filter((attempt) => attempt.exitCode !== 0)
@@ -119,9 +122,15 @@ export function whyRun(id: string, term: Term, now: Millis): WhyView {
   }
 }
 
-export function workloadNamed(kind: string, name: string, options: { namespace: string; term: Term }): WorkloadRecord {
-  const wanted = `${options.namespace}/${kind}/${name}`.toLowerCase()
-  const found = [...options.term.cluster.workloads.values()].find((record) => record.key.toLowerCase() === wanted)
-  if (found === undefined) throw new RequestError('NotFound', `no ${kind.toLowerCase()} ${name} in namespace ${options.namespace}`)
+/** Kinds are asked for in any case; names are in lower case. */
+const KINDS = new Map<string, WorkloadKind>([
+  ['deployment', 'Deployment'],
+  ['job', 'Job'],
+])
+
+function workloadNamed(kind: string, name: string, { namespace, term }: { namespace: string; term: Term }): WorkloadRecord {
+  const exact = KINDS.get(kind.toLowerCase())
+  const found = exact === undefined ? undefined : term.cluster.workloads.get(workloadKey(namespace, exact, name))
+  if (found === undefined) throw new RequestError('NotFound', `no ${kind.toLowerCase()} ${name} in namespace ${namespace}`)
   return found
 }
