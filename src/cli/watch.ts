@@ -5,6 +5,9 @@ import type { CliClock } from './deps.ts'
 /** Wait before connecting again, in milliseconds; doubles up to the second number. */
 const RECONNECT: readonly [number, number] = [100, 2_000]
 
+/** A busy leader takes hundreds of turns a second; reading everything after each would slow what is waited for. Milliseconds. */
+const READS_APART = 200
+
 export interface WatchOptions {
   readonly client: Client
   readonly clock: CliClock
@@ -26,6 +29,7 @@ export async function* changes(options: WatchOptions): AsyncGenerator<void> {
       if (!text.includes('event: change')) continue
       delay = RECONNECT[0]
       yield
+      if (!(await pause(options, READS_APART))) return
     }
     if (!(await pause(options, delay))) return
     delay = Math.min(delay * 2, RECONNECT[1])
