@@ -27,10 +27,11 @@ export async function holderOf(dataDir: string): Promise<number | null> {
   return (await startTimeOf(Number(pid))) === startedAt ? Number(pid) : null
 }
 
-/** Field 22 of /proc/PID/stat, in clock ticks since boot; null when there is no such process. */
+/** Field 22 of /proc/PID/stat, in clock ticks since boot; null when there is no such process, or only its remains. */
 async function startTimeOf(pid: number): Promise<string | null> {
   const stat = await readOrNull(`/proc/${pid}/stat`)
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null
+  const [state, ...rest] = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? []
+  return state === 'Z' ? null : (rest[18] ?? null)
 }
 
 async function readOrNull(path: string): Promise<string | null> {
