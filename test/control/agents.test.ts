@@ -1,0 +1,189 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { createMemoryJournal } from '../../runtime/journal.ts'
+import { channelPair } from '../../src/lib/channel-pair.ts'
+import type { AgentId, Epoch } from '../../src/model/ids.ts'
+import type { AgentFrame, ServerFrame } from '../../src/model/protocol.ts'
+import { agentRecord } from '../support/make.ts'
+import { waitUntil } from '../support/wait-until.ts'
+import { APP, job, World, web } from './world.ts'
+
+const worlds: World[] = []
+async function open(files: Record<string, string>): Promise<{ world: World; agent: Awaited<ReturnType<World['agent']>> }> {
+  const world = new World()
+  worlds.push(world)
+  world.commit(files)
+  await world.server()
+  const agent = await world.agent()
+  await world.synced()
+  return { world, agent }
+}
+afterEach(async () => {
+  await Promise.all(worlds.splice(0).map((world) => world.close()))
+})
+
+/** A connection that speaks for itself, beside the real agents. */
+function dial(world: World, hello: Partial<Extract<AgentFrame, { type: 'hello' }>> & { instance?: string }) {
+  const { a: agent, b: server } = channelPair<AgentFrame, ServerFrame>()
+  void world.servers.at(-1)?.control.gate.accept(server)
+  const { joinedAt: _, ...record } = agentRecord({ id: 'node-1' as AgentId, instance: hello.instance ?? 'instance-node-1' })
+  agent.send({ type: 'hello', agent: record, epoch: hello.epoch ?? (0 as Epoch), tasks: hello.tasks ?? [] })
+  return agent
+}
+
+async function firstFrame(channel: ReturnType<typeof dial>): Promise<ServerFrame | null> {
+  for await (const frame of channel.frames()) return frame
+  return null
+}
+
+describe('an agent', () => {
+  it('that restarts finds its tasks, and none of them restarts', async () => {
+    const { world, agent } = await open({ 'web.yaml': web('web', { replicas: 3 }) })
+    const before = world.ids()
+    await agent.stop()
+    await world.agent({ machine: agent.machine, journal: agent.journal })
+    world.commit({ 'other.yaml': web('other') })
+    await world.synced()
+    expect(world.ids('web')).toEqual(before)
+    expect(agent.machine.history().filter((record) => before.includes(record.task))).toHaveLength(3)
+  })
+
+  it('that is away gets what was decided meanwhile when it returns, and tells what happened', async () => {
+    const { world, agent } = await open({ 'web.yaml': web('web'), 'job.yaml': job('slow', { unit: 'fake: {runForSeconds: 0.2}' }) })
+    await agent.stop()
+    world.commit({ 'web.yaml': web('web', { image: 'a:2' }) })
+    await waitUntil(() => world.app().observedRevision?.endsWith(world.repo.head()) === true)
+    expect(world.app().health).toBe('Progressing')
+    const pending = world.tasks('web').find((task) => task.agent === null)
+    expect(pending?.reasons[0]).toMatchObject({ count: 1 })
+    await world.agent({ machine: agent.machine, journal: agent.journal })
+    await world.synced()
+  })
+
+  it('that forgot its tasks has lost them, and they are replaced, not started twice', async () => {
+    const { world, agent } = await open({ 'web.yaml': web('web', { replicas: 2 }) })
+    const before = world.ids()
+    await agent.stop()
+    await world.agent({ machine: agent.machine, journal: createMemoryJournal() })
+    await waitUntil(() => world.tasks().length === 2 && world.ids().every((id) => !before.includes(id)))
+    await world.synced()
+    const lost = world.plane.tasks().filter((task) => before.includes(task.id))
+    expect(lost.map((task) => [task.phase, task.reasons[0]?.code])).toEqual([
+      ['Lost', 'AgentForgot'],
+      ['Lost', 'AgentForgot'],
+    ])
+    const old = () => agent.machine.history().filter((record) => before.includes(record.task))
+    await waitUntil(() => old().every((record) => record.stoppedAt !== null))
+    expect(old()).toHaveLength(2)
+  })
+
+  it('with another state directory beside the connected one is a clone, and refused', async () => {
+    const { world } = await open({ 'web.yaml': web('web') })
+    const before = world.ids()
+    const clone = dial(world, { instance: 'copied' })
+    expect(await firstFrame(clone)).toMatchObject({ type: 'refused', reason: expect.stringContaining('another state directory') })
+    await clone.closed
+    world.commit({ 'other.yaml': web('other') })
+    await world.synced()
+    expect(world.ids('web')).toEqual(before)
+  })
+
+  it('with another state directory in place of one that is away takes its name, and loses its tasks', async () => {
+    const { world, agent } = await open({ 'web.yaml': web('web') })
+    const before = world.ids()
+    await agent.stop()
+    await world.agent({ instance: 'new-disk' })
+    await waitUntil(() => world.ids()[0] !== before[0] && world.tasks()[0]?.ready === true)
+    await world.synced()
+    expect(world.plane.tasks().find((task) => task.id === before[0])).toMatchObject({ phase: 'Lost', reasons: [{ code: 'AgentReplaced' }] })
+  })
+
+  it('that calls twice is heard on the newer connection, and gets the whole set there', async () => {
+    const { world } = await open({ 'web.yaml': web('web') })
+    const again = dial(world, { tasks: [] })
+    const all = world.plane.tasks().map((task) => expect.objectContaining({ task: task.id }))
+    expect(await firstFrame(again)).toMatchObject({ type: 'assignments', full: true, tasks: expect.arrayContaining(all) })
+    again.close('enough')
+    await world.synced()
+  })
+
+  it('that obeys a later leader gets no orders from this one', async () => {
+    const { world } = await open({ 'web.yaml': web('web') })
+    const { epoch } = world.plane.version()
+    const ahead = dial(world, { epoch: (epoch + 1) as Epoch })
+    expect((await firstFrame(ahead))?.type).not.toBe('assignments')
+    await ahead.closed
+    await world.synced()
+  })
+
+  it('may say what it likes: no task of another is touched, and no end is told anew', async () => {
+    const { world, agent } = await open({
+      'job.yaml': job('migrate', { unit: 'fake: {runForSeconds: 0, exitCode: 0}' }),
+      'web.yaml': web('web'),
+    })
+    const done = world.plane.tasks().find((task) => task.workload === 'migrate')
+    const [served] = world.tasks('web')
+    await agent.stop()
+    const told = (task: string, exitCode: number) => ({
+      task: task as never,
+      attempt: 1,
+      phase: 'Failed' as const,
+      ready: false,
+      failures: 1,
+      reasons: [{ code: 'Forged', message: 'x'.repeat(100_000), count: 1 }],
+      backoffUntil: null,
+      startedAt: null,
+      attempts: [{ attempt: 1, exitCode, signal: null, reason: 'Forged', message: null, startedAt: null, finishedAt: 1 }],
+    })
+    const forger = dial(world, { tasks: [told(String(done?.id), 9), told(String(served?.id), 9), told('no-such-task', 9)] })
+    forger.send({ type: 'report', seq: 7, statuses: [told(String(done?.id), 8), told('another', 1)] })
+    const frames: ServerFrame['type'][] = []
+    for await (const frame of forger.frames()) {
+      frames.push(frame.type)
+      if (frame.type === 'ack') break
+    }
+    expect(frames).toContain('ack')
+    forger.close('enough')
+    expect(world.plane.tasks().find((task) => task.id === done?.id)).toMatchObject({ phase: 'Succeeded', exitCode: 0 })
+    expect(world.plane.runs()[0]).toMatchObject({ phase: 'Succeeded', exitCode: 0 })
+    const failed = world.plane.tasks().find((task) => task.id === served?.id)
+    expect(failed).toMatchObject({ phase: 'Failed' })
+    expect(failed?.reasons[0]?.message.length).toBeLessThan(5000)
+  })
+})
+
+describe('a control plane that ends', () => {
+  it('hangs up on every agent, also on one that has said nothing yet', async () => {
+    const { world } = await open({ 'web.yaml': web('web') })
+    const { a: silent, b: server } = channelPair<AgentFrame, ServerFrame>()
+    void world.servers[0]?.control.gate.accept(server)
+    const greeted = dial(world, {})
+    await world.servers[0]?.stop()
+    await Promise.all([silent.closed, greeted.closed])
+  })
+
+  it('answers that it is not available, to who asked before and who asks after', async () => {
+    const { world } = await open({ 'web.yaml': web('web') })
+    const plane = world.plane
+    const asked = plane.sync(APP, { allowDelete: 'WithinBudget', actor: 'ada' }).then(
+      () => 'done',
+      (error: { code?: string }) => error.code,
+    )
+    await world.servers[0]?.stop()
+    expect(['done', 'Unavailable']).toContain(await asked)
+    expect(() => plane.apps()).toThrow(expect.objectContaining({ code: 'Unavailable' }))
+    await expect(plane.sync(APP, { allowDelete: 'WithinBudget', actor: 'ada' })).rejects.toMatchObject({ code: 'Unavailable' })
+    await expect(plane.rollback(APP, { to: '1', revert: 'No', actor: 'ada' })).rejects.toMatchObject({ code: 'Unavailable' })
+    expect(() => plane.changes(new AbortController().signal)).toThrow(expect.objectContaining({ code: 'Unavailable' }))
+  })
+
+  it('ends the streams of those who watch it', async () => {
+    const { world } = await open({ 'web.yaml': web('web') })
+    const changes = world.plane.changes(new AbortController().signal)[Symbol.asyncIterator]()
+    expect(await changes.next()).toMatchObject({ done: false })
+    const rest = (async () => {
+      while ((await changes.next()).done !== true);
+    })()
+    await world.servers[0]?.stop()
+    await rest
+  })
+})
