@@ -3,8 +3,8 @@ import type { TaskState } from '../../src/core/task-state.ts'
 import { digestOf } from '../../src/lib/canonical.ts'
 import type { AgentId, Digest, Oid, RunId, TaskId, WorkloadKey } from '../../src/model/ids.ts'
 import { workloadKey } from '../../src/model/ids.ts'
-import { Deployment, Job, SyncPolicy } from '../../src/model/manifest.ts'
-import type { AgentRecord, AppRecord, Quarantine, RevisionRecord, Run, WorkloadRecord } from '../../src/model/records.ts'
+import { Deployment, Job } from '../../src/model/manifest.ts'
+import type { AgentRecord, Quarantine, Run, WorkloadRecord } from '../../src/model/records.ts'
 import type { Observed, ObservedPhase, Task, TaskStatus } from '../../src/model/task.ts'
 import type { WorkloadVersion } from '../../src/model/version.ts'
 
@@ -151,38 +151,6 @@ export function quarantine(over: Partial<Quarantine> = {}): Quarantine {
     reason: 'rolled back by ada',
     actor: 'ada',
     at: NOW,
-    ...over,
-  }
-}
-
-export function app(over: Partial<AppRecord> = {}): AppRecord {
-  return {
-    name: 'shop',
-    source: { repo: '/repo', ref: 'main', path: '.' },
-    policy: SyncPolicy.parse({}),
-    createdAt: NOW,
-    observedRevision: null,
-    lastAttemptedRevision: null,
-    lastAppliedRevision: null,
-    lastRevisionId: 0,
-    problems: [],
-    holds: [],
-    ...over,
-  }
-}
-
-export function revisionRecord(over: Partial<RevisionRecord> = {}): RevisionRecord {
-  return {
-    id: 1,
-    app: 'shop',
-    revision: revision('first'),
-    commit: oid('first'),
-    subject: 'first',
-    cause: 'poll',
-    rendered: digest('rendered'),
-    outcome: 'Progressing',
-    startedAt: NOW,
-    finishedAt: null,
     ...over,
   }
 }
