@@ -23,6 +23,7 @@ export interface RevisionInput {
 export function applyRevision(input: RevisionInput, context: TurnContext): void {
   const { term, draft, now } = context
   const app = must(term.cluster.apps.get(input.app), `app ${input.app}`)
+  term.read.add(app.name)
   const policy = policyOf(input.rendered, app)
   const plan = planSync(syncInput(input, { ...app, policy }, { cluster: term.cluster, now }))
   const applied = new Set(plan.apply)
@@ -201,6 +202,7 @@ export function clearSourceError(name: string, { term, draft }: TurnContext): vo
 /** A newer commit is there, and the app's policy wants a person to say so. */
 export function noteHeldRevision(name: string, revision: string, { term, draft, now }: TurnContext): void {
   const app = must(term.cluster.apps.get(name), `app ${name}`)
+  term.read.add(name)
   const message = `${revision} waits for a manual sync`
   const held =
     app.lastAttemptedRevision === revision ? [] : [{ gate: 'Manual' as const, message, since: now, unblockBy: `drover sync ${name}` }]

@@ -67,6 +67,7 @@ async function lead(
     unplaced: new Map(),
     healths: new Map(),
     turns: 0,
+    read: new Set(),
     listeners: new Set(),
   }
   options.started({ term, post })

@@ -31,6 +31,8 @@ export interface Term {
   unplaced: ReadonlyMap<WorkloadKey, readonly Reason[]>
   readonly healths: Map<WorkloadKey, WorkloadHealth>
   turns: number
+  /** Apps whose source was read in this term; what is known of the others may be of long ago. */
+  readonly read: Set<string>
   /** Told after every committed turn that wrote something. */
   readonly listeners: Set<() => void>
 }

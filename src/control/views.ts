@@ -39,7 +39,7 @@ export function appView(app: AppRecord, term: Term): AppView {
   return {
     name,
     source,
-    sync: syncOf(app),
+    sync: syncOf(app, term),
     health: appHealth(name, term),
     observedRevision,
     lastAttemptedRevision,
@@ -50,9 +50,9 @@ export function appView(app: AppRecord, term: Term): AppView {
   }
 }
 
-/** Synced means: what git says is what the cluster is told, all of it. */
-function syncOf(app: AppRecord): AppView['sync'] {
-  if (app.observedRevision === null) return 'Unknown'
+/** Synced means: what git says is what the cluster is told, all of it. What git says after a restart only git knows. */
+function syncOf(app: AppRecord, { read }: Term): AppView['sync'] {
+  if (app.observedRevision === null || !read.has(app.name)) return 'Unknown'
   if (app.holds.length > 0 && app.holds.every((hold) => hold.gate === 'SourceError')) return 'Unknown'
   return app.holds.length === 0 && app.lastAppliedRevision === app.observedRevision ? 'Synced' : 'OutOfSync'
 }

@@ -12,7 +12,7 @@ export interface UntilHealthy {
   readonly signal: AbortSignal
 }
 
-/** 0 once the app is Synced and Healthy, 4 when that takes too long; 3 then if it is Degraded. */
+/** 0 once the app is Synced and Healthy, 4 when that takes too long; 3 then if it is Degraded. 1 when it is told to end before. */
 export async function untilHealthy(plane: ControlPlane, { app, timeoutMs, clock, signal }: UntilHealthy): Promise<number> {
   const deadline = clock.monotonic() + timeoutMs
   while (!signal.aborted) {
@@ -21,7 +21,7 @@ export async function untilHealthy(plane: ControlPlane, { app, timeoutMs, clock,
     if (clock.monotonic() >= deadline) return view?.health === 'Degraded' ? 3 : 4
     await pause(clock, LOOK_EVERY_MS, signal)
   }
-  return 0
+  return 1
 }
 
 function viewOf(plane: ControlPlane, app: string): AppView | null {
