@@ -1,7 +1,7 @@
 import { worstHealth } from '../core/health.ts'
 import type { RevisionRecord } from '../model/records.ts'
 import type { Health } from '../model/views.ts'
-import type { Term, TurnContext } from './turn.ts'
+import type { Term, TurnContext } from './term.ts'
 
 /** The app as a whole: its worst workload; an app that never had one is Missing. */
 export function appHealth(app: string, term: Term): Health {

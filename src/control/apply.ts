@@ -8,7 +8,7 @@ import type { AppRecord, Hold, Rendered, RevisionRecord, WorkloadRecord } from '
 import { newestApplied, revisionKey } from './app-outcome.ts'
 import type { Cluster } from './cluster.ts'
 import type { RenderedApp } from './render.ts'
-import type { TurnContext } from './turn.ts'
+import type { TurnContext } from './term.ts'
 
 export interface RevisionInput {
   readonly app: string

@@ -1,4 +1,4 @@
-import type { Term } from './turn.ts'
+import type { Term } from './term.ts'
 
 /** Yields after turns that may have changed something readable; a slow reader skips turns, never waits for them. */
 export async function* changesOf(term: Term, signal: AbortSignal): AsyncIterable<void> {

@@ -11,7 +11,7 @@ import type { Cluster } from './cluster.ts'
 import { DemotedError } from './commit.ts'
 import type { LeadingTerm } from './lead.ts'
 import { inTurn } from './source.ts'
-import type { TurnContext } from './turn.ts'
+import type { TurnContext } from './term.ts'
 
 /** Revisions kept per app; their rendered sets stay in the store, so each can be rolled back to without git. */
 const REVISIONS_KEPT = 50

@@ -15,9 +15,9 @@ import { RequestError } from './control-plane.ts'
 import { campaignAndLead, type LeadingTerm } from './lead.ts'
 import { clusterIdentity } from './load.ts'
 import { LogTickets } from './log-tickets.ts'
-import { createRequests } from './requests.ts'
+import { createRequests, type Leading } from './requests.ts'
 import { inTurn, Source, type SourceDeps } from './source.ts'
-import type { TurnContext } from './turn.ts'
+import type { TurnContext } from './term.ts'
 
 export interface ControlDeps extends SourceDeps {
   readonly store: Store
@@ -27,12 +27,6 @@ export interface ControlDeps extends SourceDeps {
   readonly version: string
   /** The implicit App of the command line; it owns what its path holds. */
   readonly app: { readonly name: string; readonly source: AppSource }
-}
-
-/** What one term holds open beside its memory. */
-export interface Leading extends LeadingTerm {
-  readonly sources: ReadonlyMap<string, Source>
-  readonly signal: AbortSignal
 }
 
 export interface Control {

@@ -10,7 +10,8 @@ import { Committer, DemotedError } from './commit.ts'
 import { Draft } from './draft.ts'
 import { type AgentInput, type Hello, Hub } from './hub.ts'
 import { loadCluster } from './load.ts'
-import { sendOrders, settle, type Term, type TurnContext } from './turn.ts'
+import type { Term, TurnContext } from './term.ts'
+import { sendOrders, settle } from './turn.ts'
 import { Wakes } from './wakes.ts'
 
 /** A store that is away, or a bug that ended a term, must not make a busy loop. */

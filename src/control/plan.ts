@@ -14,7 +14,7 @@ import type { PlanRequest } from './control-plane.ts'
 import { agentViews } from './place.ts'
 import type { RenderedApp, Renderer } from './render.ts'
 import { revisionName, type Source } from './source.ts'
-import type { Term } from './turn.ts'
+import type { Term } from './term.ts'
 
 export interface Rendering {
   readonly app: AppRecord

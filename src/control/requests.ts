@@ -1,17 +1,20 @@
+import type { Clock } from '../lib/clock.ts'
 import { RetryableError } from '../lib/errors.ts'
 import { must } from '../lib/must.ts'
 import { Rendered } from '../model/records.ts'
 import { readBlob } from '../store/blobs.ts'
+import type { Store } from '../store/store.ts'
 import { changesOf } from './changes.ts'
 import { DemotedError } from './commit.ts'
-import type { ControlDeps, Leading } from './control.ts'
 import type { ControlPlane, PlanRequest, RollbackRequest } from './control-plane.ts'
 import { RequestError } from './control-plane.ts'
 import { refuseByGit } from './git-refusal.ts'
+import type { LeadingTerm } from './lead.ts'
 import type { ClusterIdentity } from './load.ts'
 import { readVersion } from './load.ts'
 import type { LogTickets } from './log-tickets.ts'
 import { planApp, renderApp } from './plan.ts'
+import type { Renderer } from './render.ts'
 import { revertInGit } from './revert.ts'
 import { findRevision, rollBack } from './rollback.ts'
 import { inTurn, type Source } from './source.ts'
@@ -19,8 +22,21 @@ import { openLogs } from './task-logs.ts'
 import { agentView, appView, eventView, historyView, runView, taskView, workloadView } from './views.ts'
 import { whyObject } from './why.ts'
 
-export interface RequestDeps extends ControlDeps {
+/** The term that leads now, with what it holds open beside its memory. */
+export interface Leading extends LeadingTerm {
+  readonly sources: ReadonlyMap<string, Source>
+  readonly signal: AbortSignal
+}
+
+export interface RequestDeps {
+  readonly store: Store
+  readonly clock: Clock
+  readonly renderer: Renderer
+  readonly newId: () => string
+  readonly version: string
+  readonly app: { readonly name: string }
   readonly identity: ClusterIdentity
+  /** @throws RequestError `Unavailable` when this process does not lead. */
   readonly leading: () => Leading
   readonly tickets: LogTickets
 }

@@ -6,7 +6,7 @@ import type { WorkloadVersion } from '../model/version.ts'
 import { addRevision } from './apply.ts'
 import { RequestError } from './control-plane.ts'
 import { templateDigestOf } from './render.ts'
-import type { TurnContext } from './turn.ts'
+import type { TurnContext } from './term.ts'
 
 /** A history id, a commit of at least four digits, or a whole `ref@sha1:...`; newest match first. */
 export function findRevision(revisions: readonly RevisionRecord[], to: string): RevisionRecord {

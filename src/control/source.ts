@@ -11,8 +11,8 @@ import type { AppRecord, AppSource } from '../model/records.ts'
 import { applyRevision, clearSourceError, noteHeldRevision, noteSourceError, policyOf } from './apply.ts'
 import type { LeadingTerm } from './lead.ts'
 import type { RenderedApp, Renderer } from './render.ts'
+import type { TurnContext } from './term.ts'
 import type { TreeStore } from './tree-store.ts'
-import type { TurnContext } from './turn.ts'
 
 export interface SourceDeps {
   readonly openRepository: (source: AppSource) => Promise<GitRepository>

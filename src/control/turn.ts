@@ -5,43 +5,18 @@ import { taskSpec } from '../core/task-spec.ts'
 import { isTerminal } from '../core/task-state.ts'
 import { groupBy } from '../lib/group-by.ts'
 import { must } from '../lib/must.ts'
-import { type AgentId, type Epoch, type Millis, parseWorkloadKey, type WorkloadKey } from '../model/ids.ts'
+import { type AgentId, parseWorkloadKey, type WorkloadKey } from '../model/ids.ts'
 import type { Assignment } from '../model/protocol.ts'
-import type { Reason } from '../model/reason.ts'
 import type { Task } from '../model/task.ts'
 import { settleRevision } from './app-outcome.ts'
 import type { Cluster } from './cluster.ts'
-import { type Draft, InvariantError } from './draft.ts'
-import type { Hub } from './hub.ts'
+import { InvariantError } from './draft.ts'
 import { placePending } from './place.ts'
-import type { Wakes } from './wakes.ts'
+import type { TurnContext } from './term.ts'
 import { type StateContext, workloadState } from './workload-state.ts'
 
 /** A decision that asks for another look this often in one turn does not settle: a bug, stopped before it spins. */
 const MOST_LOOKS = 12
-
-/** What one term of leadership holds in memory. All of it dies with the term. */
-export interface Term {
-  readonly epoch: Epoch
-  readonly cluster: Cluster
-  readonly hub: Hub
-  readonly wakes: Wakes<WorkloadKey>
-  readonly newId: () => string
-  /** Why pending tasks have no machine, by workload; recomputed whenever one is placed. */
-  unplaced: ReadonlyMap<WorkloadKey, readonly Reason[]>
-  readonly healths: Map<WorkloadKey, WorkloadHealth>
-  turns: number
-  /** Apps whose source was read in this term; what is known of the others may be of long ago. */
-  readonly read: Set<string>
-  /** Told after every committed turn that wrote something. */
-  readonly listeners: Set<() => void>
-}
-
-export interface TurnContext {
-  readonly term: Term
-  readonly draft: Draft
-  readonly now: Millis
-}
 
 /** Looks at every workload that something woke, places what is pending, and looks again until nothing moves. */
 export function settle(context: TurnContext, woken: Iterable<WorkloadKey>): void {

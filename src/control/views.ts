@@ -6,7 +6,7 @@ import type { AgentRecord, AppRecord, EventRecord, Quarantine, RevisionRecord, R
 import type { AttemptRecord } from '../model/task.ts'
 import type { AgentView, AppView, EventView, HistoryView, RunView, TaskView, WorkloadView } from '../model/views.ts'
 import { appHealth } from './app-outcome.ts'
-import type { Term } from './turn.ts'
+import type { Term } from './term.ts'
 
 /** Records in memory as the API shows them. Nothing here decides; times become ISO 8601. */
 

@@ -3,7 +3,7 @@ import { type Millis, type RunId, type TaskId, type WorkloadKind, workloadKey } 
 import type { WorkloadRecord } from '../model/records.ts'
 import type { TaskView, WhyView } from '../model/views.ts'
 import { RequestError } from './control-plane.ts'
-import type { Term } from './turn.ts'
+import type { Term } from './term.ts'
 import { appView, iso, isoOrNull, taskView } from './views.ts'
 
 type Line = WhyView['lines'][number]

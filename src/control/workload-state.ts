@@ -1,6 +1,6 @@
 import { unmetDependencies } from '../core/dependencies.ts'
 import { type WorkloadHealth, type WorkloadState, workloadHealth } from '../core/health.ts'
-import { runIdOf } from '../core/job.ts'
+import { countGaveWay, runIdOf } from '../core/job.ts'
 import { eligibleAgents } from '../core/schedule/reasons.ts'
 import type { Millis, WorkloadKey } from '../model/ids.ts'
 import type { Reason } from '../model/reason.ts'
@@ -34,6 +34,7 @@ function independentState(key: WorkloadKey, context: StateContext): WorkloadStat
     tasks: context.cluster.tasksOfWorkload(key),
     run: null,
     staleRuns: [],
+    gaveWay: 0,
     slots: slotsOf(record, version, context.cluster),
     unplaced: context.unplaced.get(key) ?? [],
     unmet: [],
@@ -47,11 +48,13 @@ function healthOf(key: WorkloadKey, context: StateContext): WorkloadHealth | nul
 }
 
 function withRuns(state: WorkloadState, cluster: Cluster): WorkloadState {
-  const id = runIdOf(state)
   const runs = cluster.runsOfWorkload(state.record.key)
+  const gaveWay = countGaveWay(runs, state.record)
+  const id = runIdOf({ ...state, gaveWay })
   const present = new Set(state.tasks.map(({ task }) => task.run))
   return {
     ...state,
+    gaveWay,
     run: runs.find((run) => run.id === id) ?? null,
     staleRuns: runs.filter((run) => run.id !== id && (run.finishedAt === null || present.has(run.id))),
   }

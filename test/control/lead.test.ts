@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { campaignAndLead, type LeadingTerm } from '../../src/control/lead.ts'
 import { inTurn } from '../../src/control/source.ts'
-import type { TurnContext } from '../../src/control/turn.ts'
+import type { TurnContext } from '../../src/control/term.ts'
 import { channelPair } from '../../src/lib/channel-pair.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
