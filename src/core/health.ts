@@ -28,6 +28,8 @@ export interface WorkloadState {
   readonly run: Run | null
   /** Runs of earlier templates that have not ended, or whose tasks are still there. */
   readonly staleRuns: readonly Run[]
+  /** Runs of the present template that gave way before they ended; they are no verdict on it. */
+  readonly gaveWay: number
   /** Slots a Deployment should fill: replica numbers, or the ids of matching agents. */
   readonly slots: readonly string[]
   /** Why its pending tasks are not placed, from the last attempt to place them. */

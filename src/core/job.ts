@@ -18,13 +18,27 @@ export interface JobPlan {
 }
 
 /**
- * OncePerSpec: a template that has a run, ended or not, is never run again, for the run's name holds the digest.
- * A new template is a new run, and supersedes one that still goes on.
+ * OncePerSpec: a template whose run came to an end is never run again, for the run's name holds the digest.
+ * A new template is a new run and supersedes one that still goes on; should git come back to the template of
+ * a run that gave way so, it gets another, numbered one.
  */
 export function runIdOf(state: WorkloadState): RunId {
-  const { namespace, name } = parseWorkloadKey(state.record.key)
-  return `${namespace}-${name}-${state.record.templateDigest.slice(0, 10)}` as RunId
+  const first = firstRunIdOf(state)
+  return (state.gaveWay === 0 ? first : `${first}-${state.gaveWay + 1}`) as RunId
 }
+
+function firstRunIdOf(state: Pick<WorkloadState, 'record'>): string {
+  const { namespace, name } = parseWorkloadKey(state.record.key)
+  return `${namespace}-${name}-${state.record.templateDigest.slice(0, 10)}`
+}
+
+/** How many runs of this template were ended by a newer one, or by the removal of the Job. */
+export function countGaveWay(runs: readonly Run[], record: WorkloadState['record']): number {
+  const gaveWay = (run: Run) => run.templateDigest === record.templateDigest && GAVE_WAY.has(run.reason ?? '')
+  return runs.filter(gaveWay).length
+}
+
+const GAVE_WAY: ReadonlySet<string> = new Set(['Superseded', 'Removed'])
 
 /** One look at a Job: its run, which attempts to add, which tasks to stop. */
 export function planJob(state: WorkloadState, spec: JobSpec, now: Millis): JobPlan {

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import type { WorkloadState } from '../../src/core/health.ts'
-import { runIdOf } from '../../src/core/job.ts'
+import { countGaveWay, runIdOf } from '../../src/core/job.ts'
 import { type Decision, reconcile } from '../../src/core/reconcile.ts'
 import type { TaskState } from '../../src/core/task-state.ts'
 import type { TaskId } from '../../src/model/ids.ts'
@@ -9,9 +9,10 @@ import type { Observed, Task } from '../../src/model/task.ts'
 import { AGENT, digest, NOW, observed } from '../support/make.ts'
 
 /** The state as it is once the writes are committed; null when the workload's record went. */
-function applied(state: WorkloadState, writes: readonly Write[]): WorkloadState | null {
+function applied(state: WorkloadState, writes: readonly Write[], known: ReadonlyMap<string, Run>): WorkloadState | null {
   const tasks = new Map(state.tasks.map((one) => [one.task.id as string, one]))
-  const runs = new Map([...state.staleRuns, ...(state.run === null ? [] : [state.run])].map((run) => [run.id as string, run]))
+  const given = [...state.staleRuns, ...(state.run === null ? [] : [state.run])]
+  const runs = new Map([...known, ...given.map((run) => [run.id as string, run] as const)])
   for (const write of writes) {
     if (write.table === 'workloads' && write.value === null) return null
     if (write.table === 'tasks' && write.value === null) tasks.delete(write.id)
@@ -23,10 +24,12 @@ function applied(state: WorkloadState, writes: readonly Write[]): WorkloadState 
 
 /** Sorts runs as the control plane does: the template's own, and others that are not done with. */
 function withRuns(state: WorkloadState, runs: readonly Run[]): WorkloadState {
-  const id = runIdOf(state)
+  const gaveWay = countGaveWay(runs, state.record)
+  const id = runIdOf({ ...state, gaveWay })
   const present = new Set(state.tasks.map(({ task }) => task.run))
   return {
     ...state,
+    gaveWay,
     run: runs.find((run) => run.id === id) ?? null,
     staleRuns: runs.filter((run) => run.id !== id && (run.finishedAt === null || present.has(run.id))),
   }
@@ -48,7 +51,7 @@ export class Decider {
   decide(): this {
     this.last = reconcile(this.state, this.#context())
     for (const write of this.last.writes) if (write.table === 'runs') this.runs.set(write.id, write.value as Run)
-    const next = applied(this.state, this.last.writes)
+    const next = applied(this.state, this.last.writes, this.runs)
     if (next === null) return this
     this.state = next
     expect(reconcile(next, this.#context()).writes, 'a second decision at the same moment changes nothing').toEqual([])

@@ -46,6 +46,19 @@ describe('a run', () => {
     expect(decider.ids).toEqual([])
   })
 
+  it('gets another number when git comes back to a template whose run gave way before it ended', () => {
+    const decider = job().decide().say('migrate-1', { phase: 'Running' })
+    const first = String(decider.run?.id)
+    decider.template('newer').say('migrate-1', { phase: 'Stopped', attempts: [attempt(1, 143)] })
+    decider.say('migrate-2', succeeded)
+    decider.template('new')
+    expect(decider.run).toMatchObject({ id: `${first}-2`, phase: 'Running' })
+    expect(decider.ids).toEqual(['migrate-3'])
+    decider.say('migrate-3', succeeded)
+    expect(workloadHealth(decider.state, decider.now).health).toBe('Healthy')
+    expect(decider.template('newer').template('new').last.writes).toEqual([])
+  })
+
   it('is superseded by a new template while it goes on, and keeps what its tasks tell in the end', () => {
     const decider = job().decide().say('migrate-1', { phase: 'Running' })
     const first = String(decider.run?.id)

@@ -3,8 +3,8 @@ import type { TaskState } from '../../src/core/task-state.ts'
 import { digestOf } from '../../src/lib/canonical.ts'
 import type { AgentId, Digest, Oid, RunId, TaskId, WorkloadKey } from '../../src/model/ids.ts'
 import { workloadKey } from '../../src/model/ids.ts'
-import { Deployment, Job } from '../../src/model/manifest.ts'
-import type { AgentRecord, Quarantine, Run, WorkloadRecord } from '../../src/model/records.ts'
+import { Deployment, Job, SyncPolicy } from '../../src/model/manifest.ts'
+import type { AgentRecord, AppRecord, Quarantine, RevisionRecord, Run, WorkloadRecord } from '../../src/model/records.ts'
 import type { Observed, ObservedPhase, Task, TaskStatus } from '../../src/model/task.ts'
 import type { WorkloadVersion } from '../../src/model/version.ts'
 
@@ -12,7 +12,7 @@ import type { WorkloadVersion } from '../../src/model/version.ts'
 
 /** 2026-11-20T00:00:00Z. */
 export const NOW = 1_795_132_800_000
-const KEY = workloadKey('default', 'Deployment', 'web')
+export const KEY = workloadKey('default', 'Deployment', 'web')
 export const JOB_KEY = workloadKey('default', 'Job', 'migrate')
 export const AGENT = 'node-1' as AgentId
 
@@ -112,12 +112,12 @@ export function deploymentState(spec: object = {}, over: Partial<WorkloadState> 
   const version = deploymentVersion(spec)
   const replicas = version.kind === 'Deployment' ? version.spec.replicas : 0
   const slots = Array.from({ length: replicas }, (_, index) => String(index))
-  return { record: workload(), version, tasks: [], run: null, staleRuns: [], slots, unplaced: [], unmet: [], ...over }
+  return { record: workload(), version, tasks: [], run: null, staleRuns: [], gaveWay: 0, slots, unplaced: [], unmet: [], ...over }
 }
 
 export function jobState(spec: object = {}, over: Partial<WorkloadState> = {}): WorkloadState {
   const record = workload({ key: JOB_KEY })
-  return { record, version: jobVersion(spec), tasks: [], run: null, staleRuns: [], slots: [], unplaced: [], unmet: [], ...over }
+  return { record, version: jobVersion(spec), tasks: [], run: null, staleRuns: [], gaveWay: 0, slots: [], unplaced: [], unmet: [], ...over }
 }
 
 export function run(over: Partial<Run> = {}): Run {
@@ -174,3 +174,35 @@ export function agentRecord(over: Partial<AgentRecord> = {}): AgentRecord {
 }
 
 export const named = (name: string): WorkloadKey => workloadKey('default', 'Deployment', name)
+
+export function revisionRecord(over: Partial<RevisionRecord> = {}): RevisionRecord {
+  return {
+    id: 1,
+    app: 'shop',
+    revision: revision('first'),
+    commit: oid('first'),
+    subject: 'first',
+    cause: 'poll',
+    rendered: digest('rendered'),
+    outcome: 'Progressing',
+    startedAt: NOW,
+    finishedAt: null,
+    ...over,
+  }
+}
+
+export function app(over: Partial<AppRecord> = {}): AppRecord {
+  return {
+    name: 'shop',
+    source: { repo: '/repo', ref: 'main', path: '.' },
+    policy: SyncPolicy.parse({}),
+    createdAt: NOW,
+    observedRevision: null,
+    lastAttemptedRevision: null,
+    lastAppliedRevision: null,
+    lastRevisionId: 0,
+    problems: [],
+    holds: [],
+    ...over,
+  }
+}
