@@ -14,14 +14,14 @@ import { inTurn } from './source.ts'
 import type { TurnContext } from './term.ts'
 
 /** Revisions kept per app; their rendered sets stay in the store, so each can be rolled back to without git. */
-const REVISIONS_KEPT = 50
+export const REVISIONS_KEPT = 50
 /** Rendered sets remembered, for each new revision makes one of many old. */
 const SETS_REMEMBERED = 200
 
 /** Rendered sets by their digest; one that is not in the store is missing. */
 type Sets = ReadonlyMap<Digest, ReadonlySet<Digest>>
 
-interface Garbage {
+export interface Garbage {
   readonly revisions: readonly RevisionRecord[]
   /** Rendered sets and versions that nothing refers to once these revisions are gone. */
   readonly bodies: readonly Digest[]
@@ -32,7 +32,7 @@ interface Garbage {
  * quarantine refers to. A revision beyond the kept ones stays as long as something runs that only it remembers,
  * so that no body is ever forgotten without being deleted. Null when the set of a kept one is not known: then nothing goes.
  */
-function garbageOf(cluster: Cluster, sets: Sets): Garbage | null {
+export function garbageOf(cluster: Cluster, sets: Sets): Garbage | null {
   const all = [...cluster.revisions.values()]
   const expired = new Set([...cluster.apps.keys()].flatMap((app) => cluster.revisionsOfApp(app).slice(REVISIONS_KEPT)))
   if (all.some((record) => record.rendered !== null && !expired.has(record) && !sets.has(record.rendered))) return null
