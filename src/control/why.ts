@@ -1,4 +1,4 @@
-import type { TaskState } from '../core/task-state.ts'
+import { isTerminal, type TaskState } from '../core/task-state.ts'
 import { type Millis, type RunId, type TaskId, type WorkloadKind, workloadKey } from '../model/ids.ts'
 import type { WorkloadRecord } from '../model/records.ts'
 import type { TaskView, WhyView } from '../model/views.ts'
@@ -67,7 +67,8 @@ function workloadLines(record: WorkloadRecord, term: Term): Line[] {
 function taskLines(record: WorkloadRecord, term: Term, now: Millis): Line[] {
   return term.cluster.tasksOfWorkload(record.key).flatMap((state): Line[] => {
     const view = taskView(state, term)
-    if (view.desired === 'stop' || view.reasons.length === 0) return []
+    const abandoned = isTerminal(state) && state.task.templateDigest !== record.templateDigest
+    if (view.desired === 'stop' || abandoned || view.reasons.length === 0) return []
     return [taskLine(state, view, now)]
   })
 }
