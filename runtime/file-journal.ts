@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { removeDurably, syncFolder, writeDurably } from '../src/lib/durable-file.ts'
-import { messageOf } from '../src/lib/errors.ts'
+import { hasCode, messageOf } from '../src/lib/errors.ts'
 import type { TaskId } from '../src/model/ids.ts'
 import { AgentNotesSchema, type Journal, type JournalEntry, JournalEntrySchema, NEW_AGENT } from './journal.ts'
 
@@ -77,7 +77,7 @@ async function readOr<T>({ path, parse, damaged, directory }: Reading & { parse:
   try {
     return parse(JSON.parse(await readFile(path, 'utf8')))
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+    if (hasCode(error, 'ENOENT')) return null
     const aside = join(directory, 'damaged', basename(path))
     await rename(path, aside)
     await syncFolder(join(directory, 'damaged'))

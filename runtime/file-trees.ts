@@ -1,6 +1,7 @@
 import { mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join as pathOf } from 'node:path'
 import { orAbandon } from '../src/lib/abandon.ts'
+import { hasCode } from '../src/lib/errors.ts'
 import { type TreePackLimits, unpackTree } from '../src/lib/tree-pack.ts'
 import { Oid } from '../src/model/ids.ts'
 import type { EnsureOptions, TreeCache } from './trees.ts'
@@ -131,7 +132,7 @@ async function touched(folder: string): Promise<boolean> {
     await utimes(folder, atime, new Date())
     return true
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
+    if (hasCode(error, 'ENOENT')) return false
     throw error
   }
 }

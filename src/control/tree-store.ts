@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
-import { access, mkdir, open, rename, rm } from 'node:fs/promises'
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { nullOn } from '../lib/errors.ts'
 import type { Oid } from '../model/ids.ts'
 
 /** Packed trees by oid, kept by the control plane so that tasks can be shipped while git is away. */
@@ -15,15 +16,7 @@ export interface TreeStore {
 /** One file a tree; a half-written one is never seen, for it gets its name by rename. */
 export function createFileTreeStore(directory: string): TreeStore {
   const fileOf = (tree: Oid) => join(directory, `${tree}.pack`)
-  const exists = async (tree: Oid) => {
-    try {
-      await access(fileOf(tree))
-      return true
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
-      throw error
-    }
-  }
+  const exists = async (tree: Oid) => (await stat(fileOf(tree)).catch(nullOn('ENOENT'))) !== null
   const put = async (tree: Oid, packed: AsyncIterable<Uint8Array>) => {
     await mkdir(directory, { recursive: true, mode: 0o700 })
     const draft = `${fileOf(tree)}.tmp`

@@ -17,3 +17,15 @@ export const messageOf = (error: unknown): string => (error instanceof Error ? e
 
 export const isAbort = (error: unknown, signal: AbortSignal): boolean =>
   signal.aborted && (error === signal.reason || (error instanceof Error && error.name === 'AbortError'))
+
+/** A system error such as `ENOENT`. */
+export const hasCode = (error: unknown, ...codes: readonly string[]): boolean =>
+  error instanceof Error && 'code' in error && codes.includes(String(error.code))
+
+/** For `catch`: turns an error with one of the codes into null and throws any other. */
+export const nullOn =
+  (...codes: readonly string[]) =>
+  (error: unknown): null => {
+    if (hasCode(error, ...codes)) return null
+    throw error
+  }

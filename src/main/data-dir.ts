@@ -1,5 +1,6 @@
 import { mkdir, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { nullOn } from '../lib/errors.ts'
 
 /** One process at a time uses a data directory; the file names it, the kernel's word decides whether it lives. */
 export interface DataDirLock {
@@ -34,11 +35,5 @@ async function startTimeOf(pid: number): Promise<string | null> {
   return state === 'Z' ? null : (rest[18] ?? null)
 }
 
-async function readOrNull(path: string): Promise<string | null> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-    throw error
-  }
-}
+/** A process that ends while its entry is read shows as ESRCH. */
+const readOrNull = (path: string): Promise<string | null> => readFile(path, 'utf8').catch(nullOn('ENOENT', 'ESRCH'))

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { hasCode, nullOn } from '../../../src/lib/errors.ts'
 import { TaskId } from '../../../src/model/ids.ts'
 import { FakeScript } from '../../../src/model/template.ts'
 import type { AttemptRef } from '../../driver.ts'
@@ -77,7 +78,7 @@ export function createFileFakeMachine(directory: string): FakeMachine {
     return aside
   }
   const read = async (path: string): Promise<FakeRecord | null> => {
-    const text = await readFile(path, 'utf8').catch(orNull('ENOENT'))
+    const text = await readFile(path, 'utf8').catch(nullOn('ENOENT'))
     return text === null ? null : FakeRecord.parse(JSON.parse(text))
   }
   return {
@@ -91,24 +92,13 @@ export function createFileFakeMachine(directory: string): FakeMachine {
     replace: async (record) => rename(await writeAside(record), pathOf(record)),
     remove: (ref) => rm(pathOf(ref), { force: true }),
     list: async () => {
-      const names = (await readdir(directory).catch(orNull('ENOENT'))) ?? []
+      const names = (await readdir(directory).catch(nullOn('ENOENT'))) ?? []
       const files = names.filter((name) => name.endsWith(SUFFIX) && !name.startsWith('.'))
       const records = await Promise.all(files.map((name) => read(join(directory, name))))
       return records.filter((record) => record !== null)
     },
   }
 }
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
-}
-
-const orNull =
-  (code: string) =>
-  (error: unknown): null => {
-    if (hasCode(error, code)) return null
-    throw error
-  }
 
 const orFalse =
   (code: string) =>

@@ -2,8 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdir, readdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { messageOf } from '../../../src/lib/errors.ts'
-import { hasCode, nullOn } from './files.ts'
+import { hasCode, messageOf, nullOn } from '../../../src/lib/errors.ts'
 
 const run = promisify(execFile)
 

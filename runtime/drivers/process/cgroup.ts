@@ -1,11 +1,11 @@
 import { mkdir, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../../../src/lib/clock.ts'
-import { RetryableError } from '../../../src/lib/errors.ts'
+import { hasCode, nullOn, RetryableError } from '../../../src/lib/errors.ts'
 import type { UnitSpec } from '../../../src/model/task-spec.ts'
 import type { Usage } from '../../driver.ts'
 import type { Ability, CgroupTree, Hierarchy } from './cgroup-tree.ts'
-import { hasCode, nullOn, readIfThere } from './files.ts'
+import { readIfThere } from './files.ts'
 import { signalPid } from './proc.ts'
 
 /** The kernel's default scheduling period; microseconds. */

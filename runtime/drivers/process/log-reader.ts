@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { StringDecoder } from 'node:string_decoder'
-import { nullOn } from './files.ts'
+import { nullOn } from '../../../src/lib/errors.ts'
 
 const CHUNK_BYTES = 64 * 1024
 /** A longer line is given in pieces, so that a task that never ends one cannot fill our memory; characters. */

@@ -1,7 +1,6 @@
 import { copyFile, open, rename, rm, stat, truncate } from 'node:fs/promises'
-import { messageOf } from '../../../src/lib/errors.ts'
+import { messageOf, nullOn } from '../../../src/lib/errors.ts'
 import type { Context, LogLimits } from './context.ts'
-import { nullOn } from './files.ts'
 import type { AttemptPaths } from './names.ts'
 
 export const DEFAULT_LOG_LIMITS: LogLimits = { maxBytes: 10 * 1024 * 1024, files: 3 }

@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { nullOn } from './files.ts'
+import { nullOn } from '../../../src/lib/errors.ts'
 import { MARK_VARIABLE } from './names.ts'
 
 /** A process for good: its pid may be given again, never with the same start time in the same boot. */

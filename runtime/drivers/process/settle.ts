@@ -1,10 +1,10 @@
 import { constants } from 'node:os'
-import { messageOf, TerminalError } from '../../../src/lib/errors.ts'
+import { writeDurably } from '../../../src/lib/durable-file.ts'
+import { hasCode, messageOf, TerminalError } from '../../../src/lib/errors.ts'
 import type { AttemptRef, Exit } from '../../driver.ts'
 import { modifiedAt, type Observation, type Result, readResult } from './attempt.ts'
 import { leafUsage, oomKilled, removeLeaves } from './cgroup.ts'
 import { type Context, leaves, look, once } from './context.ts'
-import { hasCode, writeDurably } from './files.ts'
 import { keyOf, pathsOf } from './names.ts'
 import { killTree } from './tree.ts'
 

@@ -1,6 +1,6 @@
 import { type FSWatcher, watch } from 'node:fs'
 import type { Clock } from '../../../src/lib/clock.ts'
-import { hasCode } from './files.ts'
+import { hasCode } from '../../../src/lib/errors.ts'
 
 /** How often to look where the kernel gives no events; milliseconds. */
 const BLIND_POLL_MS = 100

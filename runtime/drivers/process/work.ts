@@ -1,9 +1,8 @@
 import { chmod, constants, copyFile, lchown, lstat, mkdir, readdir, readlink, realpath, symlink } from 'node:fs/promises'
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
-import { TerminalError } from '../../../src/lib/errors.ts'
+import { hasCode, nullOn, TerminalError } from '../../../src/lib/errors.ts'
 import type { UnitSpec } from '../../../src/model/task-spec.ts'
 import type { PreparedFiles } from '../../driver.ts'
-import { hasCode, nullOn } from './files.ts'
 import type { Account } from './users.ts'
 
 /** Where a task lives: its working directory, which is its HOME, and its own TMPDIR. */
