@@ -31,12 +31,19 @@ export interface Surroundings {
 /** Control plane and agent in one process, until the signal aborts; tasks go on running after that. */
 export async function up(options: UpOptions, around: Surroundings, signal: AbortSignal): Promise<number> {
   const lock = await lockDataDir(options.dataDir)
+  try {
+    return await withStore(options, around, signal)
+  } finally {
+    await lock.release()
+  }
+}
+
+async function withStore(options: UpOptions, around: Surroundings, signal: AbortSignal): Promise<number> {
   const store = await openStore(options.store, { dataDir: join(options.dataDir, 'store'), clock: systemClock })
   try {
     return await runUp(options, { ...around, store }, signal)
   } finally {
     await store.close()
-    await lock.release()
   }
 }
 
