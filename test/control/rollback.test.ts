@@ -60,7 +60,7 @@ describe('a rollback', () => {
     expect(world.gates()).toEqual(['Quarantine'])
     await world.restart()
     await waitUntil(() => world.gates().includes('Quarantine'))
-    expect(world.app().sync).toBe('OutOfSync')
+    await waitUntil(() => world.app().sync === 'OutOfSync')
     expect(world.ids()).toEqual(before)
     world.commit({ 'web.yaml': web('web', { image: 'a:4' }) })
     await world.synced()

@@ -129,6 +129,8 @@ export class World {
 
   /** An agent with a machine of its own, or one that comes back to the machine of another. */
   async agent(over: Partial<AgentParts> = {}): Promise<RunningAgent> {
+    // An agent that finds no leader waits before it tries again, which only costs time here.
+    await waitUntil(() => this.servers.some(leads))
     const id = over.id ?? 'node-1'
     const defaults = { id, instance: `instance-${id}`, labels: {}, machine: createMemoryFakeMachine(), journal: createMemoryJournal() }
     const parts: AgentParts = { ...defaults, cpuMillis: 4000, ...over }
