@@ -30,7 +30,7 @@ export interface AgentOptions {
 export interface Agent {
   /** Runs until the signal aborts and leaves the tasks running then. */
   run(uplink: Uplink, signal: AbortSignal): Promise<void>
-  /** Stops and removes every task this agent owns; resolves with their number, and tells now and then what is left. */
+  /** Stops every task this agent owns and keeps only how they ended; resolves with their number, and tells now and then what is left. */
   stopAll(waiting: (left: number) => void, signal: AbortSignal): Promise<number>
   close(): Promise<void>
 }

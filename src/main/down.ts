@@ -30,7 +30,7 @@ export async function down({ dataDir }: DownOptions, around: Surroundings, signa
       signal,
     )
     await agent.close()
-    around.say(`removed ${stopped} task${stopped === 1 ? '' : 's'}`)
+    around.say(`stopped ${stopped} task${stopped === 1 ? '' : 's'}`)
     return signal.aborted ? 1 : 0
   } finally {
     await lock.release()

@@ -132,7 +132,7 @@ export class Drover {
   }
 }
 
-async function cli(args: readonly string[], stdin = ''): Promise<CliResult> {
+export async function cli(args: readonly string[], stdin = ''): Promise<CliResult> {
   const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['pipe', 'pipe', 'pipe'], env: environment() })
   const out = { stdout: '', stderr: '' }
   child.stdout.on('data', (chunk: Buffer) => (out.stdout += chunk.toString()))
