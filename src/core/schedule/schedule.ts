@@ -17,7 +17,7 @@ interface Batch {
   readonly byId: ReadonlyMap<string, Slot>
   readonly classes: Map<string, PackClass>
   readonly parts: Map<string, Parts>
-  /** Agents in the order in which tasks went to them, by index; once for tasks in a row. */
+  /** Agents in the order in which tasks went to them, by index; once for tasks of one turn in a row. */
   readonly log: number[]
   /** Tasks placed in this batch, by workload and agent. */
   readonly placedOf: Map<WorkloadKey, Map<string, number>>
@@ -30,6 +30,8 @@ interface Turn {
   readonly group: PendingGroup
   readonly klass: PackClass
   readonly demand: Demand
+  /** The length of the batch's log when the turn began: classes may have read all before it. */
+  readonly logged: number
 }
 
 /**
@@ -64,7 +66,7 @@ function placeGroup(batch: Batch, group: PendingGroup): void {
   const klass = classOf(batch, group.requirements)
   const placed = batch.placedOf.get(group.workload) ?? new Map()
   const demand = demandOf({ group, parts: klass.parts, byId: batch.byId, placed })
-  const turn: Turn = { group, klass, demand }
+  const turn: Turn = { group, klass, demand, logged: batch.log.length }
   const tasks = [...group.tasks].sort(byId)
   for (const task of tasks) if (task.agent !== null) placeBound(batch, turn, task)
   const free = tasks.filter((task) => task.agent === null)
@@ -131,12 +133,18 @@ function pickerFor(batch: Batch, { group, klass, demand }: Turn, pending: number
 
 const sum = (counts: Iterable<number>): number => [...counts].reduce((total, count) => total + count, 0)
 
-function commit(batch: Batch, { group, demand }: Turn, { task, slot }: { task: TaskId; slot: Slot }): void {
+function commit(batch: Batch, turn: Turn, { task, slot }: { task: TaskId; slot: Slot }): void {
+  const { group, demand } = turn
   const ports = take(slot, group.requirements)
   countPlaced(demand, slot)
   const placed = batch.placedOf.get(group.workload) ?? new Map<string, number>()
   placed.set(slot.view.id, (placed.get(slot.view.id) ?? 0) + 1)
   batch.placedOf.set(group.workload, placed)
-  if (batch.log.at(-1) !== slot.index) batch.log.push(slot.index)
+  logPlacement(batch, turn, slot)
   batch.placed.push({ task, agent: slot.view.id, ports })
+}
+
+/** Leaves out only what this turn logged last: an entry of an earlier turn is behind those classes that have read it. */
+function logPlacement({ log }: Batch, { logged }: Turn, slot: Slot): void {
+  if (log.length === logged || log.at(-1) !== slot.index) log.push(slot.index)
 }

@@ -24,6 +24,25 @@ function withPlaced(agent: AgentView, { requirements }: PendingGroup, placed: re
   return { ...agent, used }
 }
 
+/** Requests of which the groups fall into two classes, which then take turns on the same agents. */
+const twoClasses: fc.Arbitrary<ScheduleRequest> = request.chain((input) =>
+  fc.array(fc.boolean(), { minLength: input.pending.length, maxLength: input.pending.length }).map((large) => ({
+    ...input,
+    pending: input.pending.map((group, index) => ({ ...group, requirements: light(group.requirements, large[index] ? 200 : 50) })),
+  })),
+)
+const light = ({ maxPerNode, spread }: Requirements, memoryBytes: number): Requirements => ({
+  cpuMillis: 100,
+  memoryBytes,
+  maxPerNode,
+  spread,
+  fixedPorts: [],
+  dynamicPorts: [],
+  nodeSelector: {},
+  constraints: [],
+  driver: 'fake',
+})
+
 /** Replays every decision in its order against the naive rules, and returns the world after them. */
 function replay(input: ScheduleRequest) {
   const result = schedule(input)
@@ -81,18 +100,33 @@ describe('schedule', () => {
       { key: 'zone', maxSkew: 1 },
       { key: 'disk', maxSkew: 1 },
     ]
-    const light: Partial<Requirements> = { spread, constraints: [], nodeSelector: {}, driver: 'fake', cpuMillis: 300, fixedPorts: [] }
+    const same: Partial<Requirements> = { spread, constraints: [], nodeSelector: {}, driver: 'fake', cpuMillis: 300, fixedPorts: [] }
     const relabelled = request.map((input) => ({
       ...input,
       agents: input.agents.map((view) => ({ ...view, labels: { zone: 'a', disk: 'ssd', ...view.labels } })),
-      pending: input.pending.map((group) => ({ ...group, requirements: { ...group.requirements, ...light } })),
+      pending: input.pending.map((group) => ({ ...group, requirements: { ...group.requirements, ...same } })),
     }))
     fc.assert(
       fc.property(relabelled, (input) => {
         const { unplaced, world } = replay(input)
         for (const { task } of unplaced) {
           const group = groupOf(input, task)
-          if (group.tasks.some(({ agent }) => agent !== null)) continue
+          if (group.tasks.find(({ id }) => id === task)?.agent !== null) continue
+          for (const agent of input.agents) expect(allows({ group, agents: input.agents, world }, agent)).toBe(false)
+        }
+      }),
+      RUNS,
+    )
+  })
+
+  it('leaves no task out that fits, and says why, when groups of two classes take turns', () => {
+    fc.assert(
+      fc.property(twoClasses, (input) => {
+        const { unplaced, world } = replay(input)
+        for (const { task, reasons } of unplaced) {
+          const group = groupOf(input, task)
+          expect(reasons).not.toEqual([])
+          if (group.tasks.find(({ id }) => id === task)?.agent !== null) continue
           for (const agent of input.agents) expect(allows({ group, agents: input.agents, world }, agent)).toBe(false)
         }
       }),
@@ -102,7 +136,7 @@ describe('schedule', () => {
 
   it('decides a batch as if each group came alone after the ones before it: what classes remember changes nothing', () => {
     fc.assert(
-      fc.property(request, (input) => {
+      fc.property(fc.oneof(request, twoClasses), (input) => {
         let agents = input.agents
         const alone = [...input.pending]
           .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))

@@ -109,6 +109,13 @@ describe('packing', () => {
     }
   })
 
+  it('keeps an agent in sight of every class when groups of two classes take turns on it', () => {
+    const small = requirements()
+    const large = requirements({ memoryBytes: 256 * MI })
+    const groups = [small, large, small, large].map((asked, index) => group(`w${index}`, 1, { requirements: asked }))
+    expect(place([agent('only')], ...groups).unplaced).toEqual([])
+  })
+
   it('places a task that asks for nothing even on an agent that is over its capacity', () => {
     const over = agent('over', { used: used({ cpuMillis: 9000, tasks: 1 }) })
     expect(agentsOf([over], asking({ cpuMillis: 0 }))).toEqual(['over'])
