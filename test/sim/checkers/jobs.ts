@@ -1,6 +1,9 @@
 import type { MakeChecker } from '../checker.ts'
 import { changesOf } from '../mirror.ts'
 
+/** How a run ends that was no verdict on its template, so that another may follow. */
+const GAVE_WAY: ReadonlySet<string> = new Set(['Superseded', 'Removed'])
+
 /** A run ends once, gets no task after that, and never completes more often than asked. */
 export const jobsChecker: MakeChecker = ({ findings }) => ({
   committed({ changes, mirror }) {
@@ -11,7 +14,11 @@ export const jobsChecker: MakeChecker = ({ findings }) => ({
     for (const { before, after } of changesOf(changes, 'runs')) {
       if (before !== undefined || after === undefined) continue
       const same = [...mirror.table('runs').values()].find(
-        (run) => run.id !== after.id && run.workload === after.workload && run.templateDigest === after.templateDigest,
+        (run) =>
+          run.id !== after.id &&
+          run.workload === after.workload &&
+          run.templateDigest === after.templateDigest &&
+          !GAVE_WAY.has(run.reason ?? ''),
       )
       if (same !== undefined) findings.report('OncePerSpec', `${after.id} runs the template that ${same.id} ran`)
     }
