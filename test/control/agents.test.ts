@@ -135,7 +135,8 @@ describe('an agent', () => {
       attempts: [{ attempt: 1, exitCode, signal: null, reason: 'Forged', message: null, startedAt: null, finishedAt: 1 }],
     })
     const forger = dial(world, { tasks: [told(String(done?.id), 9), told(String(served?.id), 9), told('no-such-task', 9)] })
-    forger.send({ type: 'report', seq: 7, statuses: [told(String(done?.id), 8), told('another', 1)] })
+    const again = { ...told(String(done?.id), 8), phase: 'Succeeded' as const }
+    forger.send({ type: 'report', seq: 7, statuses: [told(String(done?.id), 8), again, told('another', 1)] })
     const frames: ServerFrame['type'][] = []
     for await (const frame of forger.frames()) {
       frames.push(frame.type)
