@@ -1,6 +1,6 @@
 import type { Hono } from 'hono'
-import type { AgentGate } from '../control/agent-gate.ts'
-import type { ControlPlane } from '../control/control-plane.ts'
+import type { AgentGate } from '../control/agents/agent-gate.ts'
+import type { ControlPlane } from '../control/requests/control-plane.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 

@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { z } from 'zod'
-import { RequestError, type RequestErrorCode } from '../control/control-plane.ts'
+import { RequestError, type RequestErrorCode } from '../control/requests/control-plane.ts'
 
 export interface Issue {
   readonly path: string

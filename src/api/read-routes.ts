@@ -1,4 +1,4 @@
-import { RequestError } from '../control/control-plane.ts'
+import { RequestError } from '../control/requests/control-plane.ts'
 import type { Api, ApiParts } from './parts.ts'
 import { NoQuery, parseRequest } from './problem.ts'
 import { AppParam, EventsQuery, IdParam, WhyQuery } from './schemas.ts'

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
-import type { AgentGate } from '../control/agent-gate.ts'
+import type { AgentGate } from '../control/agents/agent-gate.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import { assertListen } from './guard.ts'

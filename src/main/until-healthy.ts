@@ -1,4 +1,4 @@
-import { type ControlPlane, RequestError } from '../control/control-plane.ts'
+import { type ControlPlane, RequestError } from '../control/requests/control-plane.ts'
 import type { Clock } from '../lib/clock.ts'
 import { pause } from '../lib/waits.ts'
 import type { AppView } from '../model/views.ts'

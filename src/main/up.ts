@@ -5,11 +5,11 @@ import { createAgent } from '../../runtime/main.ts'
 import { createApi } from '../api/app.ts'
 import { serveApi } from '../api/serve.ts'
 import type { UpOptions } from '../cli/deps.ts'
-import type { AgentGate } from '../control/agent-gate.ts'
+import type { AgentGate } from '../control/agents/agent-gate.ts'
 import { type Control, createControl } from '../control/control.ts'
-import { createParsePool } from '../control/parse-pool.ts'
-import { Renderer } from '../control/render.ts'
-import { createFileTreeStore } from '../control/tree-store.ts'
+import { createParsePool } from '../control/source/parse-pool.ts'
+import { Renderer } from '../control/source/render.ts'
+import { createFileTreeStore } from '../control/source/tree-store.ts'
 import { openRepository } from '../git/open.ts'
 import { packGitTree } from '../git/pack-tree.ts'
 import { digestOf } from '../lib/canonical.ts'
@@ -78,7 +78,7 @@ interface Parts {
 
 async function openParts(options: UpOptions, open: Open, signal: AbortSignal): Promise<Parts> {
   const { log, version, say, closers } = open
-  const parser = createParsePool(new URL('../control/parse-worker.js', import.meta.url))
+  const parser = createParsePool(new URL('../control/source/parse-worker.js', import.meta.url))
   closers.push(() => parser.close())
   const control = await controlOf(options, open, new Renderer(parser))
   const leading = control.run(signal)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { createApi } from '../../src/api/app.ts'
-import { RequestError } from '../../src/control/control-plane.ts'
+import { RequestError } from '../../src/control/requests/control-plane.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { AgentView, AppView, EventView, HistoryView, RunView, TaskView, VersionView, WhyView, WorkloadView } from '../../src/model/views.ts'

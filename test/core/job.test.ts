@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { templateDigestOf } from '../../src/control/render.ts'
+import { templateDigestOf } from '../../src/control/source/render.ts'
 import { workloadHealth } from '../../src/core/health.ts'
 import { runIdOf } from '../../src/core/job.ts'
 import type { TaskId } from '../../src/model/ids.ts'

@@ -1,6 +1,6 @@
 import { type Control, createControl } from '../../src/control/control.ts'
-import { type ManifestParser, Renderer } from '../../src/control/render.ts'
-import type { TreeStore } from '../../src/control/tree-store.ts'
+import { type ManifestParser, Renderer } from '../../src/control/source/render.ts'
+import type { TreeStore } from '../../src/control/source/tree-store.ts'
 import { messageOf, RetryableError } from '../../src/lib/errors.ts'
 import type { Logger } from '../../src/lib/log.ts'
 import { type CheckedFile, parseBlob } from '../../src/manifest/blob.ts'

@@ -1,7 +1,7 @@
 import type { AttemptRef } from '../../runtime/driver.ts'
 import type { FakeMachine, FakeRecord, MemoryFakeMachine } from '../../runtime/drivers/fake/machine.ts'
 import type { Journal } from '../../runtime/journal.ts'
-import type { TreeStore } from '../../src/control/tree-store.ts'
+import type { TreeStore } from '../../src/control/source/tree-store.ts'
 import { RetryableError } from '../../src/lib/errors.ts'
 import type { Millis, Oid } from '../../src/model/ids.ts'
 import type { Incarnation } from './incarnation.ts'

@@ -1,6 +1,6 @@
 import type { Driver } from '../../runtime/driver.ts'
 import type { Uplink } from '../../runtime/uplink.ts'
-import { Renderer } from '../../src/control/render.ts'
+import { Renderer } from '../../src/control/source/render.ts'
 import type { Channel } from '../../src/lib/channel.ts'
 import type { AgentFrame, ServerFrame } from '../../src/model/protocol.ts'
 import type { Leadership, Store } from '../../src/store/store.ts'

@@ -1,7 +1,7 @@
 import type { Driver } from '../../runtime/driver.ts'
 import type { Journal } from '../../runtime/journal.ts'
 import type { Uplink } from '../../runtime/uplink.ts'
-import type { Renderer } from '../../src/control/render.ts'
+import type { Renderer } from '../../src/control/source/render.ts'
 import type { GitRepository } from '../../src/git/git-backend.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { Incarnation } from './incarnation.ts'

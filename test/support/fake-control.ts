@@ -4,7 +4,7 @@ import {
   RequestError,
   type RollbackRequest,
   type SyncRequest,
-} from '../../src/control/control-plane.ts'
+} from '../../src/control/requests/control-plane.ts'
 import type { LogLine, LogOptions } from '../../src/model/protocol.ts'
 import type {
   AgentView,

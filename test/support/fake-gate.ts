@@ -1,5 +1,5 @@
-import type { AgentGate } from '../../src/control/agent-gate.ts'
-import { RequestError } from '../../src/control/control-plane.ts'
+import type { AgentGate } from '../../src/control/agents/agent-gate.ts'
+import { RequestError } from '../../src/control/requests/control-plane.ts'
 import type { Channel } from '../../src/lib/channel.ts'
 import type { AgentFrame, LogLine, ServerFrame } from '../../src/model/protocol.ts'
 

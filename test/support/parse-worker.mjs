@@ -2,4 +2,4 @@
 import { register } from 'tsx/esm/api'
 
 register()
-await import('../../src/control/parse-worker.ts')
+await import('../../src/control/source/parse-worker.ts')

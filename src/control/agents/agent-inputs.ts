@@ -1,0 +1,122 @@
+import type { AgentId, Millis } from '../../model/ids.ts'
+import { reasonOf } from '../../model/reason.ts'
+import type { AgentRecord } from '../../model/records.ts'
+import { ATTEMPTS_KEPT, type AttemptRecord, mayFollow, type Observed, type Task, type TaskStatus, TERMINAL } from '../../model/task.ts'
+import type { Cluster } from '../leader/cluster.ts'
+import type { Draft } from '../leader/draft.ts'
+import type { Hello } from './hub.ts'
+
+/**
+ * Takes in what an agent says of its tasks. A status of a task that is not (or no longer) its own, or that is
+ * older than what is known, changes nothing: agents repeat themselves until they are acknowledged.
+ */
+export function takeStatuses(
+  statuses: readonly TaskStatus[],
+  agent: AgentId,
+  context: { cluster: Cluster; draft: Draft; now: Millis },
+): void {
+  const { cluster, draft, now } = context
+  for (const status of statuses) {
+    const task = cluster.tasks.get(status.task)
+    const before = cluster.observed.get(status.task)
+    if (task?.agent !== agent || !(mayFollow(before, status) || completes(before, status))) continue
+    const observed = observe(status, before, { agent, now })
+    if (before !== undefined && sameSaying(before, observed)) continue
+    draft.write({ table: 'observed', id: task.id, value: observed })
+  }
+}
+
+/** A greeting of many tasks comes without attempt records; the reports after it bring them, also of what has ended. */
+function completes(before: Observed | undefined, status: TaskStatus): boolean {
+  return before?.attempt === status.attempt && before.phase === status.phase
+}
+
+/** Readiness counts from when this leader first heard of it, in one attempt; agents' clocks are not compared. */
+function observe(status: TaskStatus, before: Observed | undefined, context: { agent: AgentId; now: Millis }): Observed {
+  const sameAttempt = before?.attempt === status.attempt
+  const readySince = status.ready ? ((sameAttempt ? before?.readySince : null) ?? context.now) : null
+  const ended = before !== undefined && TERMINAL.has(before.phase)
+  return {
+    ...status,
+    reasons: status.reasons.slice(0, REASONS_KEPT).map(short),
+    attempts: joined(before, status),
+    agent: context.agent,
+    readySince,
+    updatedAt: ended ? before.updatedAt : context.now,
+  }
+}
+
+/** Of what a machine says: any store takes a record with 20 attempts and these. */
+const REASONS_KEPT = 20
+const MESSAGE_MAX = 1000
+
+function short<T extends { readonly message: string | null }>(said: T): T {
+  return said.message === null || said.message.length <= MESSAGE_MAX ? said : { ...said, message: said.message.slice(0, MESSAGE_MAX) }
+}
+
+/** Records once known are final: one that is missing now was only left out, and one that differs is not believed. */
+function joined(before: Observed | undefined, status: TaskStatus): AttemptRecord[] {
+  const records = new Map([...status.attempts.map(short), ...(before?.attempts ?? [])].map((record) => [record.attempt, record]))
+  return [...records.values()].sort((a, b) => a.attempt - b.attempt).slice(-ATTEMPTS_KEPT)
+}
+
+function sameSaying(a: Observed, b: Observed): boolean {
+  return JSON.stringify({ ...a, updatedAt: 0 }) === JSON.stringify({ ...b, updatedAt: 0 })
+}
+
+export type Admission = { readonly admitted: 'Yes' } | { readonly admitted: 'No'; readonly reason: string }
+
+/**
+ * Registers an agent that said hello. An agent whose state directory was lost cannot know what it started,
+ * so its tasks are Lost rather than started again; a second one beside a connected first is a clone, and refused.
+ */
+export function takeHello(hello: Hello, connected: 'Yes' | 'No', context: { cluster: Cluster; draft: Draft; now: Millis }): Admission {
+  const { cluster, draft, now } = context
+  const known = cluster.agents.get(hello.agent.id)
+  const replaced = known !== undefined && known.instance !== hello.agent.instance
+  if (replaced && connected === 'Yes')
+    return { admitted: 'No', reason: `an agent named ${known.id} with another state directory is connected; give this one another name` }
+  loseTasks(hello, replaced ? 'AgentReplaced' : 'AgentForgot', context)
+  const record: AgentRecord = { ...hello.agent, joinedAt: known?.joinedAt ?? now }
+  if (JSON.stringify(record) !== JSON.stringify(known)) draft.write({ table: 'agents', id: record.id, value: record })
+  takeStatuses(hello.tasks, hello.agent.id, context)
+  draft.placing = true
+  return { admitted: 'Yes' }
+}
+
+/**
+ * An agent writes down what it starts before it does, so a task that was heard of and is not in its hello
+ * can only have been removed behind our back; it must not be started a second time as the same attempt.
+ * One that lost its notes may have started any, also those that it had no time to tell of.
+ */
+function loseTasks(
+  hello: Hello,
+  code: 'AgentReplaced' | 'AgentForgot',
+  { cluster, draft, now }: { cluster: Cluster; draft: Draft; now: Millis },
+): void {
+  const known = new Set(code === 'AgentReplaced' ? [] : hello.tasks.map((status) => status.task))
+  for (const { task, observed } of cluster.tasksOfAgent(hello.agent.id)) {
+    const heard = observed ?? (code === 'AgentReplaced' ? neverHeard(task) : null)
+    if (heard === null || TERMINAL.has(heard.phase) || known.has(task.id)) continue
+    const reasons = [reasonOf(code, `${hello.agent.id} came back without it`)]
+    draft.write({
+      table: 'observed',
+      id: task.id,
+      value: { ...heard, agent: hello.agent.id, phase: 'Lost', ready: false, readySince: null, reasons, updatedAt: now },
+    })
+  }
+}
+
+function neverHeard({ id }: Task): TaskStatus {
+  return {
+    task: id,
+    attempt: 0,
+    phase: 'Preparing',
+    ready: false,
+    failures: 0,
+    reasons: [],
+    backoffUntil: null,
+    startedAt: null,
+    attempts: [],
+  }
+}

@@ -1,0 +1,145 @@
+import type { AgentStanding } from '../../core/task-state.ts'
+import type { Channel } from '../../lib/channel.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { AgentId, Epoch, TaskId } from '../../model/ids.ts'
+import type { AgentFrame, Assignment, ServerFrame } from '../../model/protocol.ts'
+import type { TaskStatus } from '../../model/task.ts'
+
+/** Silence after which an agent gets no new work, and after which its tasks' state is unknown. */
+const SUSPECT_AFTER_MS = 15_000
+const UNREACHABLE_AFTER_MS = 40_000
+
+export type Hello = Extract<AgentFrame, { type: 'hello' }>
+export type AgentChannel = Channel<ServerFrame, AgentFrame>
+
+/** What agents say, in the order it arrived; the loop takes it turn by turn. */
+export type AgentInput =
+  | { readonly type: 'hello'; readonly channel: AgentChannel; readonly hello: Hello }
+  | {
+      readonly type: 'report'
+      readonly agent: AgentId
+      readonly channel: AgentChannel
+      readonly seq: number
+      readonly statuses: readonly TaskStatus[]
+    }
+  /** Heard of again after a silence: from now on it may be given tasks. */
+  | { readonly type: 'returned'; readonly agent: AgentId }
+
+/**
+ * Connections of agents and how long they have been silent. Lives for one term of leadership: nothing here is
+ * durable, and a new leader starts with a grace in which nobody counts as silent.
+ */
+export class Hub {
+  readonly #clock: Clock
+  readonly #post: (input: AgentInput) => void
+  readonly #sessions = new Map<AgentId, AgentChannel>()
+  /** Agents that said hello and have not yet been sent their whole set: deltas before it would mean nothing. */
+  readonly #unsynced = new Set<AgentId>()
+  /** Every open connection, those too on which nobody has said hello yet. */
+  readonly #open = new Set<AgentChannel>()
+  #over: string | null = null
+  readonly #lastSeen = new Map<AgentId, number>()
+  readonly #since: number
+
+  constructor(clock: Clock, post: (input: AgentInput) => void) {
+    this.#clock = clock
+    this.#post = post
+    this.#since = clock.monotonic()
+  }
+
+  /** Reads one connection until it ends; resolves then. */
+  async serve(channel: AgentChannel): Promise<void> {
+    if (this.#over !== null) channel.close(this.#over)
+    this.#open.add(channel)
+    let agent: AgentId | null = null
+    for await (const frame of channel.frames()) {
+      const problem = protocolProblem(frame, agent)
+      if (problem !== null) channel.close(problem)
+      else agent ??= frame.type === 'hello' ? frame.agent.id : null
+      if (problem === null && agent !== null) this.#take(frame, agent, channel)
+    }
+    this.#open.delete(channel)
+    if (agent === null || !this.isCurrent(agent, channel)) return
+    this.#sessions.delete(agent)
+    this.#unsynced.delete(agent)
+  }
+
+  #take(frame: AgentFrame, agent: AgentId, channel: AgentChannel): void {
+    if (frame.type === 'hello') this.#post({ type: 'hello', channel, hello: frame })
+    else if (this.isCurrent(agent, channel)) this.#heardOf(agent)
+    if (frame.type === 'report') this.#post({ type: 'report', agent, channel, seq: frame.seq, statuses: frame.statuses })
+  }
+
+  /** Only from the connection that was admitted: another that merely bears its name does not show that the agent lives. */
+  #heardOf(agent: AgentId): void {
+    const before = this.standing(agent)
+    this.#lastSeen.set(agent, this.#clock.monotonic())
+    if (before !== 'Ready') this.#post({ type: 'returned', agent })
+  }
+
+  /** From now on this connection is the agent's; an earlier one is closed. One that has ended meanwhile is nobody's. */
+  admit(agent: AgentId, channel: AgentChannel): void {
+    if (!this.#open.has(channel)) return
+    const before = this.#sessions.get(agent)
+    if (before !== channel) before?.close('a newer connection of this agent took over')
+    this.#sessions.set(agent, channel)
+    this.#unsynced.add(agent)
+    this.#lastSeen.set(agent, this.#clock.monotonic())
+  }
+
+  isCurrent(agent: AgentId, channel: AgentChannel): boolean {
+    return this.#sessions.get(agent) === channel
+  }
+
+  isConnected(agent: AgentId): boolean {
+    return this.#sessions.has(agent)
+  }
+
+  /** The whole set after a hello, a delta from then on; nothing to an agent that is away, for it will say hello. */
+  sendOrders(
+    agent: AgentId,
+    orders: { epoch: Epoch; all: () => readonly Assignment[]; changed: readonly Assignment[]; gone: readonly TaskId[] },
+  ): void {
+    const channel = this.#sessions.get(agent)
+    if (channel === undefined) return
+    const full = this.#unsynced.delete(agent)
+    const tasks = full ? orders.all() : orders.changed
+    if (!full && tasks.length === 0 && orders.gone.length === 0) return
+    channel.send({ type: 'assignments', epoch: orders.epoch, full, tasks: [...tasks], gone: full ? [] : [...orders.gone] })
+  }
+
+  /** Agents that said hello and have not yet been sent their whole set. */
+  unsynced(): AgentId[] {
+    return [...this.#unsynced]
+  }
+
+  send(agent: AgentId, frame: ServerFrame): 'Sent' | 'NotConnected' {
+    const channel = this.#sessions.get(agent)
+    channel?.send(frame)
+    return channel === undefined ? 'NotConnected' : 'Sent'
+  }
+
+  standing(agent: AgentId): AgentStanding {
+    if (this.#sessions.has(agent)) return this.#byAge(agent, 'Ready')
+    return this.#byAge(agent, 'Suspect')
+  }
+
+  #byAge(agent: AgentId, atBest: AgentStanding): AgentStanding {
+    const silent = this.#clock.monotonic() - (this.#lastSeen.get(agent) ?? this.#since)
+    if (silent >= UNREACHABLE_AFTER_MS) return 'Unreachable'
+    return silent >= SUSPECT_AFTER_MS ? 'Suspect' : atBest
+  }
+
+  /** The term is over: nobody would answer, and an agent that is not hung up on would wait for ever. */
+  closeAll(reason: string): void {
+    this.#over = reason
+    for (const channel of this.#open) channel.close(reason)
+    this.#sessions.clear()
+    this.#unsynced.clear()
+  }
+}
+
+function protocolProblem(frame: AgentFrame, agent: AgentId | null): string | null {
+  if (agent === null) return frame.type === 'hello' ? null : 'the first frame must be hello'
+  return frame.type === 'hello' && frame.agent.id !== agent ? 'one connection is for one agent' : null
+}

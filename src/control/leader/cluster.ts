@@ -1,0 +1,169 @@
+import { dependencyKeys } from '../../core/dependencies.ts'
+import type { Requirements } from '../../core/schedule/types.ts'
+import type { TaskState } from '../../core/task-state.ts'
+import { Index } from '../../lib/index-map.ts'
+import { must } from '../../lib/must.ts'
+import type { AgentId, Digest, RunId, TaskId, WorkloadKey } from '../../model/ids.ts'
+import type {
+  AgentRecord,
+  AppRecord,
+  EventRecord,
+  Quarantine,
+  RecordOf,
+  RevisionRecord,
+  Run,
+  Table,
+  WorkloadRecord,
+  Write,
+} from '../../model/records.ts'
+import type { Observed, Task } from '../../model/task.ts'
+import type { WorkloadVersion } from '../../model/version.ts'
+import { AgentUsage } from './usage.ts'
+import { VersionBook } from './version-book.ts'
+
+/**
+ * The whole state of the cluster in the leader's memory, indexed so that a decision costs what its workload
+ * costs. Changed only by `apply`, with writes that are being committed; dropped whole on demotion.
+ */
+export class Cluster {
+  readonly apps = new Map<string, AppRecord>()
+  readonly revisions = new Map<string, RevisionRecord>()
+  readonly workloads = new Map<WorkloadKey, WorkloadRecord>()
+  readonly tasks = new Map<TaskId, Task>()
+  readonly observed = new Map<TaskId, Observed>()
+  readonly runs = new Map<RunId, Run>()
+  readonly agents = new Map<AgentId, AgentRecord>()
+  readonly quarantine = new Map<WorkloadKey, Quarantine>()
+  readonly events = new Map<string, EventRecord>()
+  readonly versions = new VersionBook()
+  /** Tasks without a machine that are wanted. */
+  readonly pending = new Set<TaskId>()
+  readonly #tasksOfWorkload = new Index<WorkloadKey, TaskId>()
+  readonly #tasksOfAgent = new Index<AgentId, TaskId>()
+  readonly #workloadsOfApp = new Index<string, WorkloadKey>()
+  readonly #revisionsOfApp = new Index<string, string>()
+  readonly #dependents = new Index<WorkloadKey, WorkloadKey>()
+  readonly #runsOfWorkload = new Index<WorkloadKey, RunId>()
+  readonly #usage = new Map<AgentId, AgentUsage>()
+  #newestEvent = 0
+
+  /** Number of the newest event that ever was; numbers only grow. */
+  get newestEvent(): number {
+    return this.#newestEvent
+  }
+
+  apply(write: Write): void {
+    this.#unindex(write.table, write.id)
+    this.#count(write)
+    const table = this[write.table] as Map<string, RecordOf<Table>>
+    if (write.value === null) table.delete(write.id)
+    else table.set(write.id, write.value)
+    this.#index(write.table, write.id)
+  }
+
+  version(digest: Digest): WorkloadVersion {
+    return must(this.versions.get(digest), `version ${digest} is loaded`)
+  }
+
+  taskState(id: TaskId): TaskState {
+    return { task: must(this.tasks.get(id), `task ${id}`), observed: this.observed.get(id) }
+  }
+
+  tasksOfWorkload(key: WorkloadKey): TaskState[] {
+    return this.#tasksOfWorkload.get(key).map((id) => this.taskState(id))
+  }
+
+  tasksOfAgent(agent: AgentId): TaskState[] {
+    return this.#tasksOfAgent.get(agent).map((id) => this.taskState(id))
+  }
+
+  workloadsOfApp(app: string): WorkloadRecord[] {
+    return this.#workloadsOfApp.get(app).map((key) => must(this.workloads.get(key), `workload ${key}`))
+  }
+
+  /** Newest first. */
+  revisionsOfApp(app: string): RevisionRecord[] {
+    const all = this.#revisionsOfApp.get(app).map((id) => must(this.revisions.get(id), `revision ${id}`))
+    return all.sort((a, b) => b.id - a.id)
+  }
+
+  runsOfWorkload(key: WorkloadKey): Run[] {
+    return this.#runsOfWorkload.get(key).map((id) => must(this.runs.get(id), `run ${id}`))
+  }
+
+  /** Workloads whose start waits for this one. */
+  dependentsOf(key: WorkloadKey): readonly WorkloadKey[] {
+    return this.#dependents.get(key)
+  }
+
+  usageOf(agent: AgentId): AgentUsage {
+    const usage = this.#usage.get(agent) ?? new AgentUsage()
+    this.#usage.set(agent, usage)
+    return usage
+  }
+
+  requirements(digest: Digest): Requirements {
+    return this.versions.requirements(digest)
+  }
+
+  /** Which versions are referred to; the new record counts before the old one goes. */
+  #count(write: Write): void {
+    if (write.table === 'events') this.#newestEvent = Math.max(this.#newestEvent, Number(write.id))
+    if (write.table !== 'workloads' && write.table !== 'tasks') return
+    const before = write.table === 'workloads' ? this.workloads.get(write.id as WorkloadKey) : this.tasks.get(write.id as TaskId)
+    if (write.value !== null) this.versions.use(write.value.inputsDigest)
+    if (before !== undefined) this.versions.release(before.inputsDigest)
+  }
+
+  #unindex(table: Table, id: string): void {
+    if (table === 'tasks' || table === 'observed') this.#unindexTask(id as TaskId)
+    const workload = table === 'workloads' ? this.workloads.get(id as WorkloadKey) : undefined
+    if (workload !== undefined) this.#unindexWorkload(workload)
+    const revision = table === 'revisions' ? this.revisions.get(id) : undefined
+    if (revision !== undefined) this.#revisionsOfApp.delete(revision.app, id)
+    const run = table === 'runs' ? this.runs.get(id as RunId) : undefined
+    if (run !== undefined) this.#runsOfWorkload.delete(run.workload, run.id)
+  }
+
+  #unindexWorkload(record: WorkloadRecord): void {
+    this.#workloadsOfApp.delete(record.app, record.key)
+    for (const target of this.#targetsOf(record)) this.#dependents.delete(target, record.key)
+  }
+
+  #targetsOf(record: WorkloadRecord): WorkloadKey[] {
+    return dependencyKeys(record.key, this.version(record.inputsDigest).spec.dependsOn)
+  }
+
+  #index(table: Table, id: string): void {
+    if (table === 'tasks' || table === 'observed') this.#indexTask(id as TaskId)
+    const workload = table === 'workloads' ? this.workloads.get(id as WorkloadKey) : undefined
+    if (workload !== undefined) {
+      this.#workloadsOfApp.add(workload.app, workload.key)
+      for (const target of this.#targetsOf(workload)) this.#dependents.add(target, workload.key)
+    }
+    const revision = table === 'revisions' ? this.revisions.get(id) : undefined
+    if (revision !== undefined) this.#revisionsOfApp.add(revision.app, id)
+    const run = table === 'runs' ? this.runs.get(id as RunId) : undefined
+    if (run !== undefined) this.#runsOfWorkload.add(run.workload, run.id)
+  }
+
+  #unindexTask(id: TaskId): void {
+    const task = this.tasks.get(id)
+    if (task === undefined) return
+    this.pending.delete(id)
+    this.#tasksOfWorkload.delete(task.workload, id)
+    if (task.agent === null) return
+    this.#tasksOfAgent.delete(task.agent, id)
+    this.usageOf(task.agent).remove(this.taskState(id), this.requirements(task.inputsDigest))
+  }
+
+  #indexTask(id: TaskId): void {
+    const task = this.tasks.get(id)
+    if (task === undefined) return
+    this.#tasksOfWorkload.add(task.workload, id)
+    if (task.agent === null && task.desired === 'run') this.pending.add(id)
+    if (task.agent === null) return
+    this.#tasksOfAgent.add(task.agent, id)
+    this.usageOf(task.agent).add(this.taskState(id), this.requirements(task.inputsDigest))
+  }
+}

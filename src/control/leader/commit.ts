@@ -1,0 +1,84 @@
+import type { Clock } from '../../lib/clock.ts'
+import { groupOps } from '../../store/limits.ts'
+import type { Leadership, Op, Store, Txn } from '../../store/store.ts'
+import { MAX_OPS } from '../../store/store.ts'
+
+/** One op of each transaction marks the turn, so that an unknown outcome can be read back. */
+const OPS_PER_TXN = MAX_OPS - 1
+const READ_BACK_EVERY_MS = 200
+const TURN_KEY = 'turn'
+
+/** This process leads no more: whatever it holds in memory is void. */
+export class DemotedError extends Error {
+  override name = 'DemotedError'
+}
+
+/**
+ * Commits in order, at most `MAX_OPS` a transaction, each fenced by the epoch and guarded by the turn marker:
+ * a request whose reply was lost can arrive late without harm, for the marker has moved on by then.
+ */
+export class Committer {
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #leadership: Leadership
+  #marker: string
+  #turn = 0
+
+  private constructor(store: Store, leadership: Leadership, options: { clock: Clock; marker: string }) {
+    this.#store = store
+    this.#leadership = leadership
+    this.#clock = options.clock
+    this.#marker = options.marker
+  }
+
+  static async open(store: Store, leadership: Leadership, clock: Clock): Promise<Committer> {
+    const item = await store.get(TURN_KEY)
+    return new Committer(store, leadership, { clock, marker: item?.revision ?? '0' })
+  }
+
+  /** @throws DemotedError when the fence no longer holds or leadership ran out before the outcome was known. */
+  async commit(ops: readonly Op[]): Promise<void> {
+    for (const group of groupOps(ops, OPS_PER_TXN)) await this.#commitOne(group)
+  }
+
+  async #commitOne(ops: readonly Op[]): Promise<void> {
+    const value = JSON.stringify({ epoch: this.#leadership.fence.epoch, turn: ++this.#turn })
+    const txn: Txn = {
+      if: [{ key: TURN_KEY, revision: this.#marker }],
+      then: [...ops, { op: 'put', key: TURN_KEY, value }],
+      fence: this.#leadership.fence,
+    }
+    for (;;) {
+      const result = await this.#store.txn(txn)
+      if (result.status === 'Committed') {
+        this.#marker = result.revision
+        return
+      }
+      if (result.status === 'Conflict' && result.failed === 'fence') throw new DemotedError('another process leads')
+      const marker = await this.#readMarker()
+      if (marker.value === value) {
+        this.#marker = marker.revision
+        return
+      }
+      if (marker.revision !== this.#marker) throw new DemotedError('another process wrote a turn')
+      if (result.status === 'Conflict') throw new DemotedError('the turn marker refused an unchanged turn')
+    }
+  }
+
+  /** Asks until the store answers; the outcome of a write must be known before the next is decided. */
+  async #readMarker(): Promise<{ value: string; revision: string }> {
+    for (;;) {
+      if (this.#leadership.signal.aborted || this.#clock.monotonic() >= this.#leadership.validUntil()) {
+        throw new DemotedError('leadership ran out while the outcome of a write was unknown')
+      }
+      try {
+        const item = await this.#store.get(TURN_KEY)
+        return { value: item?.value ?? '', revision: item?.revision ?? '0' }
+      } catch (cause) {
+        await this.#clock.sleep(READ_BACK_EVERY_MS, this.#leadership.signal).catch(() => {
+          throw new DemotedError('leadership ended while the store was away', { cause })
+        })
+      }
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import { type Violation, writeViolations } from '../../core/invariants.ts'
+import { canonicalJson } from '../../lib/canonical.ts'
+import { must } from '../../lib/must.ts'
+import type { AgentId, Digest, Millis, TaskId, WorkloadKey } from '../../model/ids.ts'
+import type { EventRecord, Rendered, Write } from '../../model/records.ts'
+import { TERMINAL } from '../../model/task.ts'
+import type { WorkloadVersion } from '../../model/version.ts'
+import { blobOps } from '../../store/blobs.ts'
+import { encodeWrite } from '../../store/codec.ts'
+import type { Op } from '../../store/store.ts'
+import type { Cluster } from './cluster.ts'
+
+/** Events kept; the oldest go when newer ones come. */
+const EVENTS_KEPT = 1000
+/** Characters of a message kept: reasons come from machines, and the store takes no large values. */
+const MESSAGE_MAX = 2000
+
+/** What a turn has changed so far, for those who act on it once it is committed. */
+export interface Touched {
+  readonly workloads: Set<WorkloadKey>
+  readonly apps: Set<string>
+  /** Tasks whose order to their agent changed. */
+  readonly orders: Set<TaskId>
+  readonly gone: { readonly agent: AgentId; readonly task: TaskId }[]
+}
+
+/** A broken invariant is a bug of ours; the turn is not committed and the leader starts afresh. */
+export class InvariantError extends Error {
+  override name = 'InvariantError'
+  constructor(violations: readonly Violation[]) {
+    super(violations.map((violation) => `${violation.invariant}: ${violation.message}`).join('; '))
+  }
+}
+
+export type EventInput = Omit<EventRecord, 'id' | 'at'>
+
+/** The writes of one turn: seen at once by the decisions that follow, committed together at its end. */
+export class Draft {
+  readonly touched: Touched = { workloads: new Set(), apps: new Set(), orders: new Set(), gone: [] }
+  /** True once something happened that may let a pending task be placed. */
+  placing = false
+  readonly #cluster: Cluster
+  readonly #ops = new Map<string, Op>()
+  #changes = 0
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster
+  }
+
+  /** @throws InvariantError when the write may not follow what is there. */
+  write(write: Write): void {
+    const violations = writeViolations(write, {
+      task: this.#cluster.tasks.get(write.id as TaskId),
+      observed: this.#cluster.observed.get(write.id as TaskId),
+    })
+    if (violations.length > 0) throw new InvariantError(violations)
+    this.#touch(write)
+    this.#cluster.apply(write)
+    this.#put(encodeWrite(write))
+  }
+
+  /** Must come before the records that name the digest, so that no commit leaves them pointing at nothing. */
+  version(digest: Digest, version: WorkloadVersion): void {
+    if (this.#cluster.versions.has(digest)) return
+    this.#cluster.versions.set(digest, version)
+    for (const op of blobOps(digest, canonicalJson(version))) this.#put(op)
+  }
+
+  /** Put again though it may be there: it may be on its way out with the last revision that named it. */
+  rendered(digest: Digest, rendered: Rendered): void {
+    for (const op of blobOps(digest, canonicalJson(rendered))) this.#put(op)
+  }
+
+  event(event: EventInput, now: Millis): void {
+    const { events, newestEvent } = this.#cluster
+    const id = String(newestEvent + 1).padStart(12, '0')
+    this.write({ table: 'events', id, value: { ...event, message: event.message.slice(0, MESSAGE_MAX), id, at: now } })
+    while (events.size > EVENTS_KEPT) this.write({ table: 'events', id: must(events.keys().next().value, 'an event'), value: null })
+  }
+
+  /** A stored body that nothing refers to any more; its keys, for only the store knows how many chunks it has. */
+  dropBody(digest: Digest, keys: readonly string[]): void {
+    this.#cluster.versions.drop(digest)
+    for (const key of keys) this.#put({ op: 'delete', key })
+  }
+
+  /** Grows with every change, so that who failed can tell whether it changed anything. */
+  get changes(): number {
+    return this.#changes
+  }
+
+  ops(): Op[] {
+    return [...this.#ops.values()]
+  }
+
+  /** A machine that comes or changes may be one more slot of every Global workload. */
+  #touchAgent(workloads: Set<WorkloadKey>): void {
+    this.placing = true
+    for (const record of this.#cluster.workloads.values()) {
+      const version = this.#cluster.version(record.inputsDigest)
+      if (version.kind === 'Deployment' && version.spec.mode === 'Global') workloads.add(record.key)
+    }
+  }
+
+  /** The last word on a key goes to the end, behind the bodies it may refer to. */
+  #put(op: Op): void {
+    this.#changes += 1
+    this.#ops.delete(op.key)
+    this.#ops.set(op.key, op)
+  }
+
+  #touch(write: Write): void {
+    const { workloads, apps, orders, gone } = this.touched
+    if (write.table === 'workloads') {
+      workloads.add(write.id as WorkloadKey)
+      apps.add(must(write.value ?? this.#cluster.workloads.get(write.id as WorkloadKey), `workload ${write.id}`).app)
+    }
+    if (write.table === 'runs' && write.value !== null) workloads.add(write.value.workload)
+    if (write.table === 'agents') this.#touchAgent(workloads)
+    if (write.table !== 'tasks' && write.table !== 'observed') return
+    const id = write.id as TaskId
+    const task = write.table === 'tasks' ? (write.value ?? this.#cluster.tasks.get(id)) : this.#cluster.tasks.get(id)
+    if (task === undefined) return
+    workloads.add(task.workload)
+    if (write.table === 'tasks' || write.value === null || TERMINAL.has(write.value.phase)) this.placing = true
+    if (write.table === 'observed') return
+    if (write.value !== null) orders.add(id)
+    else if (task.agent !== null) gone.push({ agent: task.agent, task: id })
+  }
+}

@@ -1,0 +1,222 @@
+import type { Clock } from '../../lib/clock.ts'
+import { isAbort, messageOf } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import { Mailbox } from '../../lib/mailbox.ts'
+import { firstOf, pause } from '../../lib/waits.ts'
+import type { Epoch, WorkloadKey } from '../../model/ids.ts'
+import type { Leadership, Op, Store } from '../../store/store.ts'
+import { type Admission, takeHello, takeStatuses } from '../agents/agent-inputs.ts'
+import { type AgentInput, type Hello, Hub } from '../agents/hub.ts'
+import { Committer, DemotedError } from './commit.ts'
+import { Draft } from './draft.ts'
+import { loadCluster } from './load.ts'
+import type { Term, TurnContext } from './term.ts'
+import { sendOrders, settle } from './turn.ts'
+import { Wakes } from './wakes.ts'
+
+/** A store that is away, or a bug that ended a term, must not make a busy loop. */
+const AFTER_A_TERM_MS = 1000
+
+/** Something a person or a source asks: it writes in a turn of its own choosing and is told when that is durable. */
+interface Request {
+  readonly type: 'request'
+  readonly perform: (context: TurnContext) => void
+  readonly done: () => void
+  readonly failed: (error: unknown) => void
+}
+
+type Input = AgentInput | Request
+
+export interface LeadDeps {
+  readonly store: Store
+  readonly clock: Clock
+  readonly log: Logger
+  readonly newId: () => string
+}
+
+/** One term of leadership as others in the process see it. */
+export interface LeadingTerm {
+  readonly term: Term
+  readonly post: (input: Input) => void
+}
+
+/**
+ * Leads until the signal aborts or leadership is lost. A turn takes all inputs, decides, commits once, and only
+ * then acts. Resolves when the term is over; everything it held in memory is then void.
+ */
+async function lead(
+  deps: LeadDeps,
+  leadership: Leadership,
+  options: { signal: AbortSignal; started: (leading: LeadingTerm) => void },
+): Promise<void> {
+  const mailbox = new Mailbox<Input>()
+  const signal = AbortSignal.any([options.signal, leadership.signal])
+  const over = new AbortController()
+  const post = (input: Input) => {
+    if (!over.signal.aborted) mailbox.put(input)
+    else if (input.type === 'request') input.failed(over.signal.reason)
+  }
+  const cluster = await loadCluster(deps.store)
+  const committer = await Committer.open(deps.store, leadership, deps.clock)
+  const hub = new Hub(deps.clock, post)
+  const term: Term = {
+    epoch: leadership.fence.epoch as Epoch,
+    cluster,
+    hub,
+    wakes: new Wakes(),
+    newId: deps.newId,
+    unplaced: new Map(),
+    healths: new Map(),
+    turns: 0,
+    read: new Set(),
+    listeners: new Set(),
+  }
+  options.started({ term, post })
+  try {
+    await takeTurns({ deps, term, committer, mailbox, leadership, signal })
+  } finally {
+    over.abort(new DemotedError('leadership ended'))
+    hub.closeAll('this control plane no longer leads')
+    for (const input of mailbox.takeAll()) if (input.type === 'request') input.failed(over.signal.reason)
+  }
+}
+
+interface Loop {
+  readonly deps: LeadDeps
+  readonly term: Term
+  readonly committer: Committer
+  readonly mailbox: Mailbox<Input>
+  readonly leadership: Leadership
+  readonly signal: AbortSignal
+}
+
+async function takeTurns(loop: Loop): Promise<void> {
+  const { deps, term, mailbox, leadership, signal } = loop
+  let woken: Iterable<WorkloadKey> = term.cluster.workloads.keys()
+  while (!signal.aborted) {
+    if (deps.clock.monotonic() >= leadership.validUntil()) throw new DemotedError('the lease was not renewed in time')
+    await takeTurn(loop, mailbox.takeAll(), woken)
+    await waitForWork(loop)
+    woken = term.wakes.takeDue(deps.clock.now())
+  }
+}
+
+/** Timers of a month overflow and fire at once; and the wall clock, by which keys are due, may jump. */
+const LONGEST_SLEEP_MS = 60_000
+
+/** Sleeps until an input comes, a key is due, or leadership ends. */
+async function waitForWork({ deps, term, mailbox, signal }: Loop): Promise<void> {
+  const at = term.wakes.next()
+  const waits = [(either: AbortSignal) => mailbox.waitForItem(either)]
+  if (at !== null) waits.push((either) => pause(deps.clock, Math.min(LONGEST_SLEEP_MS, at - deps.clock.now()), either))
+  await firstOf(signal, waits)
+}
+
+async function takeTurn(loop: Loop, inputs: readonly Input[], woken: Iterable<WorkloadKey>): Promise<void> {
+  const { deps, term, committer } = loop
+  const context: TurnContext = { term, draft: new Draft(term.cluster), now: deps.clock.now() }
+  term.turns += 1
+  const after: (() => void)[] = []
+  let ops: readonly Op[] = []
+  const { unplaced } = term
+  try {
+    for (const input of inputs) after.push(take(input, context, deps))
+    settle(context, woken)
+    ops = context.draft.ops()
+    await committer.commit(ops)
+  } catch (error) {
+    const ended = error instanceof DemotedError ? error : new DemotedError(`the turn failed: ${messageOf(error)}`, { cause: error })
+    for (const input of inputs) if (input.type === 'request') input.failed(ended)
+    throw error
+  }
+  sendOrders(context)
+  for (const act of after) act()
+  term.cluster.versions.dropUnused()
+  if (ops.length > 0 || term.unplaced !== unplaced) for (const listener of term.listeners) listener()
+}
+
+const nothing = () => undefined
+
+/** Writes what an input means, and returns what to do once that is durable. */
+function take(input: Input, context: TurnContext, deps: LeadDeps): () => void {
+  if (input.type === 'request') return takeRequest(input, context)
+  const { term, draft, now } = context
+  const { hub, cluster } = term
+  if (input.type === 'returned') {
+    draft.placing = true
+    return nothing
+  }
+  if (input.type === 'report') {
+    if (!hub.isCurrent(input.agent, input.channel)) return nothing
+    takeStatuses(input.statuses, input.agent, { cluster, draft, now })
+    return () => input.channel.send({ type: 'ack', seq: input.seq })
+  }
+  const { agent } = input.hello
+  const admission = admissionOf(input.hello, context)
+  if (admission.admitted === 'Yes') {
+    hub.admit(agent.id, input.channel)
+    deps.log.info({ agent: agent.id, tasks: input.hello.tasks.length }, 'agent connected')
+    return nothing
+  }
+  deps.log.warn({ agent: agent.id, reason: admission.reason }, 'agent refused')
+  return () => {
+    input.channel.send({ type: 'refused', reason: admission.reason })
+    input.channel.close(admission.reason)
+  }
+}
+
+/**
+ * An agent that obeys a later epoch is refused and no more: if another process leads by now, the fence says so, and if
+ * the store was restored from a backup, stepping back for each such agent would leave the cluster without a leader for ever.
+ */
+function admissionOf(hello: Hello, { term, draft, now }: TurnContext): Admission {
+  if (hello.epoch > term.epoch)
+    return {
+      admitted: 'No',
+      reason: `it obeys epoch ${hello.epoch}, this control plane is of epoch ${term.epoch}: another one leads, or the store was replaced`,
+    }
+  const { hub, cluster } = term
+  return takeHello(hello, hub.isConnected(hello.agent.id) ? 'Yes' : 'No', { cluster, draft, now })
+}
+
+/** A request that cannot be done fails alone, and the turn goes on; but by halves nothing is committed. */
+function takeRequest(request: Request, { draft, ...rest }: TurnContext): () => void {
+  const before = draft.changes
+  try {
+    request.perform({ draft, ...rest })
+    return request.done
+  } catch (error) {
+    if (draft.changes !== before) throw error
+    request.failed(error)
+    return nothing
+  }
+}
+
+/** Leads whenever this process is elected, until the signal aborts. */
+export async function campaignAndLead(
+  deps: LeadDeps,
+  options: { signal: AbortSignal; started: (leading: LeadingTerm, term: AbortSignal) => void; ended: () => void },
+): Promise<void> {
+  const { signal } = options
+  while (!signal.aborted) {
+    try {
+      const leadership = await deps.store.campaign('leader', { signal })
+      deps.log.info({ epoch: leadership.fence.epoch }, 'leading')
+      const over = new AbortController()
+      try {
+        await lead(deps, leadership, {
+          signal,
+          started: (leading) => options.started(leading, AbortSignal.any([signal, leadership.signal, over.signal])),
+        })
+      } finally {
+        over.abort(new DemotedError('the term is over'))
+        options.ended()
+        await leadership.resign()
+      }
+    } catch (error) {
+      if (isAbort(error, signal)) return
+      deps.log.warn({ error: messageOf(error) }, 'term ended')
+      await pause(deps.clock, AFTER_A_TERM_MS, signal)
+    }
+  }
+}

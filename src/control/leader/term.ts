@@ -1,0 +1,30 @@
+import type { WorkloadHealth } from '../../core/health.ts'
+import type { Epoch, Millis, WorkloadKey } from '../../model/ids.ts'
+import type { Reason } from '../../model/reason.ts'
+import type { Hub } from '../agents/hub.ts'
+import type { Cluster } from './cluster.ts'
+import type { Draft } from './draft.ts'
+import type { Wakes } from './wakes.ts'
+
+/** What one term of leadership holds in memory. All of it dies with the term. */
+export interface Term {
+  readonly epoch: Epoch
+  readonly cluster: Cluster
+  readonly hub: Hub
+  readonly wakes: Wakes<WorkloadKey>
+  readonly newId: () => string
+  /** Why pending tasks have no machine, by workload; recomputed whenever one is placed. */
+  unplaced: ReadonlyMap<WorkloadKey, readonly Reason[]>
+  readonly healths: Map<WorkloadKey, WorkloadHealth>
+  turns: number
+  /** Apps whose source was read in this term; what is known of the others may be of long ago. */
+  readonly read: Set<string>
+  /** Told after every committed turn that wrote something. */
+  readonly listeners: Set<() => void>
+}
+
+export interface TurnContext {
+  readonly term: Term
+  readonly draft: Draft
+  readonly now: Millis
+}

@@ -1,0 +1,131 @@
+import { type WorkloadHealth, workloadHealth } from '../../core/health.ts'
+import { decisionViolations } from '../../core/invariants.ts'
+import { reconcile } from '../../core/reconcile.ts'
+import { taskSpec } from '../../core/task-spec.ts'
+import { isTerminal } from '../../core/task-state.ts'
+import { groupBy } from '../../lib/group-by.ts'
+import { must } from '../../lib/must.ts'
+import { type AgentId, parseWorkloadKey, type WorkloadKey } from '../../model/ids.ts'
+import type { Assignment } from '../../model/protocol.ts'
+import type { Task } from '../../model/task.ts'
+import { settleRevision } from './app-outcome.ts'
+import type { Cluster } from './cluster.ts'
+import { InvariantError } from './draft.ts'
+import { placePending } from './place.ts'
+import type { TurnContext } from './term.ts'
+import { type StateContext, workloadState } from './workload-state.ts'
+
+/** A decision that asks for another look this often in one turn does not settle: a bug, stopped before it spins. */
+const MOST_LOOKS = 12
+
+/** Looks at every workload that something woke, places what is pending, and looks again until nothing moves. */
+export function settle(context: TurnContext, woken: Iterable<WorkloadKey>): void {
+  const looks = new Map<WorkloadKey, number>()
+  const queue = new Set<WorkloadKey>(woken)
+  for (;;) {
+    takeTouched(context, queue)
+    const next = first(queue)
+    if (next !== undefined) {
+      queue.delete(next)
+      looks.set(next, (looks.get(next) ?? 0) + 1)
+      if ((looks.get(next) ?? 0) > MOST_LOOKS)
+        throw new InvariantError([{ invariant: 'DecisionsSettle', message: `${next} is decided anew without end` }])
+      look(next, context, queue)
+    } else if (context.draft.placing) place(context, queue)
+    else break
+  }
+  for (const app of context.draft.touched.apps) settleRevision(app, context)
+}
+
+function first<T>(set: ReadonlySet<T>): T | undefined {
+  return set.values().next().value
+}
+
+function takeTouched({ draft }: TurnContext, queue: Set<WorkloadKey>): void {
+  for (const key of draft.touched.workloads) queue.add(key)
+  draft.touched.workloads.clear()
+}
+
+/** Decides about one workload; a change of its health wakes those that wait for it, and its app. */
+function look(key: WorkloadKey, context: TurnContext, queue: Set<WorkloadKey>): void {
+  const { term, draft, now } = context
+  const state = workloadState(key, stateContext(context))
+  if (state === null) {
+    forget(key, context, queue)
+    return
+  }
+  const decision = reconcile(state, { now, newId: term.newId })
+  const violations = decisionViolations(state, decision.writes)
+  if (violations.length > 0) throw new InvariantError(violations)
+  for (const write of decision.writes) draft.write(write)
+  term.wakes.set(key, decision.wakeAt)
+  const health = workloadHealth(state, now)
+  const before = term.healths.get(key)
+  term.healths.set(key, health)
+  if (before?.health === health.health) return
+  draft.touched.apps.add(state.record.app)
+  for (const dependent of term.cluster.dependentsOf(key)) queue.add(dependent)
+  if (before !== undefined) draft.event(healthEvent(key, state.record.app, health), now)
+}
+
+function forget(key: WorkloadKey, { term }: TurnContext, queue: Set<WorkloadKey>): void {
+  term.healths.delete(key)
+  term.wakes.set(key, null)
+  for (const dependent of term.cluster.dependentsOf(key)) queue.add(dependent)
+}
+
+function healthEvent(key: WorkloadKey, app: string, health: WorkloadHealth) {
+  const { namespace, kind, name } = parseWorkloadKey(key)
+  const reasons = health.reasons.map((reason) => reason.message).join('; ')
+  return {
+    object: `${kind.toLowerCase()}/${namespace}/${name}`,
+    app,
+    reason: health.health,
+    message: `${health.ready}/${health.desired} ready${reasons === '' ? '' : `: ${reasons}`}`,
+    level: health.health === 'Degraded' ? ('Warning' as const) : ('Normal' as const),
+    actor: 'drover',
+  }
+}
+
+function place(context: TurnContext, queue: Set<WorkloadKey>): void {
+  const { term, draft } = context
+  draft.placing = false
+  const before = term.unplaced
+  const outcome = placePending(term.cluster, (agent) => (term.hub.standing(agent) === 'Ready' ? 'Yes' : 'No'), term.turns)
+  for (const task of outcome.placed) draft.write({ table: 'tasks', id: task.id, value: task })
+  draft.placing = false
+  term.unplaced = outcome.unplaced
+  for (const key of new Set([...before.keys(), ...outcome.unplaced.keys()])) {
+    if (JSON.stringify(before.get(key)) !== JSON.stringify(outcome.unplaced.get(key))) queue.add(key)
+  }
+}
+
+function stateContext({ term, now }: Pick<TurnContext, 'term' | 'now'>): StateContext {
+  return { cluster: term.cluster, unplaced: term.unplaced, now }
+}
+
+/** After the commit, never before: agents act only on what is durable. */
+export function sendOrders({ term, draft }: TurnContext): void {
+  const { cluster, hub } = term
+  const changed = [...draft.touched.orders].flatMap((id) => cluster.tasks.get(id) ?? []).filter((task) => task.agent !== null)
+  const changedOf = groupBy(changed, (task) => task.agent as AgentId)
+  const goneOf = groupBy(draft.touched.gone, (item) => item.agent)
+  for (const agent of new Set([...changedOf.keys(), ...goneOf.keys(), ...hub.unsynced()])) {
+    hub.sendOrders(agent, {
+      epoch: term.epoch,
+      all: () => cluster.tasksOfAgent(agent).map(({ task }) => assignment(task, cluster)),
+      changed: (changedOf.get(agent) ?? []).map((task) => assignment(task, cluster)),
+      gone: (goneOf.get(agent) ?? []).map((item) => item.task),
+    })
+  }
+}
+
+/** An agent that has forgotten a task that ended (a full disk, a lost journal) must not take it for a new one. */
+function assignment(task: Task, cluster: Cluster): Assignment {
+  return {
+    task: task.id,
+    generation: task.generation,
+    desired: isTerminal(cluster.taskState(task.id)) ? 'stop' : task.desired,
+    spec: taskSpec(task, must(cluster.versions.get(task.inputsDigest), `version of ${task.id}`)),
+  }
+}

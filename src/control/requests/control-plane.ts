@@ -1,0 +1,72 @@
+import type { LogLine, LogOptions } from '../../model/protocol.ts'
+import type {
+  AgentView,
+  AppView,
+  EventView,
+  HistoryView,
+  PlanView,
+  RunView,
+  TaskView,
+  VersionView,
+  WhyView,
+  WorkloadView,
+} from '../../model/views.ts'
+
+/**
+ * What people and programs may ask of the control plane; the HTTP API is a thin skin over it.
+ * Reads come from memory. @throws RequestError with a code that maps to one HTTP status and exit code.
+ */
+export interface ControlPlane {
+  version(): VersionView
+  apps(): AppView[]
+  app(name: string): AppView
+  workloads(): WorkloadView[]
+  tasks(): TaskView[]
+  runs(): RunView[]
+  agents(): AgentView[]
+  history(app: string): HistoryView[]
+  /** Oldest first; `object` and `app` narrow it. */
+  events(filter: { object?: string; app?: string }): EventView[]
+  /** `object` is `deployment/NAME`, `job/NAME`, `task/ID`, `run/ID`, `app/NAME`. */
+  why(object: string, namespace: string): WhyView
+  /** Manifest of one revision as it is applied: canonical objects after defaulting and linking. */
+  render(app: string, request: PlanRequest): Promise<{ revision: string; objects: unknown[] }>
+  plan(app: string, request: PlanRequest): Promise<PlanView>
+  /** Polls git now; resolves when the resulting writes are committed. */
+  sync(app: string, request: SyncRequest): Promise<AppView>
+  rollback(app: string, request: RollbackRequest): Promise<{ app: AppView; to: HistoryView; revertCommit: string | null }>
+  logs(task: string, options: LogOptions, signal: AbortSignal): Promise<AsyncIterable<LogLine>>
+  /** Yields whenever anything readable may have changed, at most once a turn; ends on abort. */
+  changes(signal: AbortSignal): AsyncIterable<void>
+}
+
+/** Null: the app's own ref. Files given instead of a repository are planned as they are. */
+export interface PlanRequest {
+  readonly ref: string | null
+  readonly files: readonly { readonly path: string; readonly text: string }[] | null
+}
+
+export interface SyncRequest {
+  /** Lets this revision remove more than the deletion budget, or empty the app. */
+  readonly allowDelete: 'WithinBudget' | 'Any'
+  readonly actor: string
+}
+
+export interface RollbackRequest {
+  /** History id, or a commit (4 to 40 hex digits), or a whole revision. */
+  readonly to: string
+  readonly revert: 'No' | 'CommitToGit'
+  readonly actor: string
+}
+
+export type RequestErrorCode = 'NotFound' | 'Conflict' | 'Invalid' | 'Unavailable'
+
+/** The request cannot be done; the message says why and what to do. */
+export class RequestError extends Error {
+  override name = 'RequestError'
+  readonly code: RequestErrorCode
+  constructor(code: RequestErrorCode, message: string) {
+    super(message)
+    this.code = code
+  }
+}

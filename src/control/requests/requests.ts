@@ -1,0 +1,152 @@
+import type { Clock } from '../../lib/clock.ts'
+import { RetryableError } from '../../lib/errors.ts'
+import { must } from '../../lib/must.ts'
+import { Rendered } from '../../model/records.ts'
+import { readBlob } from '../../store/blobs.ts'
+import type { Store } from '../../store/store.ts'
+import type { LogTickets } from '../agents/log-tickets.ts'
+import { openLogs } from '../agents/task-logs.ts'
+import { changesOf } from '../leader/changes.ts'
+import { DemotedError } from '../leader/commit.ts'
+import type { LeadingTerm } from '../leader/lead.ts'
+import type { ClusterIdentity } from '../leader/load.ts'
+import { readVersion } from '../leader/load.ts'
+import { refuseByGit } from '../source/git-refusal.ts'
+import type { Renderer } from '../source/render.ts'
+import { inTurn, type Source } from '../source/source.ts'
+import type { ControlPlane, PlanRequest, RollbackRequest } from './control-plane.ts'
+import { RequestError } from './control-plane.ts'
+import { planApp, renderApp } from './plan.ts'
+import { revertInGit } from './revert.ts'
+import { findRevision, rollBack } from './rollback.ts'
+import { agentView, appView, eventView, historyView, runView, taskView, workloadView } from './views.ts'
+import { whyObject } from './why.ts'
+
+/** The term that leads now, with what it holds open beside its memory. */
+export interface Leading extends LeadingTerm {
+  readonly sources: ReadonlyMap<string, Source>
+  readonly signal: AbortSignal
+}
+
+export interface RequestDeps {
+  readonly store: Store
+  readonly clock: Clock
+  readonly renderer: Renderer
+  readonly newId: () => string
+  readonly version: string
+  readonly app: { readonly name: string }
+  readonly identity: ClusterIdentity
+  /** @throws RequestError `Unavailable` when this process does not lead. */
+  readonly leading: () => Leading
+  readonly tickets: LogTickets
+}
+
+/** The verbs of the control plane, answered from the leader's memory or done in its next turn. */
+export function createRequests(deps: RequestDeps): ControlPlane {
+  return { ...reads(deps), ...verbs(deps) }
+}
+
+type Reads = Pick<
+  ControlPlane,
+  'version' | 'apps' | 'app' | 'workloads' | 'tasks' | 'runs' | 'agents' | 'history' | 'events' | 'why' | 'changes'
+>
+
+function reads(deps: RequestDeps): Reads {
+  const term = () => deps.leading().term
+  return {
+    version: () => ({ version: deps.version, cluster: deps.identity.id, epoch: term().epoch, app: deps.app.name }),
+    apps: () => [...term().cluster.apps.values()].map((app) => appView(app, term())),
+    app: (name) => appView(appNamed(name, deps.leading()), term()),
+    workloads: () => [...term().cluster.workloads.values()].map((record) => workloadView(record, term())),
+    tasks: () => [...term().cluster.tasks.keys()].map((id) => taskView(term().cluster.taskState(id), term())),
+    runs: () => [...term().cluster.runs.values()].toSorted((a, b) => b.createdAt - a.createdAt).map(runView),
+    agents: () => [...term().cluster.agents.values()].map((agent) => agentView(agent, term())),
+    history: (name) => term().cluster.revisionsOfApp(appNamed(name, deps.leading()).name).map(historyView),
+    events: ({ object, app }) =>
+      [...term().cluster.events.values()]
+        .filter(
+          (event) =>
+            (object === undefined || event.object.toLowerCase() === object.toLowerCase()) && (app === undefined || event.app === app),
+        )
+        .map(eventView),
+    why: (object, namespace) => whyObject(object, namespace, { term: term(), now: deps.clock.now() }),
+    changes: (signal) => changesOf(term(), AbortSignal.any([signal, deps.leading().signal])),
+  }
+}
+
+type Verbs = Pick<ControlPlane, 'render' | 'plan' | 'sync' | 'rollback' | 'logs'>
+
+function verbs(deps: RequestDeps): Verbs {
+  return {
+    render: (name, request) => inTerm(deps, (leading) => refuseByGit(renderApp(rendering(name, request, { ...deps, leading })))),
+    plan: (name, request) =>
+      inTerm(deps, (leading) => refuseByGit(planApp(rendering(name, request, { ...deps, leading }), leading.term, deps.clock.now()))),
+    sync: (name, request) =>
+      inTerm(deps, async (leading) => {
+        const app = appNamed(name, leading)
+        await refuseByGit(sourceOf(name, leading).sync(request))
+        return appView(appNamed(app.name, leading), leading.term)
+      }),
+    rollback: (name, request) => inTerm(deps, (leading) => rollback(name, request, { ...deps, leading })),
+    logs: async (task, options, signal) =>
+      openLogs({ task, options, term: deps.leading().term, tickets: deps.tickets, newId: deps.newId }, signal),
+  }
+}
+
+type LedBy = Omit<RequestDeps, 'leading'> & { readonly leading: Leading }
+
+/** @throws RequestError `Unavailable` when the term ends before the answer, or the store is away: ask the next leader. */
+async function inTerm<T>(deps: RequestDeps, work: (leading: Leading) => Promise<T>): Promise<T> {
+  const leading = deps.leading()
+  try {
+    return await work(leading)
+  } catch (error) {
+    if (error instanceof RequestError) throw error
+    if (error instanceof DemotedError || leading.signal.aborted)
+      throw new RequestError('Unavailable', 'this control plane stopped leading before it could answer; ask again to see what was done')
+    if (error instanceof RetryableError) throw new RequestError('Unavailable', error.message)
+    throw error
+  }
+}
+
+function rendering(name: string, request: PlanRequest, { leading, ...deps }: LedBy) {
+  return { app: appNamed(name, leading), source: sourceOf(name, leading), request, renderer: deps.renderer, signal: leading.signal }
+}
+
+/** The bodies come from the store, so a rollback works with git away. */
+async function rollback(name: string, request: RollbackRequest, { leading, ...deps }: LedBy) {
+  const { term } = leading
+  const app = appNamed(name, leading)
+  const target = findRevision(term.cluster.revisionsOfApp(name), request.to)
+  const body = await readBlob(deps.store, must(target.rendered, 'a revision that ran is kept'))
+  if (body === null) throw new RequestError('NotFound', `the store no longer holds what revision ${target.id} ran`)
+  const rendered = Rendered.parse(JSON.parse(body))
+  const digests = Object.values(rendered.workloads)
+  const versions = new Map(
+    await Promise.all(
+      digests.map(async (digest) => [digest, term.cluster.versions.get(digest) ?? (await readVersion(deps.store, digest))] as const),
+    ),
+  )
+  await inTurn(leading, (turn) => rollBack({ app: name, target, rendered, versions, actor: request.actor }, turn))
+  const revertCommit =
+    request.revert === 'CommitToGit'
+      ? await revertInGit({ app, target, versions, source: sourceOf(name, leading), actor: request.actor, signal: leading.signal })
+      : null
+  return { app: appView(appNamed(name, leading), term), to: historyView(target), revertCommit }
+}
+
+function appNamed(name: string, { term }: Leading) {
+  const app = term.cluster.apps.get(name)
+  if (app === undefined)
+    throw new RequestError(
+      'NotFound',
+      `no app ${name}; there ${term.cluster.apps.size === 1 ? 'is' : 'are'} ${[...term.cluster.apps.keys()].join(', ') || 'none'}`,
+    )
+  return app
+}
+
+function sourceOf(name: string, { sources }: Leading): Source {
+  const source = sources.get(name)
+  if (source === undefined) throw new RequestError('Unavailable', `app ${name} is not followed yet; try again in a moment`)
+  return source
+}

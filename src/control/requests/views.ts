@@ -1,0 +1,159 @@
+import { type AgentStanding, phaseOf, type TaskState } from '../../core/task-state.ts'
+import type { AgentId, Millis } from '../../model/ids.ts'
+import { parseWorkloadKey } from '../../model/ids.ts'
+import { type Reason, reasonOf } from '../../model/reason.ts'
+import type { AgentRecord, AppRecord, EventRecord, Quarantine, RevisionRecord, Run, WorkloadRecord } from '../../model/records.ts'
+import type { AttemptRecord } from '../../model/task.ts'
+import type { AgentView, AppView, EventView, HistoryView, RunView, TaskView, WorkloadView } from '../../model/views.ts'
+import { appHealth } from '../leader/app-outcome.ts'
+import type { Term } from '../leader/term.ts'
+
+/** Records in memory as the API shows them. Nothing here decides; times become ISO 8601. */
+
+export const iso = (at: Millis): string => new Date(at).toISOString()
+export const isoOrNull = (at: Millis | null): string | null => (at === null ? null : iso(at))
+
+export function workloadView(record: WorkloadRecord, term: Term): WorkloadView {
+  const health = term.healths.get(record.key)
+  const quarantine = term.cluster.quarantine.get(record.key)
+  return {
+    ...parseWorkloadKey(record.key),
+    app: record.app,
+    health: health?.health ?? 'Unknown',
+    desired: health?.desired ?? 0,
+    ready: health?.ready ?? 0,
+    inputsDigest: record.inputsDigest,
+    revision: record.revision,
+    quarantine: quarantine === undefined ? null : quarantineView(quarantine),
+    reasons: [...(health?.reasons ?? [])],
+  }
+}
+
+function quarantineView({ bad, good, badRevision, goodRevision, reason, actor, at }: Quarantine) {
+  return { bad, good, badRevision, goodRevision, reason, actor, at: iso(at) }
+}
+
+export function appView(app: AppRecord, term: Term): AppView {
+  const { name, source, observedRevision, lastAttemptedRevision, lastAppliedRevision, problems, holds } = app
+  const workloads = term.cluster.workloadsOfApp(name).map((record) => workloadView(record, term))
+  return {
+    name,
+    source,
+    sync: syncOf(app, term),
+    health: appHealth(name, term),
+    observedRevision,
+    lastAttemptedRevision,
+    lastAppliedRevision,
+    workloads: workloads.sort(byKindAndName),
+    problems,
+    holds: holds.map((hold) => ({ ...hold, since: iso(hold.since) })),
+  }
+}
+
+/** Synced means: what git says is what the cluster is told, all of it. What git says after a restart only git knows. */
+function syncOf(app: AppRecord, { read }: Term): AppView['sync'] {
+  if (app.observedRevision === null || !read.has(app.name)) return 'Unknown'
+  if (app.holds.length > 0 && app.holds.every((hold) => hold.gate === 'SourceError')) return 'Unknown'
+  return app.holds.length === 0 && app.lastAppliedRevision === app.observedRevision ? 'Synced' : 'OutOfSync'
+}
+
+function byKindAndName(a: WorkloadView, b: WorkloadView): number {
+  const [left, right] = [a, b].map((view) => `${view.namespace}/${view.kind}/${view.name}`) as [string, string]
+  return left < right ? -1 : left > right ? 1 : 0
+}
+
+export function taskView(state: TaskState, term: Term): TaskView {
+  const { task, observed } = state
+  const { namespace, kind, name } = parseWorkloadKey(task.workload)
+  const standing = task.agent === null ? 'Ready' : term.hub.standing(task.agent)
+  return {
+    id: task.id,
+    app: task.app,
+    namespace,
+    kind,
+    workload: name,
+    slot: task.slot,
+    agent: task.agent,
+    phase: phaseOf(state, standing),
+    desired: task.desired,
+    attempt: observed?.attempt ?? 0,
+    ready: observed?.ready ?? false,
+    exitCode: observed?.attempts.at(-1)?.exitCode ?? null,
+    reasons: taskReasons(state, term, standing),
+    ports: task.ports,
+    inputsDigest: currentInputs(state, term),
+    revision: task.revision,
+    createdAt: iso(task.createdAt),
+    attempts: (observed?.attempts ?? []).map(attemptView),
+  }
+}
+
+/** A task whose template is still the wanted one runs the present inputs, though a scale-up came after its birth. */
+function currentInputs({ task }: TaskState, term: Term): string {
+  const record = term.cluster.workloads.get(task.workload)
+  return record?.templateDigest === task.templateDigest ? record.inputsDigest : task.inputsDigest
+}
+
+function taskReasons({ task, observed }: TaskState, term: Term, standing: AgentStanding): Reason[] {
+  if (task.agent === null) return [...(term.unplaced.get(task.workload) ?? [])]
+  const silent = standing === 'Unreachable' ? [reasonOf('AgentUnreachable', `agent ${task.agent} has not been heard of`)] : []
+  return [...silent, ...(observed?.reasons ?? [])]
+}
+
+function attemptView({ startedAt, finishedAt, ...rest }: AttemptRecord): TaskView['attempts'][number] {
+  return { ...rest, startedAt: isoOrNull(startedAt), finishedAt: iso(finishedAt) }
+}
+
+export function runView(run: Run): RunView {
+  const { namespace, name } = parseWorkloadKey(run.workload)
+  return {
+    id: run.id,
+    app: run.app,
+    namespace,
+    job: name,
+    cronJob: null,
+    slot: null,
+    trigger: run.trigger,
+    phase: run.phase,
+    exitCode: run.exitCode,
+    reason: run.reason,
+    startedAt: isoOrNull(run.startedAt),
+    finishedAt: isoOrNull(run.finishedAt),
+    inputsDigest: run.inputsDigest,
+    revision: run.revision,
+    attempts: run.attempts.map(({ task, attempt, index, exitCode, reason, startedAt, finishedAt }) => ({
+      task,
+      attempt,
+      index,
+      exitCode,
+      reason,
+      startedAt: isoOrNull(startedAt),
+      finishedAt: iso(finishedAt),
+    })),
+    lastLines: [],
+  }
+}
+
+export function agentView(agent: AgentRecord, term: Term): AgentView {
+  const { cpuMillis, memoryBytes, tasks } = term.cluster.usageOf(agent.id as AgentId)
+  const { id, version, labels, drivers, capacity, joinedAt } = agent
+  return {
+    id,
+    status: term.hub.standing(id),
+    version,
+    labels,
+    drivers,
+    capacity: { cpuMillis: capacity.cpuMillis, memoryBytes: capacity.memoryBytes },
+    used: { cpuMillis, memoryBytes, tasks },
+    joinedAt: iso(joinedAt),
+  }
+}
+
+export function historyView(record: RevisionRecord): HistoryView {
+  const { id, revision, subject, cause, outcome, startedAt, finishedAt } = record
+  return { id, revision, subject, cause, outcome, startedAt: iso(startedAt), finishedAt: isoOrNull(finishedAt) }
+}
+
+export function eventView(event: EventRecord): EventView {
+  return { ...event, at: iso(event.at) }
+}
