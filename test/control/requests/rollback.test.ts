@@ -166,6 +166,26 @@ describe('to a revision that held other workloads', () => {
   })
 })
 
+it('of hundreds of workloads is one rollback, and says so in few words', async () => {
+  const names = Array.from({ length: 300 }, (_, index) => `w${index}`)
+  const all = (image: string) => ({ 'all.yaml': names.map((name) => web(name, { image, replicas: 0 })).join('---\n') })
+  const world = await open([all('a:1'), all('a:2')])
+  await rollback(world, '1')
+  await world.healthy()
+  const [first] = world.plane.history(APP).toReversed()
+  expect(new Set(world.app().workloads.map(({ revision }) => revision))).toEqual(new Set([first?.revision]))
+  expect(world.app().workloads.every(({ quarantine }) => quarantine !== null)).toBe(true)
+  expect(JSON.stringify(world.app().holds).length).toBeLessThan(10_000)
+  await world.restart()
+  await waitUntil(() => world.app().sync === 'OutOfSync')
+  expect(world.app().workloads.every(({ quarantine }) => quarantine !== null)).toBe(true)
+  world.commit({ 'all.yaml': null, 'README.md': 'gone' })
+  await world.held('EmptySource')
+  expect(world.app().workloads).toHaveLength(300)
+  await world.plane.sync(APP, { allowDelete: 'Any', actor: 'ada' })
+  await waitUntil(() => world.app().workloads.length === 0)
+})
+
 describe('is refused', () => {
   it.each([
     ['an id that is not there', '99', 'NotFound'],
