@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { TaskState } from '../src/core/task-life.ts'
+import type { AgentTask } from '../src/core/task-life.ts'
 import { Epoch, TaskId } from '../src/model/ids.ts'
 import { Assignment } from '../src/model/protocol.ts'
 import { AttemptRecord } from '../src/model/task.ts'
@@ -7,7 +7,7 @@ import { AttemptRecord } from '../src/model/task.ts'
 /** All that must outlive the agent for one task: the order, and how far it has come. */
 export interface JournalEntry {
   readonly assignment: Assignment
-  readonly state: TaskState
+  readonly state: AgentTask
 }
 
 /** What must outlive the agent apart from tasks. */
@@ -53,7 +53,7 @@ const LifeSchema = z.discriminatedUnion('phase', [
   z.object({ phase: z.literal('Removed') }),
 ])
 
-const StateSchema: z.ZodType<TaskState> = z.object({
+const StateSchema: z.ZodType<AgentTask> = z.object({
   task: TaskId,
   rule: z.object({ restartPolicy: z.enum(['Always', 'OnFailure', 'Never']), maxRestarts: z.number().int().nullable() }),
   desired: z.enum(['run', 'stop', 'gone']),

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import type { TaskState } from '../src/core/task-life.ts'
+import type { AgentTask } from '../src/core/task-life.ts'
 import { orAbandon } from '../src/lib/abandon.ts'
 import type { Clock } from '../src/lib/clock.ts'
 import { messageOf } from '../src/lib/errors.ts'
@@ -116,7 +116,7 @@ function filesFrom({ trees, fetchTree }: RosterDeps): RunnerDeps['prepareFiles']
 }
 
 /** Newest first. */
-function startedAttempts({ life, attempt, leftovers }: TaskState): { attempt: number; ref: string }[] {
+function startedAttempts({ life, attempt, leftovers }: AgentTask): { attempt: number; ref: string }[] {
   const current = 'ref' in life ? [{ attempt, ref: life.ref }] : []
   const ended = leftovers.flatMap((one) => (one.ref === null ? [] : [{ attempt: one.attempt, ref: one.ref }])).reverse()
   return [...current, ...ended]

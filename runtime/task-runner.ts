@@ -1,5 +1,5 @@
 import { nextStep, onResult, type Step, type TaskEvent } from '../src/core/task.ts'
-import { type Desired, initialState, statusOf, type TaskState } from '../src/core/task-life.ts'
+import { type AgentTask, type Desired, initialState, statusOf } from '../src/core/task-life.ts'
 import { messageOf } from '../src/lib/errors.ts'
 import type { TaskId } from '../src/model/ids.ts'
 import type { Assignment } from '../src/model/protocol.ts'
@@ -63,7 +63,7 @@ class Runner {
   #interrupt = new AbortController()
   #doing: Step['type'] = 'idle'
   /** The state last written down and told. */
-  #kept: { readonly state: TaskState | null; readonly durable: boolean }
+  #kept: { readonly state: AgentTask | null; readonly durable: boolean }
 
   constructor(deps: RunnerDeps, { entry, from }: RunnerStart, signal: AbortSignal) {
     this.#deps = deps
@@ -120,7 +120,7 @@ class Runner {
   }
 
   #apply(event: TaskEvent): void {
-    const state: TaskState = onResult(this.entry.state, event, this.#deps.clock.now())
+    const state: AgentTask = onResult(this.entry.state, event, this.#deps.clock.now())
     this.entry = { ...this.entry, state }
   }
 
@@ -146,7 +146,7 @@ class Runner {
     }
   }
 
-  #tell(state: TaskState): void {
+  #tell(state: AgentTask): void {
     if (state.desired !== 'gone') this.#deps.statuses.publish(statusOf(state))
   }
 

@@ -1,7 +1,7 @@
 import type { Millis } from '../model/ids.ts'
 import { ATTEMPTS_KEPT, type AttemptRecord } from '../model/task.ts'
 import { endsInARow, restartDelay } from './restart.ts'
-import type { EndPhase, TaskState } from './task-life.ts'
+import type { AgentTask, EndPhase } from './task-life.ts'
 
 /** How an attempt ended, as the driver tells it; `exitCode` null when nothing can know it. */
 export type Exit = Omit<AttemptRecord, 'attempt' | 'message'>
@@ -20,7 +20,7 @@ const succeeded = (exit: Exit): boolean => exit.exitCode === 0 && exit.signal ==
 const nobodyKnows = (exit: Exit): boolean => exit.exitCode === null && exit.signal === null
 
 /** The restart policy, first rule that fits. */
-function verdict(state: TaskState, exit: Exit): Verdict {
+function verdict(state: AgentTask, exit: Exit): Verdict {
   const { restartPolicy, maxRestarts } = state.rule
   if (succeeded(exit))
     return restartPolicy === 'Always' ? { restart: true, blamed: false } : { restart: false, as: 'Succeeded', blamed: false }
@@ -31,10 +31,10 @@ function verdict(state: TaskState, exit: Exit): Verdict {
 }
 
 /** Writes the one record of this attempt, then ends the task or goes on with the next attempt. */
-export function endAttempt(state: TaskState, exit: Exit, now: Millis): TaskState {
+export function endAttempt(state: AgentTask, exit: Exit, now: Millis): AgentTask {
   const ref = 'ref' in state.life ? state.life.ref : null
   const record: AttemptRecord = { ...exit, attempt: state.attempt, message: null, startedAt: exit.startedAt ?? startOf(state) }
-  const ended: TaskState = {
+  const ended: AgentTask = {
     ...state,
     tries: 0,
     until: null,
@@ -47,14 +47,14 @@ export function endAttempt(state: TaskState, exit: Exit, now: Millis): TaskState
   return decided.restart ? nextAttempt(counted, record, now) : settled(counted, record, decided.as)
 }
 
-const startOf = (state: TaskState): Millis | null => ('startedAt' in state.life ? state.life.startedAt : null)
+const startOf = (state: AgentTask): Millis | null => ('startedAt' in state.life ? state.life.startedAt : null)
 
-function settled(state: TaskState, record: AttemptRecord, as: EndPhase): TaskState {
+function settled(state: AgentTask, record: AttemptRecord, as: EndPhase): AgentTask {
   const reasons = as === 'Succeeded' ? [] : [{ code: record.reason, message: describe(record), count: 1 }]
   return { ...state, reasons, life: { phase: 'Ended', as } }
 }
 
-function nextAttempt(state: TaskState, record: AttemptRecord, now: Millis): TaskState {
+function nextAttempt(state: AgentTask, record: AttemptRecord, now: Millis): AgentTask {
   const ranFor = record.startedAt === null ? 0 : record.finishedAt - record.startedAt
   const ends = endsInARow(state.ends, ranFor)
   const delay = restartDelay(ends)

@@ -38,7 +38,7 @@ interface Leftover {
 export type RestartRule = Pick<TaskSpec, 'restartPolicy' | 'maxRestarts'>
 
 /** All that an agent knows of one task; kept in its journal as JSON. */
-export interface TaskState {
+export interface AgentTask {
   readonly task: TaskId
   readonly rule: RestartRule
   readonly desired: Desired
@@ -59,7 +59,7 @@ export interface TaskState {
 }
 
 /** A task nobody has heard of before. `found`: an attempt of it that the machine holds although the journal does not. */
-export function initialState(order: { task: TaskId; rule: RestartRule; desired: Desired; found: number | null }): TaskState {
+export function initialState(order: { task: TaskId; rule: RestartRule; desired: Desired; found: number | null }): AgentTask {
   const { task, rule, desired, found } = order
   return {
     task,
@@ -85,7 +85,7 @@ function initialLife(desired: Desired, found: number | null): Life {
 }
 
 /** What people and the control plane see. */
-export function statusOf(state: TaskState): TaskStatus {
+export function statusOf(state: AgentTask): TaskStatus {
   const { life } = state
   return {
     task: state.task,
@@ -113,7 +113,7 @@ function shownPhase(life: Life): ObservedPhase {
   }
 }
 
-function startedAt(state: TaskState): Millis | null {
+function startedAt(state: AgentTask): Millis | null {
   if ('startedAt' in state.life) return state.life.startedAt
   const last = state.records.at(-1)
   return last?.attempt === state.attempt ? last.startedAt : null

@@ -9,7 +9,7 @@
 import type { Millis } from '../model/ids.ts'
 import { retryDelay } from './restart.ts'
 import { type Exit, endAttempt, short } from './task-end.ts'
-import type { Desired, Life, RestartRule, TaskState } from './task-life.ts'
+import type { AgentTask, Desired, Life, RestartRule } from './task-life.ts'
 
 export type Step =
   /** Pull, unpack, check; nothing of the attempt is on the machine yet. */
@@ -61,7 +61,7 @@ export type TaskEvent =
 export const LEFTOVERS_KEPT = 3
 
 /** The one next thing to do. */
-export function nextStep(state: TaskState, now: Millis): Step {
+export function nextStep(state: AgentTask, now: Millis): Step {
   const { life } = state
   const surplus = life.phase === 'Preparing' ? surplusLeftover(state) : null
   if (surplus !== null) return { type: 'remove', attempt: surplus }
@@ -86,23 +86,23 @@ export function nextStep(state: TaskState, now: Millis): Step {
   }
 }
 
-function surplusLeftover(state: TaskState): number | null {
+function surplusLeftover(state: AgentTask): number | null {
   const removable = state.leftovers.filter((one) => !one.stuck)
   return removable.length > LEFTOVERS_KEPT ? (removable[0]?.attempt ?? null) : null
 }
 
-function leavingStep(state: TaskState): Step {
+function leavingStep(state: AgentTask): Step {
   const [first] = state.leftovers
   return state.desired === 'gone' && first !== undefined ? { type: 'remove', attempt: first.attempt } : { type: 'idle' }
 }
 
 /** The state after `event`. An event that does not belong to the present phase changes nothing. */
-export function onResult(state: TaskState, event: TaskEvent, now: Millis): TaskState {
+export function onResult(state: AgentTask, event: TaskEvent, now: Millis): AgentTask {
   const handle = HANDLERS[event.type] as Handler<TaskEvent>
   return obey(handle(state, event, now))
 }
 
-type Handler<E extends TaskEvent> = (state: TaskState, event: E, now: Millis) => TaskState
+type Handler<E extends TaskEvent> = (state: AgentTask, event: E, now: Millis) => AgentTask
 
 /** A row says what one event means; the phase in which it belongs is checked there. */
 const HANDLERS: { readonly [K in TaskEvent['type']]: Handler<Extract<TaskEvent, { type: K }>> } = {
@@ -120,12 +120,12 @@ const HANDLERS: { readonly [K in TaskEvent['type']]: Handler<Extract<TaskEvent, 
     state.life.phase === 'Starting' ? running(state, { phase: 'Running', ref, startedAt: now, ready }) : state,
   startFailed: (state, { failure }, now) => {
     if (state.life.phase !== 'Starting') return state
-    const doubtful: TaskState = { ...state, life: asked(state.life) }
+    const doubtful: AgentTask = { ...state, life: asked(state.life) }
     return failure.retryable ? paused(doubtful, failure, now) : givenUp(withLeftover(state), failure)
   },
   startNotCalled: (state, { failure }, now) => {
     if (state.life.phase !== 'Starting') return state
-    const next: TaskState = { ...state, attempt: state.attempt + 1, life: { phase: 'Preparing' } }
+    const next: AgentTask = { ...state, attempt: state.attempt + 1, life: { phase: 'Preparing' } }
     return state.desired === 'run' ? paused(next, failure, now) : { ...state, life: { phase: 'Ended', as: 'Stopped' } }
   },
   attached: (state, { ref }, now) => (state.life.phase === 'Recovering' ? attached(state, state.life, { ref, now }) : state),
@@ -152,7 +152,7 @@ const HANDLERS: { readonly [K in TaskEvent['type']]: Handler<Extract<TaskEvent, 
 }
 
 /** Whatever happened, the order comes first: nothing goes on that nobody wants. */
-function obey(state: TaskState): TaskState {
+function obey(state: AgentTask): AgentTask {
   const { life, desired } = state
   if (desired === 'run') return state
   if (life.phase === 'Preparing') return obey({ ...state, until: null, reasons: [], life: { phase: 'Ended', as: 'Stopped' } })
@@ -182,43 +182,43 @@ function asked(life: Life): Life {
 type Running = Extract<Life, { phase: 'Running' }>
 type Recovering = Extract<Life, { phase: 'Recovering' }>
 
-function running(state: TaskState, life: Running): TaskState {
+function running(state: AgentTask, life: Running): AgentTask {
   return { ...state, tries: 0, until: null, everStarted: true, reasons: [], life }
 }
 
-function attached(state: TaskState, life: Recovering, { ref, now }: { ref: string; now: Millis }): TaskState {
+function attached(state: AgentTask, life: Recovering, { ref, now }: { ref: string; now: Millis }): AgentTask {
   const startedAt = life.startedAt ?? now
   const again = running(state, { phase: 'Running', ref, startedAt, ready: life.ready })
   return life.was === 'Stopping' ? { ...again, life: { phase: 'Stopping', ref, startedAt } } : again
 }
 
 /** Safe to go on with the next attempt, and nobody's failure. A start that was seen to happen is lost instead. */
-function neverStarted(state: TaskState, life: Recovering, now: Millis): TaskState {
+function neverStarted(state: AgentTask, life: Recovering, now: Millis): AgentTask {
   if (life.was !== 'Starting') return endAttempt(state, lost(now), now)
   const clean = withLeftover(state)
   if (state.desired !== 'run') return { ...clean, until: null, reasons: [], life: { phase: 'Ended', as: 'Stopped' } }
   return { ...clean, until: null, attempt: state.attempt + 1, life: { phase: 'Preparing' } }
 }
 
-const withLeftover = (state: TaskState): TaskState => ({
+const withLeftover = (state: AgentTask): AgentTask => ({
   ...state,
   leftovers: [...state.leftovers, { attempt: state.attempt, ref: null, stuck: false }],
 })
 
 /** Wait longer each time; the phase stays, so no attempt is used up. */
-function paused(state: TaskState, failure: Failure | null, now: Millis): TaskState {
+function paused(state: AgentTask, failure: Failure | null, now: Millis): AgentTask {
   if (failure === null) return state
   const tries = state.tries + 1
   const reasons = [{ code: failure.code, message: short(failure.message), count: tries }]
   return { ...state, tries, until: now + retryDelay(tries), reasons }
 }
 
-function tryAgainOrGiveUp(state: TaskState, failure: Failure, now: Millis): TaskState {
+function tryAgainOrGiveUp(state: AgentTask, failure: Failure, now: Millis): AgentTask {
   return failure.retryable ? paused(state, failure, now) : givenUp(state, failure)
 }
 
 /** Rejected: it never ran here, so another machine may do better. Failed: it did run here. */
-function givenUp(state: TaskState, failure: Failure): TaskState {
+function givenUp(state: AgentTask, failure: Failure): AgentTask {
   const reasons = [{ code: failure.code, message: short(failure.message), count: 1 }]
   if (state.desired !== 'run') return { ...state, until: null, reasons: [], life: { phase: 'Ended', as: 'Stopped' } }
   return { ...state, until: null, reasons, life: { phase: 'Ended', as: state.everStarted ? 'Failed' : 'Rejected' } }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { nextStep, onResult, type Step, type TaskEvent } from '../../src/core/task.ts'
-import { initialState, statusOf, type TaskState } from '../../src/core/task-life.ts'
+import { type AgentTask, initialState, statusOf } from '../../src/core/task-life.ts'
 import type { TaskId } from '../../src/model/ids.ts'
 import { mayFollow, TaskStatus, TERMINAL } from '../../src/model/task.ts'
 
@@ -68,7 +68,7 @@ it('whatever the driver answers: one start and one record per attempt, and no st
       const machine: Machine = { started: [], ended: [] }
       const recorded: number[] = []
       let now = 1_000_000
-      let state: TaskState = initialState({ task: 't' as TaskId, rule: restart, desired: 'run', found: null })
+      let state: AgentTask = initialState({ task: 't' as TaskId, rule: restart, desired: 'run', found: null })
 
       const apply = (event: TaskEvent): void => {
         const before = state
@@ -104,7 +104,7 @@ it('once it is told to go, and the driver works again, nothing is left within a 
     fc.property(rule, fc.array(turn, { maxLength: 40 }), (restart, turns) => {
       const machine: Machine = { started: [], ended: [] }
       let now = 1_000_000
-      let state: TaskState = initialState({ task: 't' as TaskId, rule: restart, desired: 'run', found: null })
+      let state: AgentTask = initialState({ task: 't' as TaskId, rule: restart, desired: 'run', found: null })
       const step = (choice: number): void => {
         const event = answer(nextStep(state, now), machine, { choice, now })
         if (event !== null) state = onResult(state, event, now)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { LEFTOVERS_KEPT, nextStep, onResult, type TaskEvent } from '../../src/core/task.ts'
-import { type Desired, initialState, type Life, statusOf, type TaskState } from '../../src/core/task-life.ts'
+import { type AgentTask, type Desired, initialState, type Life, statusOf } from '../../src/core/task-life.ts'
 import type { TaskId } from '../../src/model/ids.ts'
 
 const NOW = 1_000_000
@@ -112,7 +112,7 @@ const CHANGES: { readonly [L in LifeName]: Partial<Record<EventName, string>> } 
   Removed: {},
 }
 
-function show(state: TaskState, before: TaskState): string {
+function show(state: AgentTask, before: AgentTask): string {
   const { phase, attempt, ready } = statusOf(state)
   if (state.life.phase === 'Removed') return 'Removed'
   const parts = [`${attempt} ${phase}${state.life.phase === 'Recovering' ? '?' : ''}`]
@@ -125,7 +125,7 @@ describe('every phase meets every event', () => {
   const pairs = Object.keys(LIVES).flatMap((life) => Object.keys(EVENTS).map((event) => [life as LifeName, event as EventName] as const))
 
   it.each(pairs)('%s: %s', (life, event) => {
-    const before: TaskState = { ...fresh, life: LIVES[life] }
+    const before: AgentTask = { ...fresh, life: LIVES[life] }
     const after = onResult(before, EVENTS[event], NOW)
     expect(show(after, before)).toBe(CHANGES[life][event] ?? show(before, before))
   })
@@ -149,11 +149,11 @@ describe('every phase meets every event', () => {
 })
 
 describe('the restart policy', () => {
-  const exiting = (state: Partial<TaskState>, ended: ReturnType<typeof exit>) => {
-    const running: TaskState = { ...fresh, everStarted: true, life: LIVES.Running, ...state }
+  const exiting = (state: Partial<AgentTask>, ended: ReturnType<typeof exit>) => {
+    const running: AgentTask = { ...fresh, everStarted: true, life: LIVES.Running, ...state }
     return onResult(running, { type: 'exited', exit: ended }, NOW)
   }
-  const cases: readonly [string, TaskState['rule']['restartPolicy'], number | null, ReturnType<typeof exit>, string, number][] = [
+  const cases: readonly [string, AgentTask['rule']['restartPolicy'], number | null, ReturnType<typeof exit>, string, number][] = [
     ['Always, exit 0: again, and nobody failed', 'Always', 0, exit(0, 'Completed'), 'Preparing', 0],
     ['Always, exit 1: again', 'Always', null, exit(1), 'Preparing', 1],
     ['Always, exit 1, none left: failed', 'Always', 0, exit(1), 'Failed', 1],
@@ -201,7 +201,7 @@ describe('the restart policy', () => {
 
 describe('failing calls', () => {
   it('take longer each time, and count as nobody’s failure', () => {
-    let state: TaskState = fresh
+    let state: AgentTask = fresh
     const waits: number[] = []
     for (let tries = 0; tries < 8; tries += 1) {
       state = onResult(state, { type: 'prepareFailed', failure: away }, NOW)
@@ -247,7 +247,7 @@ describe('what is left on the machine', () => {
 
   it('goes all of it, stuck or not, before the task is forgotten', () => {
     const stuck = leftovers(2).map((one) => ({ ...one, stuck: true }))
-    let state: TaskState = { ...fresh, attempt: 3, leftovers: stuck, life: LIVES.Ended }
+    let state: AgentTask = { ...fresh, attempt: 3, leftovers: stuck, life: LIVES.Ended }
     state = onResult(state, { type: 'assigned', desired: 'gone', rule }, NOW)
     expect(nextStep(state, NOW)).toEqual({ type: 'remove', attempt: 1 })
     state = onResult(state, { type: 'removed', attempt: 1 }, NOW)
