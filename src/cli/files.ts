@@ -85,6 +85,7 @@ async function onDisk<T>(path: string, call: () => Promise<T>): Promise<T> {
   try {
     return await call()
   } catch (error) {
-    throw new CliError(EXIT.usage, `${path} cannot be read: ${messageOf(error)}`)
+    // Node adds the call and the whole path, of which the user gave us just this part.
+    throw new CliError(EXIT.usage, `${path} cannot be read: ${messageOf(error).replace(/, \w+ '.*'$/s, '')}`)
   }
 }
