@@ -65,7 +65,7 @@ afterEach(() => {
 it.each([
   { name: 'impatient-rollout', caughtBy: ['AvailabilityKept'] },
   { name: 'restless-rollout', caughtBy: ['StopHasCause'] },
-  { name: 'run-repeated', caughtBy: ['RunEndsOnce'] },
+  { name: 'run-repeated', caughtBy: ['RunEndsOnce', 'NothingBreaks'] },
   { name: 'empty-prunes', caughtBy: ['RemovalIsMeant'] },
   { name: 'stale-status-taken', caughtBy: ['NothingBreaks', 'TerminalIsFinal', 'AttemptsGrow'] },
 ])('finds $name in the decisions, and nothing without it', async ({ name, caughtBy }) => {
