@@ -33,12 +33,25 @@ function firstRunIdOf(state: Pick<WorkloadState, 'record'>): string {
 }
 
 /** How many runs of this template were ended by a newer one, or by the removal of the Job. */
-export function countGaveWay(runs: readonly Run[], record: WorkloadState['record']): number {
+function countGaveWay(runs: readonly Run[], record: WorkloadState['record']): number {
   const gaveWay = (run: Run) => run.templateDigest === record.templateDigest && GAVE_WAY.has(run.reason ?? '')
   return runs.filter(gaveWay).length
 }
 
 const GAVE_WAY: ReadonlySet<string> = new Set(['Superseded', 'Removed'])
+
+/** The Job's runs sorted into the state: the present template's own, and others that are not done with. */
+export function withRuns(state: WorkloadState, runs: readonly Run[]): WorkloadState {
+  const gaveWay = countGaveWay(runs, state.record)
+  const id = runIdOf({ ...state, gaveWay })
+  const present = new Set(state.tasks.map(({ task }) => task.run))
+  return {
+    ...state,
+    gaveWay,
+    run: runs.find((run) => run.id === id) ?? null,
+    staleRuns: runs.filter((run) => run.id !== id && (run.finishedAt === null || present.has(run.id))),
+  }
+}
 
 /** One look at a Job: its run, which attempts to add, which tasks to stop. */
 export function planJob(state: WorkloadState, spec: JobSpec, now: Millis): JobPlan {

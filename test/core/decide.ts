@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import type { WorkloadState } from '../../src/core/health.ts'
-import { countGaveWay, runIdOf } from '../../src/core/job.ts'
+import { withRuns } from '../../src/core/job.ts'
 import { type Decision, reconcile } from '../../src/core/reconcile.ts'
 import type { TaskState } from '../../src/core/task-state.ts'
 import type { TaskId } from '../../src/model/ids.ts'
@@ -20,19 +20,6 @@ function applied(state: WorkloadState, writes: readonly Write[], known: Readonly
     if (write.table === 'runs') runs.set(write.id, write.value as Run)
   }
   return withRuns({ ...state, tasks: [...tasks.values()] }, [...runs.values()])
-}
-
-/** Sorts runs as the control plane does: the template's own, and others that are not done with. */
-function withRuns(state: WorkloadState, runs: readonly Run[]): WorkloadState {
-  const gaveWay = countGaveWay(runs, state.record)
-  const id = runIdOf({ ...state, gaveWay })
-  const present = new Set(state.tasks.map(({ task }) => task.run))
-  return {
-    ...state,
-    gaveWay,
-    run: runs.find((run) => run.id === id) ?? null,
-    staleRuns: runs.filter((run) => run.id !== id && (run.finishedAt === null || present.has(run.id))),
-  }
 }
 
 /** Decides, and holds the decision to its promise: the same again changes nothing. */

@@ -1,6 +1,6 @@
 import { unmetDependencies } from '../../core/dependencies.ts'
 import { type WorkloadHealth, type WorkloadState, workloadHealth } from '../../core/health.ts'
-import { countGaveWay, runIdOf } from '../../core/job.ts'
+import { withRuns } from '../../core/job.ts'
 import { eligibleAgents } from '../../core/schedule/reasons.ts'
 import type { Millis, WorkloadKey } from '../../model/ids.ts'
 import type { Reason } from '../../model/reason.ts'
@@ -39,25 +39,12 @@ function independentState(key: WorkloadKey, context: StateContext): WorkloadStat
     unplaced: context.unplaced.get(key) ?? [],
     unmet: [],
   }
-  return version.kind === 'Job' ? withRuns(bare, context.cluster) : bare
+  return version.kind === 'Job' ? withRuns(bare, context.cluster.runsOfWorkload(key)) : bare
 }
 
 function healthOf(key: WorkloadKey, context: StateContext): WorkloadHealth | null {
   const state = independentState(key, context)
   return state === null ? null : workloadHealth(state, context.now)
-}
-
-function withRuns(state: WorkloadState, cluster: Cluster): WorkloadState {
-  const runs = cluster.runsOfWorkload(state.record.key)
-  const gaveWay = countGaveWay(runs, state.record)
-  const id = runIdOf({ ...state, gaveWay })
-  const present = new Set(state.tasks.map(({ task }) => task.run))
-  return {
-    ...state,
-    gaveWay,
-    run: runs.find((run) => run.id === id) ?? null,
-    staleRuns: runs.filter((run) => run.id !== id && (run.finishedAt === null || present.has(run.id))),
-  }
 }
 
 /** Replica numbers, or the agents a Global workload matches whether or not they have room. */
