@@ -17,6 +17,11 @@ import { livingPids, type ProcessHarness, processHarness, processSpec } from './
 const REF: AttemptRef = { task: TaskId.parse('job-1'), attempt: 1 }
 const OTHER: AttemptRef = { task: TaskId.parse('job-2'), attempt: 1 }
 const ROOT = process.getuid?.() === 0
+
+/** Said instead of a silent skip, or of an EPERM that explains nothing. */
+function needsRoot(why: string): void {
+  if (!ROOT) throw new Error(`this test ${why}, which only root may do: run the tests as root`)
+}
 const never = () => new AbortController().signal
 const none = { trees: {} }
 
@@ -116,7 +121,8 @@ describe('what a process gets', () => {
     expect(modes).toEqual([0o700, 0o600, 0o600])
   })
 
-  it.runIf(ROOT)('another user, with neither rights nor a look into the state of the agent', async () => {
+  it('another user, with neither rights nor a look into the state of the agent', async () => {
+    needsRoot('runs a task as another user')
     const script = `id -u; id -g; grep -E "CapEff|CapBnd" /proc/self/status; cat ${paths().intent} 2>&1; echo written > file && cat "$HOME/file"`
     const { out } = await run(['sh', '-c', script], { user: 'nobody' })
     expect(out.slice(0, 2)).toEqual(['65534', '65534'])
@@ -266,10 +272,11 @@ describe('interrupted work', () => {
   })
 })
 
-describe.runIf(ROOT)('a full disk', () => {
+describe('a full disk', () => {
   let mounted: string
   let small: Driver
   beforeEach(async () => {
+    needsRoot('mounts a small disk')
     mounted = join(harness.ledger, 'small')
     await mkdir(mounted)
     await promisify(execFile)('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', mounted])
