@@ -1,4 +1,5 @@
 import type { TaskId } from '../src/model/ids.ts'
+import type { ProbeCheck } from '../src/model/probe.ts'
 import type { LogLine } from '../src/model/protocol.ts'
 import type { TaskSpec } from '../src/model/task-spec.ts'
 
@@ -42,9 +43,22 @@ export interface LogQuery {
   readonly follow: boolean
 }
 
+/** The very image of each container, by its name: `name@sha256:...` where a registry knows it, else the image's id. */
+export type ResolvedImages = Readonly<Record<string, string>>
+
+/** What an attempt's own health check says, such as Docker's HEALTHCHECK; `none`: it has none, so it is well while it runs. */
+export type OwnHealth = 'none' | 'starting' | 'healthy' | 'unhealthy'
+
+export type ProbeResult = { readonly passed: true } | { readonly passed: false; readonly message: string }
+
 /** Trees already on this machine, by oid: read-only folders, shared by tasks. */
 export interface PreparedFiles {
   readonly trees: Readonly<Record<string, string>>
+}
+
+export interface ProbeRequest {
+  readonly check: ProbeCheck
+  readonly spec: TaskSpec
 }
 
 /**
@@ -53,16 +67,18 @@ export interface PreparedFiles {
  */
 export interface Driver {
   fingerprint(signal: AbortSignal): Promise<Capabilities>
-  /** Pull, check users, limits and so on; idempotent. */
-  prepare(spec: TaskSpec, signal: AbortSignal): Promise<void>
+  /** Pull, check users, limits and so on; idempotent. A container whose image is `pinned` gets exactly that one. */
+  prepare(spec: TaskSpec, signal: AbortSignal): Promise<ResolvedImages>
   /** At most one start per attempt, through any crash: a repeat adopts what the first one made. */
   start(ref: AttemptRef, spec: TaskSpec, files: PreparedFiles): Promise<Handle>
   /** After the agent restarted, or when `start` was cut short. `never-started` is a promise that it never will be. */
   recover(ref: AttemptRef): Promise<{ state: 'attached'; handle: Handle } | { state: 'never-started' } | { state: 'gone' }>
   /** Resolves when it has ended. Abort stops waiting, not the task. */
   wait(handle: Handle, signal: AbortSignal): Promise<Exit>
-  /** False until it may count as ready; a driver without a notion of it says true while it runs. */
-  ready(handle: Handle): Promise<boolean>
+  /** What its own health check says; asked only where the manifest gives no probe. */
+  health(handle: Handle): Promise<OwnHealth>
+  /** Asks once; an abort is the end of its patience and counts as not passed. Never throws for what the task does. */
+  probe(handle: Handle, request: ProbeRequest, signal: AbortSignal): Promise<ProbeResult>
   /** TERM, then KILL of the whole tree after `graceMs`; returns when all of it is gone. Already ended is success. */
   stop(handle: Handle, graceMs: number): Promise<void>
   /** Every trace of it, logs too. Already gone is success. */

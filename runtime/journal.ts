@@ -66,6 +66,8 @@ const StateSchema: z.ZodType<AgentTask> = z.object({
   reasons: z.array(z.object({ code: z.string(), message: z.string(), count: z.number().int() })),
   records: z.array(AttemptRecord),
   leftovers: z.array(z.object({ attempt: z.number().int(), ref: z.string().nullable(), stuck: z.boolean() })),
+  images: z.record(z.string(), z.string()).default({}),
+  lastLines: z.array(z.string()).default([]),
   life: LifeSchema,
 })
 

@@ -55,6 +55,10 @@ export interface AgentTask {
   readonly reasons: readonly Reason[]
   readonly records: readonly AttemptRecord[]
   readonly leftovers: readonly Leftover[]
+  /** What each image was resolved to, by container name. */
+  readonly images: Readonly<Record<string, string>>
+  /** Last words of the newest attempt that failed, or whose probe fails. */
+  readonly lastLines: readonly string[]
   readonly life: Life
 }
 
@@ -74,6 +78,8 @@ export function initialState(order: { task: TaskId; rule: RestartRule; desired: 
     reasons: [],
     records: [],
     leftovers: [],
+    images: {},
+    lastLines: [],
     life: initialLife(desired, found),
   }
 }
@@ -97,6 +103,8 @@ export function statusOf(state: AgentTask): TaskStatus {
     backoffUntil: life.phase === 'Preparing' || life.phase === 'Recovering' ? state.until : null,
     startedAt: startedAt(state),
     attempts: [...state.records],
+    images: { ...state.images },
+    lastLines: [...state.lastLines],
   }
 }
 

@@ -50,6 +50,7 @@ function unitSpec(unit: ContainerSpec | ProcessSpec, task: Task, version: Worklo
       const tree = version.trees[git]
       return tree === undefined ? [] : [{ tree, destination }]
     }),
+    probes: {},
     ...(unit.fake === undefined ? {} : { fake: unit.fake }),
   }
 }

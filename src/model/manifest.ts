@@ -24,6 +24,22 @@ const DependsOn = z.array(
 )
 export type DependsOn = z.infer<typeof DependsOn>[number]
 
+const CanaryStep = z
+  .strictObject({
+    replicas: z.int().min(1).max(100_000).optional(),
+    percent: z.int().min(1).max(100).optional().meta({ description: 'of the replicas, rounded up' }),
+    pauseSeconds: z.int().min(0).max(2_592_000).optional().meta({ description: 'how long it stays there; 0 when absent' }),
+    manual: z.literal(true).optional().meta({ description: 'stays there until `drover promote`' }),
+  })
+  .refine((step) => (step.replicas === undefined) !== (step.percent === undefined), { error: 'needs exactly one of replicas and percent' })
+  .refine((step) => step.pauseSeconds === undefined || step.manual === undefined, { error: 'give pauseSeconds or manual, not both' })
+export type CanaryStep = z.infer<typeof CanaryStep>
+
+const Canary = z.strictObject({
+  steps: z.array(CanaryStep).min(1).max(20),
+  autoPromote: z.boolean().default(true).meta({ description: 'false: after the last step it waits for `drover promote`' }),
+})
+
 const Strategy = z.strictObject({
   type: z.enum(['RollingUpdate', 'Recreate']).default('RollingUpdate'),
   rollingUpdate: z
@@ -34,13 +50,27 @@ const Strategy = z.strictObject({
       }),
     })
     .prefault({}),
+  canary: Canary.optional().meta({
+    description: 'tasks of a new version beside all old ones, in steps, before any old one stops; 100 percent is blue/green',
+  }),
 })
 
 export const DeploymentSpec = z.strictObject({
   mode: z.enum(['Replicated', 'Global']).default('Replicated').meta({ description: 'Global: one task on each matching agent' }),
   replicas: z.int().min(0).max(100_000).default(1),
   strategy: Strategy.prefault({}),
-  minReadySeconds: z.int().min(0).default(0),
+  minReadySeconds: z.int().min(0).max(86_400).default(0).meta({ description: 'how long a task must be ready to count as available' }),
+  progressDeadlineSeconds: z
+    .int()
+    .min(1)
+    .max(2_592_000)
+    .default(600)
+    .meta({ description: 'a rollout without progress for so long has failed' }),
+  onFailure: z
+    .enum(['Rollback', 'Hold', 'Continue'])
+    .default('Rollback')
+    .meta({ description: 'a failed rollout returns to the last good version, stays where it is, or goes on trying' }),
+  revisionHistoryLimit: z.int().min(1).max(100).default(10).meta({ description: 'rollouts remembered' }),
   dependsOn: DependsOn.default([]),
   template: Template,
 })
@@ -64,6 +94,17 @@ export const SyncPolicy = z.strictObject({
   mode: z.enum(['Auto', 'Manual']).default('Auto'),
   prune: z.boolean().default(true).meta({ description: 'remove what a revision no longer holds' }),
   deletionBudget: Budget.prefault({}).meta({ description: 'a revision that removes more than max(count, percent) is held' }),
+  atomic: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'a revision becomes healthy as a whole, or all of it returns to the last good one' }),
+  deadlineSeconds: z
+    .int()
+    .min(1)
+    .max(2_592_000)
+    .default(1800)
+    .meta({ description: 'how long an atomic revision may take to become healthy' }),
+  onFailure: z.enum(['Rollback', 'Hold']).default('Rollback').meta({ description: 'what becomes of an atomic revision that failed' }),
 })
 export type SyncPolicy = z.infer<typeof SyncPolicy>
 
@@ -95,9 +136,8 @@ export type WorkloadManifest = Extract<Manifest, { kind: 'Deployment' | 'Job' }>
  */
 export const PLANNED_FIELDS: Readonly<Record<string, readonly string[]>> = {
   'App.spec': ['source', 'verification'],
-  'App.spec.sync': ['atomic', 'onFailure', 'drift'],
-  'Deployment.spec': ['progressDeadlineSeconds', 'onFailure', 'revisionHistoryLimit', 'paused', 'scaling', 'canary'],
-  'Deployment.spec.strategy': ['canary'],
+  'App.spec.sync': ['drift'],
+  'Deployment.spec': ['paused', 'scaling'],
   'Job.spec': [
     'completionMode',
     'activeDeadlineSeconds',
@@ -112,8 +152,8 @@ export const PLANNED_FIELDS: Readonly<Record<string, readonly string[]>> = {
   'template.spec': ['unreachable', 'priority', 'initContainers'],
   'template.spec.placement': ['preferences'],
   'template.spec.volumes[]': ['hostPath', 'volume', 'secret'],
-  'template.spec.containers[]': ['role', 'startupProbe', 'readinessProbe', 'livenessProbe', 'stopSignal', 'securityContext'],
-  'template.spec.processes[]': ['role', 'startupProbe', 'readinessProbe', 'livenessProbe', 'stopSignal', 'volumeMounts'],
+  'template.spec.containers[]': ['role', 'stopSignal', 'securityContext'],
+  'template.spec.processes[]': ['role', 'stopSignal', 'volumeMounts'],
   'template.spec.containers[].artifacts[]': ['url', 'sha256'],
   'template.spec.processes[].artifacts[]': ['url', 'sha256'],
 }

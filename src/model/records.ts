@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { AgentId, Digest, Oid, RunId, TaskId, WorkloadKey } from './ids.ts'
 import { SyncPolicy } from './manifest.ts'
+import { Evidence, Rollout, RootCause, Target } from './rollout.ts'
 import { AttemptRecord, Observed, Task } from './task.ts'
 import { DriverName } from './task-spec.ts'
 
@@ -59,7 +60,11 @@ export const RevisionRecord = z.object({
   cause: z.string(),
   /** Blob with the `Rendered` set; null when nothing of it was valid. */
   rendered: Digest.nullable(),
-  outcome: z.enum(['Progressing', 'Healthy', 'Degraded', 'Superseded', 'Rejected']),
+  outcome: z.enum(['Progressing', 'Healthy', 'Degraded', 'RolledBack', 'Superseded', 'Rejected']),
+  /** Why it was rolled back; null while it was not. */
+  reason: z.string().nullable().default(null),
+  /** Until when all of an atomic app must be healthy; null where each workload stands for itself. */
+  deadlineAt: z.number().nullable().default(null),
   startedAt: z.number(),
   finishedAt: z.number().nullable(),
 })
@@ -80,6 +85,12 @@ export const WorkloadRecord = z.object({
   /** False once it is pruned: its tasks stop, then the record goes. */
   wanted: z.boolean(),
   generation: z.number().int(),
+  /** `Restore`: a person or a failed rollout brought it back to what ran before. */
+  intent: z.enum(['Update', 'Restore']).default('Update'),
+  /** Who or what set the pointer: `poll`, `sync by ann`, `rollback to 2 by ann`, `automatic rollback`. */
+  cause: z.string().default('poll'),
+  /** The last version that was healthy (of an atomic app: with all of its revision); null when none ever was. */
+  good: Target.nullable().default(null),
   createdAt: z.number(),
   updatedAt: z.number(),
 })
@@ -96,6 +107,9 @@ export const Quarantine = z.object({
   reason: z.string(),
   actor: z.string(),
   at: z.number(),
+  /** What failed, where it was not this workload itself. */
+  because: RootCause.nullable().default(null),
+  evidence: z.array(Evidence).default([]),
 })
 export type Quarantine = z.infer<typeof Quarantine>
 
@@ -152,6 +166,10 @@ export const EventRecord = z.object({
 })
 export type EventRecord = z.infer<typeof EventRecord>
 
+/** Which image each container of a template was resolved to when it first ran, by agent and by container. */
+export const ImagePins = z.object({ template: Digest, agents: z.record(AgentId, z.record(z.string(), z.string())) })
+export type ImagePins = z.infer<typeof ImagePins>
+
 /** Every table of the store and the record it holds. */
 export const TABLES = {
   apps: AppRecord,
@@ -159,7 +177,9 @@ export const TABLES = {
   workloads: WorkloadRecord,
   tasks: Task,
   observed: Observed,
+  rollouts: Rollout,
   runs: Run,
+  images: ImagePins,
   agents: AgentRecord,
   quarantine: Quarantine,
   events: EventRecord,

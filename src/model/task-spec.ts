@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Oid } from './ids.ts'
+import { ProbeSpecs } from './probe.ts'
 import { FakeScript } from './template.ts'
 
 export const DriverName = z.enum(['docker', 'process', 'fake'])
@@ -11,6 +12,8 @@ const Limits = z.object({ cpuMillis: z.number().int().optional(), memoryBytes: z
 export const UnitSpec = z.object({
   name: z.string(),
   image: z.string().optional(),
+  /** The very image that this machine, or any, resolved `image` to when the template first ran: `name@sha256:...` or an image id. */
+  pinned: z.string().optional(),
   imagePullPolicy: z.enum(['IfNotPresent', 'Always', 'Never']).default('IfNotPresent'),
   command: z.array(z.string()),
   args: z.array(z.string()),
@@ -30,6 +33,7 @@ export const UnitSpec = z.object({
   ),
   mounts: z.array(z.object({ volume: z.string(), mountPath: z.string(), subPath: z.string().optional(), readOnly: z.boolean() })),
   artifacts: z.array(z.object({ tree: Oid, destination: z.string() })),
+  probes: ProbeSpecs.default({}),
   fake: FakeScript.optional(),
 })
 export type UnitSpec = z.infer<typeof UnitSpec>

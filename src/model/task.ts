@@ -66,6 +66,10 @@ export type AttemptRecord = z.infer<typeof AttemptRecord>
 /** How many attempt records travel with a task; older ones are in its log directory only. */
 export const ATTEMPTS_KEPT = 20
 
+/** Lines of output that travel with a task that failed, and characters of each. */
+export const LAST_LINES = 10
+export const LAST_LINE_MAX = 300
+
 /** What an agent says of one task. Ordered by (attempt, phase); an older one never replaces a newer. */
 export const TaskStatus = z.object({
   task: TaskId,
@@ -79,6 +83,10 @@ export const TaskStatus = z.object({
   backoffUntil: z.number().nullable(),
   startedAt: z.number().nullable(),
   attempts: z.array(AttemptRecord),
+  /** What each image was resolved to, by container name; empty before it was prepared, or where there are none. */
+  images: z.record(z.string(), z.string()).default({}),
+  /** Last words of the newest attempt that failed, or of the one whose probe fails; oldest first. */
+  lastLines: z.array(z.string()).default([]),
 })
 export type TaskStatus = z.infer<typeof TaskStatus>
 

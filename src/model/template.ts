@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Name } from './ids.ts'
+import { Probe } from './probe.ts'
 import { CpuMillis, MemoryBytes } from './quantity.ts'
 
 const text = (max: number) => z.string().max(max)
@@ -66,6 +67,7 @@ export const FakeScript = z.strictObject({
   failStart: z.boolean().default(false),
   readyAfterSeconds: z.number().nonnegative().default(0),
   crashAfterSeconds: z.number().nonnegative().optional(),
+  unhealthyAfterSeconds: z.number().nonnegative().optional().meta({ description: 'from then on its health check fails' }),
 })
 export type FakeScript = z.infer<typeof FakeScript>
 
@@ -91,6 +93,9 @@ const shared = {
     .optional(),
   resources: Resources.prefault({}),
   artifacts: z.array(Artifact).default([]),
+  startupProbe: Probe.optional().meta({ description: 'until it passed no other probe is asked; when it fails the task is restarted' }),
+  readinessProbe: Probe.optional().meta({ description: 'while it fails the task does not count as ready' }),
+  livenessProbe: Probe.optional().meta({ description: 'when it fails the task is restarted in place' }),
   fake: FakeScript.optional(),
 }
 

@@ -8,6 +8,15 @@ import { AttemptRecord, TaskPhase } from './task.ts'
 export const Health = z.enum(['Healthy', 'Progressing', 'Degraded', 'Suspended', 'Missing', 'Unknown'])
 export type Health = z.infer<typeof Health>
 
+const EvidenceView = z.object({
+  task: z.string(),
+  attempt: z.number().int(),
+  code: z.string(),
+  message: z.string(),
+  exitCode: z.number().int().nullable(),
+  lastLines: z.array(z.string()),
+})
+
 const QuarantineView = z.object({
   bad: z.string().nullable(),
   good: z.string().nullable(),
@@ -16,7 +25,40 @@ const QuarantineView = z.object({
   reason: z.string(),
   actor: z.string(),
   at: z.string(),
+  /** The workload whose failure took this one back with it; null when it was its own, or a person's doing. */
+  because: z.string().nullable(),
+  evidence: z.array(EvidenceView),
 })
+
+/** Counts are of now, and null for a rollout that is over. */
+export const RolloutView = z.object({
+  id: z.string(),
+  app: z.string(),
+  namespace: z.string(),
+  kind: z.string(),
+  workload: z.string(),
+  number: z.number().int(),
+  phase: z.enum(['Waiting', 'Rolling', 'Paused', 'Complete', 'Failed', 'RolledBack', 'Superseded']),
+  intent: z.enum(['Update', 'Restore']),
+  cause: z.string(),
+  revision: z.string(),
+  inputsDigest: z.string(),
+  fromRevision: z.string().nullable(),
+  fromInputsDigest: z.string().nullable(),
+  /** The canary step it is at, from 1; null when it has none, or is past them. */
+  step: z.object({ number: z.number().int(), of: z.number().int(), replicas: z.number().int() }).nullable(),
+  desired: z.number().int().nullable(),
+  updated: z.number().int().nullable(),
+  available: z.number().int().nullable(),
+  /** When it fails unless it makes progress. */
+  deadline: z.string().nullable(),
+  /** When its pause ends; null in a pause: `drover promote` ends it. */
+  until: z.string().nullable(),
+  failure: z.object({ code: z.string(), message: z.string(), because: z.string().nullable(), evidence: z.array(EvidenceView) }).nullable(),
+  startedAt: z.string(),
+  finishedAt: z.string().nullable(),
+})
+export type RolloutView = z.infer<typeof RolloutView>
 
 export const WorkloadView = z.object({
   namespace: z.string(),
@@ -31,6 +73,8 @@ export const WorkloadView = z.object({
   quarantine: QuarantineView.nullable(),
   /** Why it is not (yet) as git says, worst first; empty when it is. */
   reasons: z.array(Reason),
+  /** The newest rollout; null for a Job. */
+  rollout: RolloutView.nullable(),
 })
 export type WorkloadView = z.infer<typeof WorkloadView>
 
@@ -121,8 +165,12 @@ export const HistoryView = z.object({
   subject: z.string(),
   cause: z.string(),
   outcome: z.string(),
+  /** Why it was rolled back. */
+  reason: z.string().nullable(),
   startedAt: z.string(),
   finishedAt: z.string().nullable(),
+  /** What became of each workload that it changed: the phase of a Deployment's rollout, or of a Job's run. */
+  results: z.array(z.object({ workload: z.string(), result: z.string(), rollout: z.string().nullable(), run: z.string().nullable() })),
 })
 export type HistoryView = z.infer<typeof HistoryView>
 
@@ -174,6 +222,10 @@ export const PlanView = z.object({
   problems: z.array(Problem),
   /** What will not be applied although git says so: budget, quarantine. */
   holds: z.array(z.string()),
+  /** Changed workloads (`Kind NAMESPACE/NAME`) in the order in which they may begin: each waits for those before it that it depends on. */
+  order: z.array(z.array(z.string())),
+  /** Of everything that the plan was made from and would do; another one means that the world has moved. */
+  fingerprint: z.string(),
   /** The same plan as people read it, without colour. */
   text: z.string(),
 })

@@ -132,6 +132,8 @@ describe('an agent', () => {
       reasons: [{ code: 'Forged', message: 'x'.repeat(100_000), count: 1 }],
       backoffUntil: null,
       startedAt: null,
+      images: {},
+      lastLines: [],
       attempts: [{ attempt: 1, exitCode, signal: null, reason: 'Forged', message: null, startedAt: null, finishedAt: 1 }],
     })
     const forger = dial(world, { tasks: [told(String(done?.id), 9), told(String(served?.id), 9), told('no-such-task', 9)] })

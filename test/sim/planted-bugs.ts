@@ -2,6 +2,7 @@ import type { Driver } from '../../runtime/driver.ts'
 import type { Uplink } from '../../runtime/uplink.ts'
 import { Renderer } from '../../src/control/source/render.ts'
 import type { Channel } from '../../src/lib/channel.ts'
+import { SyncPolicy } from '../../src/model/manifest.ts'
 import type { AgentFrame, ServerFrame } from '../../src/model/protocol.ts'
 import type { Leadership, Store } from '../../src/store/store.ts'
 import type { Incarnation } from './incarnation.ts'
@@ -165,7 +166,7 @@ class UnboundedRenderer extends Renderer {
   override async render(...given: Parameters<Renderer['render']>): ReturnType<Renderer['render']> {
     return {
       ...(await this.#inner.render(...given)),
-      policy: { mode: 'Auto', prune: true, deletionBudget: { count: 1000, percent: 100 } },
+      policy: SyncPolicy.parse({ deletionBudget: { count: 1000, percent: 100 } }),
     }
   }
 }

@@ -48,6 +48,9 @@ export function workload(over: Partial<WorkloadRecord> = {}): WorkloadRecord {
     file: 'web.yaml',
     wanted: true,
     generation: 1,
+    intent: 'Update',
+    cause: 'poll',
+    good: null,
     createdAt: NOW,
     updatedAt: NOW,
     ...over,
@@ -85,6 +88,8 @@ function status(over: Partial<TaskStatus> = {}): TaskStatus {
     backoffUntil: null,
     startedAt: NOW,
     attempts: [],
+    images: {},
+    lastLines: [],
     ...over,
   }
 }
@@ -151,6 +156,8 @@ export function quarantine(over: Partial<Quarantine> = {}): Quarantine {
     reason: 'rolled back by ada',
     actor: 'ada',
     at: NOW,
+    because: null,
+    evidence: [],
     ...over,
   }
 }
@@ -185,6 +192,8 @@ export function revisionRecord(over: Partial<RevisionRecord> = {}): RevisionReco
     cause: 'poll',
     rendered: digest('rendered'),
     outcome: 'Progressing',
+    reason: null,
+    deadlineAt: null,
     startedAt: NOW,
     finishedAt: null,
     ...over,

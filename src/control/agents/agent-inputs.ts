@@ -118,5 +118,7 @@ function neverHeard({ id }: Task): TaskStatus {
     backoffUntil: null,
     startedAt: null,
     attempts: [],
+    images: {},
+    lastLines: [],
   }
 }

@@ -8,6 +8,7 @@ import type {
   AgentRecord,
   AppRecord,
   EventRecord,
+  ImagePins,
   Quarantine,
   RecordOf,
   RevisionRecord,
@@ -16,6 +17,7 @@ import type {
   WorkloadRecord,
   Write,
 } from '../../model/records.ts'
+import type { Rollout } from '../../model/rollout.ts'
 import type { Observed, Task } from '../../model/task.ts'
 import type { WorkloadVersion } from '../../model/version.ts'
 import { AgentUsage } from './usage.ts'
@@ -31,7 +33,9 @@ export class Cluster {
   readonly workloads = new Map<WorkloadKey, WorkloadRecord>()
   readonly tasks = new Map<TaskId, Task>()
   readonly observed = new Map<TaskId, Observed>()
+  readonly rollouts = new Map<string, Rollout>()
   readonly runs = new Map<RunId, Run>()
+  readonly images = new Map<string, ImagePins>()
   readonly agents = new Map<AgentId, AgentRecord>()
   readonly quarantine = new Map<WorkloadKey, Quarantine>()
   readonly events = new Map<string, EventRecord>()

@@ -101,7 +101,7 @@ function writeWorkload({ key, from, to }: Move, input: RollbackInput, { term, dr
     return
   }
   const templateDigest = templateDigestOf(term.cluster.version(to))
-  const value = {
+  const value: WorkloadRecord = {
     key,
     app: input.app,
     revision: input.target.revision,
@@ -110,6 +110,9 @@ function writeWorkload({ key, from, to }: Move, input: RollbackInput, { term, dr
     file: before?.file ?? '',
     wanted: true,
     generation,
+    intent: 'Restore',
+    cause: `rollback to ${input.target.id} by ${input.actor}`,
+    good: before?.good ?? null,
     createdAt: before?.createdAt ?? now,
     updatedAt: now,
   }
@@ -135,6 +138,8 @@ function writeQuarantine({ key, from, to }: Move, input: RollbackInput, { term, 
     reason: `rolled back by ${input.actor}`,
     actor: input.actor,
     at: now,
+    because: null,
+    evidence: [],
   }
   draft.write({ table: 'quarantine', id: key, value })
 }

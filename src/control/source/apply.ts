@@ -70,6 +70,9 @@ function writeWorkloads(input: RevisionInput, plan: SyncPlan, { term, draft, now
       app: input.app,
       revision: input.revision,
       wanted: true,
+      intent: 'Update',
+      cause: input.cause,
+      good: before?.good ?? null,
       generation: (before?.generation ?? 0) + 1,
       createdAt: before?.createdAt ?? now,
       updatedAt: now,
@@ -126,6 +129,8 @@ export function addRevision(revision: NewRevision, { term, draft, now }: Pick<Tu
     subject: revision.subject.slice(0, SUBJECT_MAX),
     id,
     outcome: rejected ? 'Rejected' : 'Progressing',
+    reason: null,
+    deadlineAt: null,
     startedAt: now,
     finishedAt: rejected ? now : null,
   }

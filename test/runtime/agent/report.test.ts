@@ -16,7 +16,7 @@ const record = (attempt: number, message = '') => ({
 })
 
 function status(task: string, attempt: number, attempts: TaskStatus['attempts'] = []): TaskStatus {
-  const rest = { ready: false, failures: 0, reasons: [], backoffUntil: null, startedAt: null }
+  const rest = { ready: false, failures: 0, reasons: [], backoffUntil: null, startedAt: null, images: {}, lastLines: [] }
   return { task: task as TaskId, attempt, phase: 'Running', attempts, ...rest }
 }
 
