@@ -1,5 +1,5 @@
 import { NAME_PATTERN, type WorkloadKey, workloadKey } from '../model/ids.ts'
-import { API_VERSION, App, ConfigMap, Deployment, Job, PLANNED_KINDS } from '../model/manifest.ts'
+import { API_VERSION, App, ConfigMap, Deployment, Job, type Manifest, PLANNED_KINDS, type WorkloadManifest } from '../model/manifest.ts'
 import type { Located } from './issues.ts'
 import { planned, REMOVE_PLANNED } from './issues.ts'
 import type { Path } from './positions.ts'
@@ -18,6 +18,8 @@ export const keyOfIdentity = ({ kind, namespace, name }: Identity): WorkloadKey 
 
 const IGNORE_HINT = 'a file of another tool can stay with `# drover:ignore` in its first line'
 const isKind = (kind: unknown): kind is Kind => typeof kind === 'string' && Object.hasOwn(SCHEMAS, kind)
+
+export const isWorkload = (manifest: Manifest): manifest is WorkloadManifest => manifest.kind === 'Deployment' || manifest.kind === 'Job'
 
 const isMap = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 const field = (value: unknown, name: string): unknown => (isMap(value) && Object.hasOwn(value, name) ? value[name] : undefined)

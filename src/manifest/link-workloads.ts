@@ -1,5 +1,4 @@
 import type { WorkloadKey } from '../model/ids.ts'
-import type { Manifest, WorkloadManifest } from '../model/manifest.ts'
 import type { Problem } from '../model/records.ts'
 import { findCycles } from './cycles.ts'
 import { type Identity, identityText, keyOfIdentity } from './identity.ts'
@@ -21,8 +20,6 @@ type Mistake = { path: string; at: Place; message: string; near: () => string | 
 
 const CYCLE_NAMES = 10
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
-
-export const isWorkload = (manifest: Manifest): manifest is WorkloadManifest => manifest.kind === 'Deployment' || manifest.kind === 'Job'
 
 /** Names of one kind in a namespace, for suggestions. */
 const namesOf = (check: Check, kind: Identity['kind']): string[] => {

@@ -1,19 +1,13 @@
-import type { WorkloadManifest } from '../model/manifest.ts'
+import type { Manifest, SyncPolicy, WorkloadManifest } from '../model/manifest.ts'
 import type { ContainerSpec, ProcessSpec, TemplateSpec } from '../model/template.ts'
+import { isWorkload } from './identity.ts'
 import type { Located } from './issues.ts'
 import type { Path } from './positions.ts'
+import { probes, readinessInJob } from './probe-rules.ts'
 import { quote } from './problem.ts'
+import { canary, idleInDeployment, progressDeadline, rollingUpdate } from './rollout-rules.ts'
+import { broken, TEMPLATE, type Written } from './rule.ts'
 import { didYouMean } from './suggest.ts'
-import { aboutField } from './wording.ts'
-
-const TEMPLATE: Path = ['spec', 'template', 'spec']
-
-/** A rule of one field: where, what is wrong, and how to mend it. */
-const broken = (path: Path, clause: string, hint: string | null = null): Located => ({
-  path,
-  on: 'value',
-  tell: () => aboutField(path, clause, hint),
-})
 
 function restartPolicy({ kind, spec }: WorkloadManifest): Located[] {
   const policy = spec.template.spec.restartPolicy
@@ -21,16 +15,6 @@ function restartPolicy({ kind, spec }: WorkloadManifest): Located[] {
   if (policy === undefined) return []
   if (kind === 'Deployment') return policy === 'Always' ? [] : [broken(path, 'must be Always in a Deployment', 'a task that ends is a Job')]
   return policy === 'Always' ? [broken(path, 'must be OnFailure or Never in a Job', 'a task that never ends is a Deployment')] : []
-}
-
-const isZero = (value: number | string): boolean => value === 0 || /^0+%$/.test(String(value))
-
-function rollingUpdate({ kind, spec }: WorkloadManifest): Located[] {
-  if (kind !== 'Deployment' || spec.strategy.type === 'Recreate') return []
-  const { maxSurge, maxUnavailable } = spec.strategy.rollingUpdate
-  if (!isZero(maxSurge) || !isZero(maxUnavailable)) return []
-  const path = ['spec', 'strategy', 'rollingUpdate']
-  return [broken(path, 'maxSurge and maxUnavailable are both 0: an update could never move', 'set maxSurge: 1')]
 }
 
 function dependencies({ spec }: WorkloadManifest): Located[] {
@@ -116,23 +100,34 @@ function units({ spec }: WorkloadManifest): Located[] {
 const RULES: readonly ((manifest: WorkloadManifest) => Located[])[] = [
   restartPolicy,
   rollingUpdate,
+  progressDeadline,
+  canary,
   dependencies,
   driver,
   constraints,
   units,
+  probes,
 ]
 
-export const checkRules = (manifest: WorkloadManifest): Located[] => RULES.flatMap((rule) => rule(manifest))
-
-type Written = (path: Path) => boolean
+export const checkRules = (manifest: Manifest): Located[] => (isWorkload(manifest) ? RULES.flatMap((rule) => rule(manifest)) : [])
 
 /** Fields that are written but have no meaning beside another: refused, for nothing is ever ignored. */
-export function checkMeaningless({ kind, spec }: WorkloadManifest, written: Written): Located[] {
-  if (kind !== 'Deployment') return []
-  const found: Located[] = []
-  const replicas: Path = ['spec', 'replicas']
-  const rolling: Path = ['spec', 'strategy', 'rollingUpdate']
-  if (spec.mode === 'Global' && written(replicas)) found.push(broken(replicas, 'has no meaning with mode: Global', 'remove it'))
-  if (spec.strategy.type === 'Recreate' && written(rolling)) found.push(broken(rolling, 'has no meaning with type: Recreate', 'remove it'))
-  return found
+export function checkMeaningless(manifest: Manifest, written: Written): Located[] {
+  switch (manifest.kind) {
+    case 'App':
+      return idleInApp(manifest.spec.sync, written)
+    case 'Deployment':
+      return idleInDeployment(manifest.spec, written)
+    case 'Job':
+      return readinessInJob(manifest)
+    case 'ConfigMap':
+      return []
+  }
+}
+
+/** Both say what becomes of a revision as a whole. */
+function idleInApp({ atomic }: SyncPolicy, written: Written): Located[] {
+  if (atomic) return []
+  const paths: Path[] = ['deadlineSeconds', 'onFailure'].map((field) => ['spec', 'sync', field])
+  return paths.filter(written).map((path) => broken(path, 'has no meaning without atomic: true', 'add `atomic: true`, or remove it'))
 }

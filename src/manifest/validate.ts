@@ -48,8 +48,7 @@ function check(value: unknown, written: (path: Path) => boolean): Outcome {
   const result = parseKind(typed.kind, value)
   if (!result.success) return { manifest: null, located: translate(SCHEMAS[typed.kind], typed.kind, result.error.issues) }
   const manifest: Manifest = result.data
-  const located =
-    manifest.kind === 'Deployment' || manifest.kind === 'Job' ? [...checkRules(manifest), ...checkMeaningless(manifest, written)] : []
+  const located = [...checkRules(manifest), ...checkMeaningless(manifest, written)]
   return located.length > 0 ? { manifest: null, located } : { manifest: normalize(manifest), located: [] }
 }
 

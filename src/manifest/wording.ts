@@ -53,7 +53,7 @@ export function describeIssue(issue: RawIssue): string | undefined {
     case 'invalid_type':
       return `expected ${typeName(issue.expected)}, got ${kindOf(issue.input)}`
     case 'invalid_value':
-      return `must be ${issue.values.map((value) => `"${String(value)}"`).join(' or ')}`
+      return `must be ${issue.values.map((value) => (typeof value === 'string' ? `"${value}"` : String(value))).join(' or ')}`
     case 'too_small':
       return bound(issue, issue.minimum, 'at least')
     case 'too_big':
