@@ -4,6 +4,7 @@ import type { TaskSpec, UnitSpec, VolumeSpec } from '../model/task-spec.ts'
 import type { ContainerSpec, EnvVar, ProcessSpec, TemplateSpec, Volume } from '../model/template.ts'
 import type { WorkloadVersion } from '../model/version.ts'
 import { driverOf } from './schedule/requirements.ts'
+import { probeSpecs } from './task-probes.ts'
 
 /** What an agent needs to run one task: the version's template with the task's own slot, ports and identity filled in. */
 export function taskSpec(task: Task, version: WorkloadVersion): TaskSpec {
@@ -30,6 +31,7 @@ function labelsOf(version: WorkloadVersion): Record<string, string> {
 
 function unitSpec(unit: ContainerSpec | ProcessSpec, task: Task, version: WorkloadVersion): UnitSpec {
   const { limits } = unit.resources
+  const given = ports(unit, task)
   return {
     name: unit.name,
     ...('image' in unit ? { image: unit.image } : {}),
@@ -44,13 +46,13 @@ function unitSpec(unit: ContainerSpec | ProcessSpec, task: Task, version: Worklo
       ...(limits.memory === undefined ? {} : { memoryBytes: limits.memory }),
     },
     ...('isolation' in unit && unit.isolation !== undefined ? { isolation: unit.isolation } : {}),
-    ports: ports(unit, task),
+    ports: given,
     mounts: 'volumeMounts' in unit ? mounts(unit, version) : [],
     artifacts: unit.artifacts.flatMap(({ git, destination }) => {
       const tree = version.trees[git]
       return tree === undefined ? [] : [{ tree, destination }]
     }),
-    probes: {},
+    probes: probeSpecs(unit, given, version.spec.template.spec.hostNetwork ? 'host' : 'bridge'),
     ...(unit.fake === undefined ? {} : { fake: unit.fake }),
   }
 }

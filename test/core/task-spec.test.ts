@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { taskSpec } from '../../src/core/task-spec.ts'
+import { canonicalJson, digestOf } from '../../src/lib/canonical.ts'
 import type { RunId, TaskId } from '../../src/model/ids.ts'
-import { TaskSpec } from '../../src/model/task-spec.ts'
+import { TaskSpec, type UnitSpec } from '../../src/model/task-spec.ts'
 import { deploymentVersion, JOB_KEY, jobVersion, oid, revision, task } from '../support/make.ts'
 
 const configs = { app: { LEVEL: 'debug', DROVER_TASK: 'forged', 'a.conf': 'x=1' }, more: { LEVEL: 'info', EXTRA: 'yes' } }
@@ -64,6 +65,83 @@ describe('environment', () => {
       { name: 'http', containerPort: 80, hostPort: 20_001, protocol: 'TCP' },
       { name: 'metrics-v2', containerPort: 9090, hostPort: 9090, protocol: 'UDP' },
     ])
+  })
+})
+
+describe('probes', () => {
+  const ports = [
+    { name: 'http', containerPort: 80 },
+    { name: 'admin', containerPort: 81, hostPort: 8081 },
+  ]
+  const given = { ports: { http: 20_001, admin: 8081 } }
+  const portsAsked = (unit: UnitSpec | undefined) =>
+    [unit?.probes.startup, unit?.probes.readiness, unit?.probes.liveness].map((probe) =>
+      probe === undefined || probe.check.type === 'exec' ? null : probe.check.port,
+    )
+  const asks = {
+    startupProbe: { tcpSocket: { port: 9 } },
+    readinessProbe: { httpGet: { port: 'http' } },
+    livenessProbe: { tcpSocket: { port: 'admin' } },
+  }
+
+  it('are only those that are given', () => {
+    expect(unitOf(container({ ports }))?.probes).toEqual({})
+    const unit = unitOf(container({ livenessProbe: { exec: { command: ['check', '-v'] }, periodSeconds: 3 } }))
+    expect(unit?.probes).toEqual({
+      liveness: {
+        check: { type: 'exec', command: ['check', '-v'] },
+        initialDelaySeconds: 0,
+        periodSeconds: 3,
+        timeoutSeconds: 1,
+        successThreshold: 1,
+        failureThreshold: 3,
+      },
+    })
+  })
+
+  it('say all that is to be asked, and that it is the task itself unless a host is given', () => {
+    const httpHeaders = [{ name: 'X-Probe', value: 'yes' }]
+    const unit = unitOf(
+      container({
+        ports,
+        readinessProbe: {
+          httpGet: { path: '/ready', port: 'http', scheme: 'HTTPS', httpHeaders },
+          initialDelaySeconds: 2,
+          successThreshold: 2,
+        },
+        startupProbe: { tcpSocket: { port: 'admin', host: '127.0.0.1' }, timeoutSeconds: 5, failureThreshold: 30 },
+        livenessProbe: { httpGet: { port: 80, host: 'example.org' } },
+      }),
+      given,
+    )
+    expect(unit?.probes).toMatchObject({
+      readiness: {
+        check: { type: 'http', scheme: 'HTTPS', host: null, port: 80, path: '/ready', headers: httpHeaders },
+        initialDelaySeconds: 2,
+        successThreshold: 2,
+      },
+      startup: { check: { type: 'tcp', host: '127.0.0.1', port: 81 }, timeoutSeconds: 5, failureThreshold: 30 },
+      liveness: { check: { type: 'http', scheme: 'HTTP', host: 'example.org', port: 80, path: '/', headers: [] } },
+    })
+  })
+
+  it("ask a named port of a container on the bridge by the container's number, a number as it is", () => {
+    expect(portsAsked(unitOf(container({ ports, ...asks }), given))).toEqual([9, 80, 81])
+  })
+
+  it("ask on the machine's network by the port really given", () => {
+    expect(portsAsked(unitOf(container({ ports, ...asks }, { hostNetwork: true }), given))).toEqual([9, 20_001, 8081])
+    const processes = [{ name: 'web', command: ['run'], ports: ports.map(({ containerPort: _, ...port }) => port), ...asks }]
+    expect(portsAsked(unitOf({ template: { spec: { processes } } }, given))).toEqual([9, 20_001, 8081])
+    expect(portsAsked(unitOf({ template: { spec: { processes } } }))).toEqual([9, 0, 8081])
+  })
+
+  it('make another template when they change, and none where there are none', () => {
+    const digestOfTemplate = (unit: object) => digestOf(deploymentVersion(container(unit)).spec.template)
+    const plain = digestOfTemplate({})
+    expect(canonicalJson(deploymentVersion(container()).spec.template)).not.toContain('Probe')
+    expect(new Set([plain, digestOfTemplate(asks), digestOfTemplate({ ...asks, startupProbe: undefined })]).size).toBe(3)
+    expect(digestOfTemplate({ startupProbe: undefined, readinessProbe: undefined, livenessProbe: undefined })).toBe(plain)
   })
 })
 
