@@ -1,9 +1,10 @@
 import { parseWorkloadKey, type WorkloadKey } from '../model/ids.ts'
 import type { WorkloadVersion } from '../model/version.ts'
+import { dependencyKeys } from './dependencies.ts'
 import { diffValues, type FieldChange, sameValue } from './diff.ts'
 import { displaySpec } from './plan-display.ts'
 import { contentMark, lineSummary, looksSecret, MASKED, MASKED_CHANGE, maskValue } from './plan-mask.ts'
-import { rollingLimits } from './rolling.ts'
+import { createNotes, restartNotes, stopNotes } from './plan-notes.ts'
 
 /** A field of a plan, safe to show: secret-looking values and contents of files are masked already. */
 export interface PlannedField extends FieldChange {
@@ -21,6 +22,8 @@ export interface WorkloadChange {
   readonly fields: readonly PlannedField[]
   /** What it means for tasks, in words. */
   readonly notes: readonly string[]
+  /** As the manifest that is to be has it; of a removal, as the one that runs had it. */
+  readonly dependsOn: readonly WorkloadKey[]
 }
 
 type Versions = ReadonlyMap<WorkloadKey, WorkloadVersion>
@@ -31,16 +34,19 @@ export function diffWorkloads(live: Versions, desired: Versions): WorkloadChange
   return keys.flatMap((key) => {
     const [before, after] = [live.get(key), desired.get(key)]
     if (before !== undefined && after !== undefined) return [changed(key, before, after)]
-    if (after !== undefined) return [{ key, action: 'create' as const, fields: headline(after), notes: [] }]
-    return before === undefined ? [] : [{ key, action: 'delete' as const, fields: [], notes: stopNote(before) }]
+    if (after !== undefined)
+      return [{ ...identified(key, after), action: 'create' as const, fields: headline(after), notes: createNotes(after) }]
+    return before === undefined ? [] : [{ ...identified(key, before), action: 'delete' as const, fields: [], notes: stopNotes(before) }]
   })
 }
+
+const identified = (key: WorkloadKey, { spec }: WorkloadVersion) => ({ key, dependsOn: dependencyKeys(key, spec.dependsOn) })
 
 function changed(key: WorkloadKey, before: WorkloadVersion, after: WorkloadVersion): WorkloadChange {
   const restart = ['template', 'configs', 'trees'].some((part) => !sameValue(templateInputs(before)[part], templateInputs(after)[part]))
   const fields = [...specFields(before, after), ...configFields(before, after), ...treeFields(before, after)]
-  if (restart) return { key, action: 'replace', fields, notes: restartNote(before, after) }
-  return { key, action: fields.length === 0 ? 'none' : 'update', fields, notes: [] }
+  if (restart) return { ...identified(key, after), action: 'replace', fields, notes: restartNotes(before, after) }
+  return { ...identified(key, after), action: fields.length === 0 ? 'none' : 'update', fields, notes: [] }
 }
 
 /** Everything of which a difference starts new tasks; the same parts that make the template digest. */
@@ -55,12 +61,14 @@ function specFields(before: WorkloadVersion, after: WorkloadVersion): PlannedFie
   return diffValues(displaySpec(before), displaySpec(after), { path: 'spec', order: 'report' }).map(safeField)
 }
 
+/** A header of a probe is there to be let in more often than not, so none is shown. */
+const HEADER_VALUE = /\.httpHeaders\[[^\]]+\]\.value$/
 const ENV_VALUE = /\.env\[(\w+)\](?:\.value)?$/
 
 function safeField(change: FieldChange): PlannedField {
   const forcesRestart = change.path.startsWith('spec.template.') || change.path === 'spec.template'
   const name = ENV_VALUE.exec(change.path)?.[1]
-  if (name !== undefined && looksSecret(name)) return { ...hidden(change), forcesRestart }
+  if ((name !== undefined && looksSecret(name)) || HEADER_VALUE.test(change.path)) return { ...hidden(change), forcesRestart }
   const [before, after] = [maskValue(change.before), maskValue(change.after)]
   const isHidden = sameValue(before, after)
   return { path: change.path, before, after, forcesRestart, summary: isHidden ? MASKED_CHANGE : textSummary(before, after) }
@@ -123,24 +131,6 @@ function headline(version: WorkloadVersion): PlannedField[] {
   const facts = [size, ...units.map(({ path, after }) => ({ path: `spec.template.spec.${path}`, after }))]
   return facts.map(({ path, after }) => ({ ...safeField({ path, before: undefined, after }), forcesRestart: false }))
 }
-
-function restartNote(before: WorkloadVersion, after: WorkloadVersion): string[] {
-  if (before.kind === 'Job' || after.kind === 'Job') return ['runs again, unless it ran with exactly these inputs before']
-  if (before.spec.mode === 'Global') return ['restarts its task on every matching agent']
-  const tasks = before.spec.replicas
-  if (tasks === 0) return []
-  const { strategy, maxSurge, maxUnavailable } = rollingLimits(after.spec, after.spec.replicas)
-  const together = strategy === 'Recreate' ? tasks : Math.min(tasks, maxSurge + maxUnavailable)
-  return [`restarts ${tasksIn(tasks)}, ${together === tasks ? 'all at once' : `${together} at a time`}`]
-}
-
-function stopNote(version: WorkloadVersion): string[] {
-  if (version.kind === 'Job') return ['stops what still runs of it']
-  if (version.spec.mode === 'Global') return ['stops its task on every agent']
-  return version.spec.replicas === 0 ? [] : [`stops ${tasksIn(version.spec.replicas)}`]
-}
-
-const tasksIn = (tasks: number): string => (tasks === 1 ? '1 task' : `${tasks} tasks`)
 
 /** Where a key stands in sentences and headings: `Deployment default/web`. */
 export function workloadTitle(key: WorkloadKey): string {

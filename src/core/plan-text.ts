@@ -2,6 +2,7 @@ import type { WorkloadKey } from '../model/ids.ts'
 import type { Hold } from '../model/records.ts'
 import { type PlanAction, type PlannedField, type WorkloadChange, workloadTitle } from './plan-changes.ts'
 import { contentMark } from './plan-mask.ts'
+import { planOrder } from './plan-order.ts'
 
 /** What a line of a plan is about, for whoever colours it. */
 type PlanMark = 'header' | 'create' | 'update' | 'replace' | 'delete' | 'hold' | 'note' | 'total'
@@ -48,6 +49,7 @@ export function renderPlan(changes: readonly WorkloadChange[], context: PlanCont
   const blocks: Line[][] = [
     [headerLine(context)],
     ...shown.map((change) => changeLines(change, context)),
+    orderLines(changes),
     (context.holds ?? []).map((hold) => holdLine(hold, '')),
     [{ mark: 'total', text: shown.length === 0 ? NO_CHANGES : totalText(countPlan(changes)) }],
   ]
@@ -80,6 +82,20 @@ function changeLines(change: WorkloadChange, { room, workloadHolds }: PlanContex
     ...notesOf(change, room).map((note): Line => ({ mark: 'note', text: `    ${note}` })),
     ...(workloadHolds?.get(change.key) ?? []).map((hold) => holdLine(hold, '    ')),
   ]
+}
+
+const MOST_IN_WAVE = 5
+
+/** Nothing when all may begin at once. */
+function orderLines(changes: readonly WorkloadChange[]): Line[] {
+  const waves = planOrder(changes)
+  if (waves.length < 2) return []
+  return [{ mark: 'note', text: `Order: ${waves.map((wave, index) => `${index + 1}. ${waveText(wave)}`).join('  ')}` }]
+}
+
+function waveText(wave: readonly WorkloadKey[]): string {
+  const more = wave.length - MOST_IN_WAVE
+  return wave.slice(0, MOST_IN_WAVE).map(workloadTitle).join(', ') + (more > 0 ? ` and ${more} more` : '')
 }
 
 /** What a change means for tasks, and for how many there is room. */

@@ -46,6 +46,8 @@ const data = (): Partial<FakeData> => ({
     counts: { add: 0, change: 0, replace: 0, destroy: 0 },
     problems: [],
     holds: [],
+    order: [],
+    fingerprint: '',
     text: 'No changes.',
   },
 })

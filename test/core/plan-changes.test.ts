@@ -25,6 +25,7 @@ describe('diffWorkloads', () => {
       action: 'update',
       fields: [{ path: 'spec.replicas', before: 2, after: 3, forcesRestart: false, summary: null }],
       notes: [],
+      dependsOn: [],
     })
   })
 
@@ -102,6 +103,16 @@ describe('secrets', () => {
     ])
   })
 
+  it('never leave with a header of a probe', () => {
+    const version = (names: string[], value: string) =>
+      deployment('a', {
+        template: web({ readinessProbe: { httpGet: { port: 80, httpHeaders: names.map((name) => ({ name, value })) } } }),
+      })
+    for (const names of [['Authorization'], ['X', 'X']])
+      for (const before of [version(names, 'hunter3'), version([], '')])
+        expect(everything(only(before, version(names, 'hunter2')))).not.toContain('hunter')
+  })
+
   it('do not hide other values', () => {
     const version = (value: string) => deployment('a', { template: web({ env: [{ name: 'LOG_LEVEL', value }], args: ['--port', '80'] }) })
     expect(told(only(version('info'), version('debug')))).toEqual([
@@ -117,11 +128,19 @@ describe('notes', () => {
     only(rolling(replicas, strategy), rolling(replicas, strategy, 'nginx:2')).notes
 
   it.each<[number, object, string[]]>([
-    [3, { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } }, ['restarts 3 tasks, 1 at a time']],
-    [3, { rollingUpdate: { maxSurge: 0, maxUnavailable: 0 } }, ['restarts 3 tasks, 1 at a time']],
-    [10, { rollingUpdate: { maxSurge: '25%', maxUnavailable: '25%' } }, ['restarts 10 tasks, 5 at a time']],
-    [1, {}, ['restarts 1 task, all at once']],
-    [4, { type: 'Recreate' }, ['restarts 4 tasks, all at once']],
+    [
+      3,
+      { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+      ['restarts 3 tasks, 1 at a time; start-first: up to 1 extra, none may be missing'],
+    ],
+    [3, { rollingUpdate: { maxSurge: 0, maxUnavailable: 0 } }, ['restarts 3 tasks, 1 at a time; stop-first: up to 1 may be missing']],
+    [
+      10,
+      { rollingUpdate: { maxSurge: '25%', maxUnavailable: '25%' } },
+      ['restarts 10 tasks, 5 at a time; start-first: up to 3 extra, 2 may be missing'],
+    ],
+    [1, {}, ['restarts 1 task, all at once; start-first: up to 1 extra, none may be missing']],
+    [4, { type: 'Recreate' }, ['restarts 4 tasks, all at once; Recreate: all old tasks stop first']],
     [0, {}, []],
   ])('%i replicas with %j: %j', (replicas, strategy, expected) => {
     expect(note(replicas, strategy)).toEqual(expected)
@@ -132,6 +151,41 @@ describe('notes', () => {
       'runs again, unless it ran with exactly these inputs before',
     ])
     const everywhere = (image: string) => deployment('a', { mode: 'Global', template: web({ image }) })
-    expect(only(everywhere('a'), everywhere('b')).notes).toEqual(['restarts its task on every matching agent'])
+    expect(only(everywhere('a'), everywhere('b')).notes).toEqual([
+      'restarts its task on every matching agent; start-first: up to 25% extra, 25% may be missing',
+    ])
+  })
+
+  it('say which port forces the old task to go first', () => {
+    const fixed = (image: string) =>
+      deployment('a', { replicas: 4, template: web({ image, ports: [{ name: 'http', containerPort: 80, hostPort: 8080 }] }) })
+    expect(only(fixed('a'), fixed('b')).notes).toEqual([
+      'restarts 4 tasks, 1 at a time; stop-first, because of the fixed host port 8080: up to 1 may be missing',
+    ])
+  })
+
+  it('say the steps of a canary, and who ends each', () => {
+    const canaryOf = (canary: object): string | undefined => only(rolling(4, {}), rolling(4, { canary }, 'nginx:2')).notes[1]
+    expect(canaryOf({ steps: [{ replicas: 1 }, { percent: 50 }] })).toBe('canary: 1, 50%, then all')
+    expect(
+      canaryOf({
+        steps: [
+          { replicas: 1, pauseSeconds: 30 },
+          { percent: 50, manual: true },
+        ],
+        autoPromote: false,
+      }),
+    ).toBe('canary: 1 (pauses 30 s), 50% (until `drover promote`), then all after `drover promote`')
+  })
+
+  it('say what happens on failure where that is not to go back', () => {
+    const failing = (onFailure: string, image: string) => deployment('a', { onFailure, template: web({ image }) })
+    const onReplace = (onFailure: string) => only(failing(onFailure, 'a'), failing(onFailure, 'b')).notes.slice(1)
+    expect([onReplace('Rollback'), onReplace('Hold'), onReplace('Continue')]).toEqual([
+      [],
+      ['on failure: stays as it is then'],
+      ['on failure: goes on trying'],
+    ])
+    expect(diffWorkloads(new Map(), keyed(failing('Hold', 'a')))[0]?.notes).toEqual(['on failure: stays as it is then'])
   })
 })

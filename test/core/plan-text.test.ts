@@ -78,13 +78,15 @@ App shop: main@sha1:1a2b3c4d -> main@sha1:5e6f7a8b
     ~ configMap[site].data.app.conf: 3 lines changed (forces restart)
     ~ configMap[site].data.level: <MARK> -> <MARK> (forces restart)
     ~ git[web/static]: <cccccccc> -> <dddddddd> (forces restart)
-    restarts 3 tasks, 1 at a time
+    restarts 3 tasks, 1 at a time; start-first: up to 1 extra, none may be missing
     5 of 6 machines have room for one more task
     ! held (Quarantine): these inputs failed at main@sha1:5e6f7a8b; to go on: push another revision
 
 + Job default/seed
     spec.completions: 1
     spec.template.spec.processes[seed].command: ["node","seed.mjs"]
+
+Order: 1. Deployment default/api, Deployment default/web, Job default/seed  2. Deployment default/old
 
 ! held (DeletionBudget): removes 1 of 2 workloads; to go on: drover sync shop --allow-delete
 
@@ -110,6 +112,16 @@ describe('renderPlan', () => {
     expect(countPlan(changes)).toEqual({ add: 1, change: 1, replace: 1, destroy: 1 })
   })
 
+  it('says an order only where there is one, and never more names than fit', () => {
+    const many = keyed(...Array.from({ length: 8 }, (_, index) => deployment(`d${index}`, { template: web({}) })))
+    expect(renderPlan(diffWorkloads(new Map(), many), context)).not.toContain('Order:')
+    const last = deployment('last', { dependsOn: [{ kind: 'Deployment', name: 'd0', condition: 'Available' }], template: web({}) })
+    const wave = [0, 1, 2, 3, 4].map((index) => `Deployment default/d${index}`).join(', ')
+    expect(renderPlan(diffWorkloads(new Map(), new Map([...many, ...keyed(last)])), context)).toContain(
+      `\n\nOrder: 1. ${wave} and 3 more  2. Deployment default/last\n\nPlan:`,
+    )
+  })
+
   it('says that there is nothing to do', () => {
     expect(renderPlan(diffWorkloads(live, live), context)).toBe('App shop: main@sha1:1a2b3c4d -> main@sha1:5e6f7a8b\n\nNo changes.\n')
     expect(renderPlan([], { ...context, from: null })).toBe('App shop: nothing yet -> main@sha1:5e6f7a8b\n\nNo changes.\n')
@@ -128,7 +140,7 @@ describe('renderPlan', () => {
   })
 
   it('is also data, with the same words', () => {
-    const view = planView(changes, { ...rich, problems: [] })
+    const view = planView(changes, { ...rich, problems: [], fingerprint: 'f1' })
     expect(PlanView.parse(JSON.parse(JSON.stringify(view)))).toEqual(view)
     expect(view.text).toBe(renderPlan(changes, rich))
     expect(view.changes.map(({ action, kind, name }) => `${action} ${kind}/${name}`)).toEqual([
@@ -138,10 +150,12 @@ describe('renderPlan', () => {
       'create Job/seed',
     ])
     expect(view.changes[2]?.notes).toEqual([
-      'restarts 3 tasks, 1 at a time',
+      'restarts 3 tasks, 1 at a time; start-first: up to 1 extra, none may be missing',
       '5 of 6 machines have room for one more task',
       'held (Quarantine): these inputs failed at main@sha1:5e6f7a8b; to go on: push another revision',
     ])
+    expect(view.order).toEqual([['Deployment default/api', 'Deployment default/web', 'Job default/seed'], ['Deployment default/old']])
+    expect(view.fingerprint).toBe('f1')
     expect(view.holds).toEqual([
       'Deployment default/web: held (Quarantine): these inputs failed at main@sha1:5e6f7a8b; to go on: push another revision',
       'held (DeletionBudget): removes 1 of 2 workloads; to go on: drover sync shop --allow-delete',
