@@ -22,6 +22,7 @@ describe('manifests-example', () => {
     expect(problems).toEqual([])
     expect(desired).toMatchObject({ broken: [], unreadable: [], policyBroken: false, policy: { mode: 'Auto' } })
     expect(desired.workloads.map((one) => one.key)).toEqual([
+      'default/Deployment/fake-canary',
       'default/Deployment/fake-slow',
       'default/Deployment/fake-web',
       'default/Deployment/node-watch',
