@@ -1,7 +1,9 @@
 import { parseWorkloadKey, type WorkloadKey, workloadKey } from '../model/ids.ts'
 import type { DependsOn } from '../model/manifest.ts'
 import { type Reason, reasonOf } from '../model/reason.ts'
-import type { WorkloadHealth } from './health.ts'
+import type { Quarantine, WorkloadRecord } from '../model/records.ts'
+import type { RootCause } from '../model/rollout.ts'
+import type { WorkloadHealth, WorkloadState } from './health.ts'
 
 /** A target lives in the namespace of the workload that names it. */
 export function dependencyKeys(key: WorkloadKey, dependsOn: readonly DependsOn[]): WorkloadKey[] {
@@ -9,23 +11,58 @@ export function dependencyKeys(key: WorkloadKey, dependsOn: readonly DependsOn[]
   return dependsOn.map((dependency) => workloadKey(namespace, dependency.kind, dependency.name))
 }
 
-/** What is not there yet, one reason a target; empty when the workload may start. */
+/** One dependency that is not as it should be. */
+export interface Unmet {
+  readonly reason: Reason
+  /** `Moving`: it is on its way. `Stuck`: only somebody else can help. `Failed`: what git says of it will not come. */
+  readonly standing: 'Moving' | 'Stuck' | 'Failed'
+  /** The inputs that failed; null when nothing did. */
+  readonly because: RootCause | null
+}
+
+/** What is known of a workload that another waits for. */
+export interface DependencyState {
+  readonly health: WorkloadHealth
+  readonly quarantine: Quarantine | undefined
+  /** The inputs that keep it from ever becoming what its revision says; null while that may still come. */
+  readonly failure: RootCause | null
+}
+
+/** Its own inputs, when they were taken back or its run failed; another's, when it waits in vain for that. */
+export function failureOf(state: WorkloadState, quarantine: Quarantine | undefined): RootCause | null {
+  const { record, run } = state
+  if (quarantine?.revisionId != null && quarantine.bad !== null)
+    return quarantine.because ?? { workload: record.key, inputsDigest: quarantine.bad }
+  if (run?.phase === 'Failed') return { workload: record.key, inputsDigest: record.inputsDigest }
+  return state.unmet.find(({ standing }) => standing === 'Failed')?.because ?? null
+}
+
+/**
+ * What is not there yet; empty when the workload may start. It wants its dependencies as its own revision says them:
+ * one that failed and went back is there, but it is another one. A return to what was good only wants them well.
+ */
 export function unmetDependencies(
-  key: WorkloadKey,
+  dependent: Pick<WorkloadRecord, 'key' | 'intent'>,
   dependsOn: readonly DependsOn[],
-  healthOf: (key: WorkloadKey) => WorkloadHealth | null,
-): Reason[] {
-  const targets = dependencyKeys(key, dependsOn)
-  return dependsOn.flatMap((dependency, index) => {
+  stateOf: (key: WorkloadKey) => DependencyState | null,
+): Unmet[] {
+  const targets = dependencyKeys(dependent.key, dependsOn)
+  return dependsOn.flatMap((dependency, index): Unmet[] => {
     const target = targets[index]
-    const health = target === undefined ? null : healthOf(target)
-    if (health?.health === 'Healthy') return []
-    const state = health === null ? 'is not there' : `is ${health.health}`
-    return [
-      reasonOf(
-        'DependencyNotReady',
-        `waits for ${dependency.kind.toLowerCase()}/${dependency.name} to be ${dependency.condition}; it ${state}`,
-      ),
-    ]
+    const state = target === undefined ? null : stateOf(target)
+    const failure = dependent.intent === 'Update' ? (state?.failure ?? null) : null
+    if (failure === null && state?.health.health === 'Healthy') return []
+    return [{ reason: reasonFor(dependency, state, failure), standing: standingOf(state, failure), because: failure }]
   })
+}
+
+function standingOf(state: DependencyState | null, failure: RootCause | null): Unmet['standing'] {
+  if (failure !== null) return 'Failed'
+  return state?.health.health === 'Progressing' || state?.health.health === 'Suspended' ? 'Moving' : 'Stuck'
+}
+
+function reasonFor({ kind, name, condition }: DependsOn, state: DependencyState | null, failure: RootCause | null): Reason {
+  const says = state === null ? 'is not there' : `is ${state.health.health}`
+  const told = failure !== null && state?.quarantine != null ? `was taken back: ${state.quarantine.reason}` : says
+  return reasonOf('DependencyNotReady', `waits for ${kind.toLowerCase()}/${name} to be ${condition}; it ${told}`)
 }

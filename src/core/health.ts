@@ -1,8 +1,10 @@
 import type { Millis } from '../model/ids.ts'
 import { type Reason, reasonOf } from '../model/reason.ts'
 import type { Run, WorkloadRecord } from '../model/records.ts'
+import type { Rollout, Target } from '../model/rollout.ts'
 import type { WorkloadVersion } from '../model/version.ts'
 import type { Health } from '../model/views.ts'
+import type { Unmet } from './dependencies.ts'
 import { hasFailed, isAvailable, isLive, type TaskState } from './task-state.ts'
 
 /** An unplaced task is no alarm before this: machines may still be joining. */
@@ -34,7 +36,28 @@ export interface WorkloadState {
   readonly slots: readonly string[]
   /** Why its pending tasks are not placed, from the last attempt to place them. */
   readonly unplaced: readonly Reason[]
-  readonly unmet: readonly Reason[]
+  readonly unmet: readonly Unmet[]
+  /** Newest first; none for a Job. */
+  readonly rollouts: readonly Rollout[]
+  /** The last good version where it is another than the present one: what serves meanwhile, and what a failure returns to. */
+  readonly fallback: Fallback | null
+  /** What becomes healthy or returns together: this workload, or all that its app's revision brought. */
+  readonly unit: 'Workload' | 'App'
+  /** Why its removal must wait; empty: now. */
+  readonly removalWaits: readonly Reason[]
+  /** Since when this leader leads. */
+  readonly ledSince: Millis
+}
+
+export interface Fallback {
+  readonly target: Target
+  /** Slots that it would fill. */
+  readonly slots: readonly string[]
+}
+
+/** The rollout that carries out what the record says now; null before it has begun. */
+export function currentRollout({ rollouts: [newest], record }: Pick<WorkloadState, 'rollouts' | 'record'>): Rollout | null {
+  return newest !== undefined && newest.generation === record.generation ? newest : null
 }
 
 export function workloadHealth(state: WorkloadState, now: Millis): WorkloadHealth {
@@ -44,7 +67,8 @@ export function workloadHealth(state: WorkloadState, now: Millis): WorkloadHealt
 
 function removing(state: WorkloadState): WorkloadHealth {
   const left = state.tasks.length
-  return { health: 'Progressing', desired: 0, ready: 0, reasons: [reasonOf('Removing', 'is being removed', left)], wakeAt: null }
+  const reasons = [...state.removalWaits, reasonOf('Removing', 'is being removed', left)]
+  return { health: 'Progressing', desired: 0, ready: 0, reasons, wakeAt: null }
 }
 
 function deploymentHealth(state: WorkloadState, now: Millis): WorkloadHealth {
@@ -57,7 +81,19 @@ function deploymentHealth(state: WorkloadState, now: Millis): WorkloadHealth {
   const settled = currentReady >= desired && live.length === desired
   if (settled) return { health: 'Healthy', desired, ready, reasons: [], wakeAt: null }
   const { sounds, wakeAt } = alarm(state, now)
-  return { health: sounds ? 'Degraded' : 'Progressing', desired, ready, reasons: troubles(state, now), wakeAt }
+  const about = rolloutReasons(currentRollout(state))
+  const health = sounds || about.verdict === 'Failed' ? 'Degraded' : about.verdict
+  return { health, desired, ready, reasons: [...about.reasons, ...troubles(state, now)], wakeAt }
+}
+
+/** What the rollout itself has to say of a Deployment that is not settled. */
+function rolloutReasons(rollout: Rollout | null): { verdict: 'Failed' | 'Suspended' | 'Progressing'; reasons: Reason[] } {
+  const state = rollout?.state
+  if (state?.phase === 'Failed') return { verdict: 'Failed', reasons: [reasonOf(state.failure.code, state.failure.message)] }
+  if (state?.phase !== 'Paused') return { verdict: 'Progressing', reasons: [] }
+  const step = `canary step ${state.step + 1} is reached`
+  if (state.until !== null) return { verdict: 'Progressing', reasons: [reasonOf('CanaryPaused', `${step}; it goes on by itself`)] }
+  return { verdict: 'Suspended', reasons: [reasonOf('WaitsForPromotion', `${step}; it goes on with \`drover promote\``)] }
 }
 
 function jobHealth(state: WorkloadState, now: Millis): WorkloadHealth {
@@ -67,7 +103,8 @@ function jobHealth(state: WorkloadState, now: Millis): WorkloadHealth {
   const ready = state.tasks.filter((task) => task.task.run === run?.id && task.observed?.phase === 'Succeeded').length
   if (run?.phase === 'Failed')
     return { health: 'Degraded', desired, ready, reasons: [reasonOf(run.reason ?? 'Failed', `run ${run.id} failed`)], wakeAt: null }
-  return { health: 'Progressing', desired, ready, reasons: troubles(state, now), wakeAt: null }
+  const inVain = state.unmet.some(({ standing }) => standing === 'Failed')
+  return { health: inVain ? 'Degraded' : 'Progressing', desired, ready, reasons: troubles(state, now), wakeAt: null }
 }
 
 interface Alarm {
@@ -87,7 +124,11 @@ function alarm(state: WorkloadState, now: Millis): Alarm {
 
 /** What stands in the way, worst first. */
 function troubles(state: WorkloadState, now: Millis): Reason[] {
-  return [...mergeReasons(failing(state, now).flatMap((task) => task.observed?.reasons ?? [])), ...state.unplaced, ...state.unmet]
+  return [
+    ...mergeReasons(failing(state, now).flatMap((task) => task.observed?.reasons ?? [])),
+    ...state.unplaced,
+    ...state.unmet.map(({ reason }) => reason),
+  ]
 }
 
 const currentTasks = (state: WorkloadState): TaskState[] =>

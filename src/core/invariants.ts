@@ -2,7 +2,7 @@ import type { Write } from '../model/records.ts'
 import type { Observed, Task } from '../model/task.ts'
 import { mayFollow, TERMINAL } from '../model/task.ts'
 import type { WorkloadState } from './health.ts'
-import { rollingLimits } from './rolling.ts'
+import { mostLive } from './rollout/pace.ts'
 import { isLive } from './task-state.ts'
 
 /** Something that must never be true; the message names the objects. */
@@ -80,7 +80,7 @@ function slotViolations(state: WorkloadState, live: readonly Task[]): Violation[
 
 function surgeViolations(state: WorkloadState, live: number): Violation[] {
   if (state.version.kind !== 'Deployment') return []
-  const most = state.slots.length + rollingLimits(state.version.spec, state.slots.length).maxSurge
+  const most = mostLive(state, state.version.spec)
   if (live <= most) return []
   return [{ invariant: 'NeverAboveSurge', message: `${state.record.key} would have ${live} live tasks, at most ${most} may be` }]
 }

@@ -2,13 +2,17 @@ import type { Millis, RunId, TaskId } from '../model/ids.ts'
 import { parseWorkloadKey } from '../model/ids.ts'
 import type { DeploymentSpec } from '../model/manifest.ts'
 import type { Run, Write } from '../model/records.ts'
+import type { Rollout, Target } from '../model/rollout.ts'
 import type { Task } from '../model/task.ts'
 import type { WorkloadState } from './health.ts'
 import { workloadHealth } from './health.ts'
 import { giveUp, planJob } from './job.ts'
 import { CALM_AFTER, restartDelay } from './restart.ts'
 import { expendable, KEPT_FOR_BACKOFF } from './retention.ts'
-import { planRolling, rollingLimits } from './rolling.ts'
+import { rolloutWakeAt } from './rollout/event.ts'
+import { followRollout, overtaken, targetOf } from './rollout/follow.ts'
+import { planTasks } from './rollout/pace.ts'
+import { isFinished } from './rollout/step.ts'
 import { hasFailed, isLive, isTerminal, type TaskState } from './task-state.ts'
 
 export interface Decision {
@@ -36,21 +40,43 @@ export function reconcile(state: WorkloadState, context: DecideContext): Decisio
 
 function deployment(state: WorkloadState, spec: DeploymentSpec, context: DecideContext): Decision {
   const { now } = context
-  const plan = planRolling({
-    slots: state.slots,
-    tasks: state.tasks,
-    templateDigest: state.record.templateDigest,
-    limits: rollingLimits(spec, state.slots.length),
-    minReadyMs: spec.minReadySeconds * 1000,
-    now,
-  })
-  const begun = state.tasks.some((task) => task.task.templateDigest === state.record.templateDigest)
-  if (state.unmet.length > 0 && !begun) return { writes: [], wakeAt: null }
-  const due = plan.create.map((slot) => ({ slot, at: retryAt(state, slot, now) }))
-  const create = due.filter(({ at }) => at <= now).map(({ slot }) => newTask(state, { slot, run: null, maxRestarts: null }, context))
+  const begun = followRollout(state, spec, now)
+  const plan = planTasks(state, spec, { rollout: begun, now })
+  // The last stop may be what completes it.
+  const rollout = followRollout(withoutStopped(state, begun, plan.stop), spec, now)
+  const due = plan.create.map((place) => ({ place, at: retryAt(state, place, now) }))
+  const create = due.filter(({ at }) => at <= now).map(({ place }) => newTask(state, { ...place, run: null, maxRestarts: null }, context))
   const later = due.filter(({ at }) => at > now).map(({ at }) => at)
+  const rollouts = rolloutWrites(state, [...overtaken(state, now), rollout], spec.revisionHistoryLimit)
+  const wakeAt = rolloutWakeAt(rollout, { spec, ledSince: state.ledSince })
   // Stops first: a turn may be cut between two transactions, and a slot with neither task is just filled again.
-  return { writes: [...stopWrites(state, plan.stop), ...create], wakeAt: earliest(plan.wakeAt, ...later) }
+  return {
+    writes: [...rollouts, ...(rollout.state.phase === 'Complete' ? proved(state) : []), ...stopWrites(state, plan.stop), ...create],
+    wakeAt: earliest(plan.wakeAt, wakeAt, ...later),
+  }
+}
+
+function withoutStopped(state: WorkloadState, rollout: Rollout, stop: readonly TaskId[]): WorkloadState {
+  const tasks = state.tasks.filter(({ task }) => !stop.includes(task.id))
+  return { ...state, tasks, rollouts: [rollout, ...state.rollouts.filter(({ id }) => id !== rollout.id)] }
+}
+
+/** What changed of the rollouts, and the end of those that are too old to be kept. */
+function rolloutWrites({ rollouts }: WorkloadState, now: readonly Rollout[], limit: number): Write[] {
+  const known = new Map(rollouts.map((rollout) => [rollout.id, rollout]))
+  const changed = now.filter((rollout) => JSON.stringify(known.get(rollout.id)) !== JSON.stringify(rollout))
+  const all = new Map([...known, ...now.map((rollout) => [rollout.id, rollout] as const)])
+  const oldest = [...all.values()].filter(isFinished).sort((a, b) => b.number - a.number)
+  return [
+    ...changed.map((rollout): Write => ({ table: 'rollouts', id: rollout.id, value: rollout })),
+    ...oldest.slice(limit).map(({ id }): Write => ({ table: 'rollouts', id, value: null })),
+  ]
+}
+
+/** A version that proved itself is what a later failure returns to; in an atomic app only its whole revision does. */
+function proved({ record, unit }: WorkloadState): Write[] {
+  if (unit === 'App' || record.good?.inputsDigest === record.inputsDigest) return []
+  return [{ table: 'workloads', id: record.key, value: { ...record, good: targetOf(record) } }]
 }
 
 function job(state: WorkloadState, context: DecideContext): Decision {
@@ -59,19 +85,25 @@ function job(state: WorkloadState, context: DecideContext): Decision {
   const stale = state.staleRuns.flatMap((run) =>
     changedRun(run, giveUp(run, 'Superseded', { tasks: tasksOf(state, run), now: context.now })),
   )
-  const create = plan.create.map((place) => newTask(state, place, context))
-  return { writes: [...stale, ...changedRun(state.run, plan.run), ...stopWrites(state, plan.stop), ...create], wakeAt: plan.wakeAt }
+  const create = plan.create.map((place) => newTask(state, { ...place, target: state.record }, context))
+  const good = plan.run.phase === 'Succeeded' ? proved(state) : []
+  return {
+    writes: [...stale, ...changedRun(state.run, plan.run), ...good, ...stopWrites(state, plan.stop), ...create],
+    wakeAt: plan.wakeAt,
+  }
 }
 
 /** Tasks stop first; the record goes when no task is left that may still run. */
 function remove(state: WorkloadState, context: DecideContext): Decision {
+  if (state.removalWaits.length > 0) return { writes: [], wakeAt: null }
   const running = state.tasks.filter((task) => isLive(task)).map((task) => task.task.id)
   const runs = [...state.staleRuns, ...(state.run === null ? [] : [state.run])]
   const ended = runs.flatMap((run) => changedRun(run, giveUp(run, 'Removed', { tasks: tasksOf(state, run), now: context.now })))
   if (state.tasks.some((task) => !isTerminal(task) && task.task.agent !== null))
     return { writes: [...ended, ...stopWrites(state, running)], wakeAt: null }
   const record: Write = { table: 'workloads', id: state.record.key, value: null }
-  return { writes: [...ended, ...state.tasks.flatMap(deleteWrites), record], wakeAt: null }
+  const rollouts = state.rollouts.map(({ id }): Write => ({ table: 'rollouts', id, value: null }))
+  return { writes: [...ended, ...state.tasks.flatMap(deleteWrites), ...rollouts, record], wakeAt: null }
 }
 
 function forget(state: WorkloadState): Write[] {
@@ -80,9 +112,9 @@ function forget(state: WorkloadState): Write[] {
 }
 
 /** Refused or failed tasks of this template delay the next one in their slot, as a restart on the machine would. */
-function retryAt(state: WorkloadState, slot: string, now: Millis): Millis {
+function retryAt(state: WorkloadState, { slot, target }: { slot: string; target: Target }, now: Millis): Millis {
   const failedAt = state.tasks
-    .filter(({ task }) => task.slot === slot && task.templateDigest === state.record.templateDigest && task.desired === 'run')
+    .filter(({ task }) => task.slot === slot && task.templateDigest === target.templateDigest && task.desired === 'run')
     .flatMap((task) => (hasFailed(task) ? [task.observed?.updatedAt ?? 0] : []))
     .filter((at) => at > now - CALM_AFTER)
   return failedAt.length === 0 ? 0 : Math.max(...failedAt) + restartDelay(Math.min(failedAt.length, KEPT_FOR_BACKOFF))
@@ -90,7 +122,7 @@ function retryAt(state: WorkloadState, slot: string, now: Millis): Millis {
 
 function newTask(
   state: WorkloadState,
-  place: { slot: string; run: RunId | null; maxRestarts: number | null },
+  place: { slot: string; target: Target; run: RunId | null; maxRestarts: number | null },
   context: DecideContext,
 ): Write {
   const { name } = parseWorkloadKey(state.record.key)
@@ -103,9 +135,7 @@ function newTask(
     run: place.run,
     agent: null,
     ports: {},
-    inputsDigest: state.record.inputsDigest,
-    templateDigest: state.record.templateDigest,
-    revision: state.record.revision,
+    ...targetOf(place.target),
     desired: 'run',
     generation: 1,
     maxRestarts: place.maxRestarts,

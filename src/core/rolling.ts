@@ -1,7 +1,7 @@
 import type { Digest, Millis, TaskId } from '../model/ids.ts'
 import type { DeploymentSpec } from '../model/manifest.ts'
 import type { IntOrPercent } from '../model/quantity.ts'
-import { availableAt, isAvailable, isLive, occupies, oldestFirst, type TaskState } from './task-state.ts'
+import { availableAt, isAvailable, isLive, isReady, occupies, oldestFirst, type TaskState } from './task-state.ts'
 
 /** One look at a Deployment's slots; the same look again, with the changes made, gives no more changes. */
 export interface RollingInput {
@@ -13,6 +13,8 @@ export interface RollingInput {
   readonly minReadyMs: Millis
   readonly now: Millis
 }
+
+type BudgetInput = Pick<RollingInput, 'slots' | 'tasks' | 'limits' | 'minReadyMs' | 'now'>
 
 export interface RollingLimits {
   /** Replicated slots are alike, Global ones are machines: a task on one that no longer matches helps nobody. */
@@ -63,7 +65,8 @@ export function planRolling(given: RollingInput): RollingPlan {
   return { ...plan, stop: [...strays.map(idOf), ...plan.stop] }
 }
 
-function strayed({ slots, tasks, limits }: RollingInput): TaskState[] {
+/** Tasks of a Global workload on machines that it no longer matches. */
+export function strayed({ slots, tasks, limits }: Pick<RollingInput, 'slots' | 'tasks' | 'limits'>): TaskState[] {
   if (limits.mode === 'Replicated') return []
   const wanted = new Set(slots)
   return tasks.filter((state) => isLive(state) && !wanted.has(state.task.slot)).sort(oldestFirst)
@@ -106,9 +109,9 @@ function rollingUpdate(input: RollingInput): RollingPlan {
   return { create, stop: stop.map(idOf), wakeAt: nextAvailable(input) }
 }
 
-/** An old task goes when it serves nobody, or when its successor in the slot is available. */
+/** An old task goes when it serves nobody, or when its successor in the slot is available. One that is ready serves, for however short. */
 function isDone(old: TaskState, current: TaskState | undefined, input: RollingInput): boolean {
-  return !available(old, input) || (current !== undefined && available(current, input))
+  return !isReady(old) || (current !== undefined && available(current, input))
 }
 
 interface Sides {
@@ -132,12 +135,12 @@ function sides(names: readonly string[], slotOf: (name: string) => Slot): Sides 
 }
 
 /** How many more tasks may live, and how many available ones may still be missed. */
-class Budget {
-  readonly #input: RollingInput
+export class Budget {
+  readonly #input: BudgetInput
   #room: number
   #spare: number
 
-  constructor(input: RollingInput) {
+  constructor(input: BudgetInput) {
     const live = input.tasks.filter(isLive)
     const serving = live.filter((state) => available(state, input)).length
     this.#input = input
@@ -155,12 +158,11 @@ class Budget {
     return true
   }
 
-  /** A task that serves nobody may always go; one that does, while enough others serve. */
+  /** A task that serves nobody may always go; one that does, while enough others are available. */
   mayStop(state: TaskState): boolean {
-    if (available(state, this.#input)) {
-      if (this.#spare <= 0) return false
-      this.#spare -= 1
-    }
+    const isAvailableNow = available(state, this.#input)
+    if (isReady(state) && this.#spare - (isAvailableNow ? 1 : 0) < 0) return false
+    if (isAvailableNow) this.#spare -= 1
     this.#room += 1
     return true
   }
@@ -168,7 +170,8 @@ class Budget {
 
 const idOf = (state: TaskState): TaskId => state.task.id
 const isOld = (state: TaskState, input: RollingInput): boolean => state.task.templateDigest !== input.templateDigest
-const available = (state: TaskState, input: RollingInput): boolean => isAvailable(state, input.minReadyMs, input.now)
+const available = (state: TaskState, input: Pick<RollingInput, 'minReadyMs' | 'now'>): boolean =>
+  isAvailable(state, input.minReadyMs, input.now)
 
 /** At most one live task of the present template and one of an earlier. */
 interface Slot {
@@ -197,7 +200,8 @@ function sorted(input: RollingInput): Sorted {
   return { slots, unwanted }
 }
 
-function nextAvailable(input: RollingInput): Millis | null {
+/** When the next task counts as available, if nothing else happens first. */
+export function nextAvailable(input: Pick<RollingInput, 'tasks' | 'minReadyMs' | 'now'>): Millis | null {
   const coming = input.tasks.filter(isLive).map((state) => availableAt(state, input.minReadyMs))
   return coming.reduce<Millis | null>((first, at) => (at !== null && at > input.now && (first === null || at < first) ? at : first), null)
 }

@@ -1,6 +1,7 @@
 import type { Digest, Millis, WorkloadKey } from '../model/ids.ts'
 import type { SyncPolicy } from '../model/manifest.ts'
 import type { Hold, Quarantine, WorkloadRecord } from '../model/records.ts'
+import type { RootCause } from '../model/rollout.ts'
 
 /** One workload as a revision of the app wants it. */
 export interface Wanted {
@@ -25,6 +26,8 @@ export interface SyncInput {
   readonly foreign: ReadonlyMap<WorkloadKey, string>
   readonly quarantines: readonly Quarantine[]
   readonly allowDelete: 'WithinBudget' | 'Any'
+  /** `Quarantined`: somebody wants what failed by itself to be tried again. */
+  readonly retry: 'No' | 'Quarantined'
   readonly now: Millis
 }
 
@@ -44,18 +47,29 @@ export interface SyncPlan {
  * things", and a source that is empty, broken or suddenly much smaller removes nothing by itself.
  */
 export function planSync(given: SyncInput): SyncPlan {
-  const input = indexed(given)
+  const everything = indexed(given)
+  const stays = standing(everything)
+  const input = { ...everything, quarantines: stays, quarantineByKey: byWorkload(stays) }
   const verdicts = input.wanted.map((wanted) => judge(wanted, input))
   const removal = planRemoval(input)
   const removed = new Set(removal.remove)
-  const lift = input.quarantines.filter((entry) => isLifted(entry, removed, input))
+  const lift = everything.quarantines.filter((entry) => !stays.includes(entry) || isGone(entry, removed, input))
   const holds = [...verdicts.flatMap((verdict) => verdict.hold ?? []), ...removal.holds, ...quarantinedRemovals(input)]
+  // An atomic revision is applied whole or not at all; what a policy never prunes is no part of it.
+  if (input.policy.atomic && (input.problems > 0 || holds.some(({ gate }) => gate !== 'PruneDisabled')))
+    return { apply: [], remove: [], lift: [], holds: mergeHolds(holds) }
   return {
     apply: verdicts.filter((verdict) => verdict.apply).map((verdict) => verdict.wanted),
     remove: removal.remove,
     lift: lift.map((entry) => entry.workload),
     holds: mergeHolds(holds),
   }
+}
+
+/** What git says now does not lift. An atomic app was rolled back as a whole, so it goes on as a whole too. */
+function standing(input: Indexed): Quarantine[] {
+  const stays = input.quarantines.filter((entry) => !isOutdated(entry, input))
+  return input.policy.atomic && stays.length < input.quarantines.length ? [] : stays
 }
 
 /** By key, for a revision may hold ten thousand workloads. */
@@ -70,14 +84,31 @@ function indexed(input: SyncInput): Indexed {
     ...input,
     wantedByKey: new Map(input.wanted.map((wanted) => [wanted.key, wanted])),
     ownedByKey: new Map(input.owned.map((record) => [record.key, record])),
-    quarantineByKey: new Map(input.quarantines.map((entry) => [entry.workload, entry])),
+    quarantineByKey: byWorkload(input.quarantines),
   }
 }
 
-/** A different digest lifts it; absence does once it is carried out, for a removal that is held back changes nothing. */
-function isLifted(entry: Quarantine, removed: ReadonlySet<WorkloadKey>, input: Indexed): boolean {
+const byWorkload = (entries: readonly Quarantine[]): ReadonlyMap<WorkloadKey, Quarantine> =>
+  new Map(entries.map((entry) => [entry.workload, entry]))
+
+/** Git says something else by now: of these inputs, or of those whose failure took them along. */
+function isOutdated(entry: Quarantine, input: Indexed): boolean {
+  if (input.retry === 'Quarantined' && entry.revisionId !== null) return true
   const wanted = input.wantedByKey.get(entry.workload)
-  if (wanted !== undefined) return wanted.inputsDigest !== entry.bad
+  if (wanted !== undefined && wanted.inputsDigest !== entry.bad) return true
+  return entry.because !== null && isMended(entry.because, input)
+}
+
+/** What is only missing because of a mistake elsewhere is not mended. */
+function isMended({ workload, inputsDigest }: RootCause, input: Indexed): boolean {
+  const wanted = input.wantedByKey.get(workload)
+  if (wanted !== undefined) return wanted.inputsDigest !== inputsDigest
+  return input.problems === 0 && !input.broken.includes(workload)
+}
+
+/** Absence lifts it once it is carried out, for a removal that is held back changes nothing. */
+function isGone(entry: Quarantine, removed: ReadonlySet<WorkloadKey>, input: Indexed): boolean {
+  if (input.wantedByKey.has(entry.workload)) return false
   const gone = removed.has(entry.workload) || !input.ownedByKey.has(entry.workload)
   return input.problems === 0 && entry.bad !== null && gone
 }
@@ -142,8 +173,10 @@ function quarantinedRemovals(input: Indexed): Hold[] {
 }
 
 export function quarantineHold(entry: Quarantine, now: Millis): Hold {
-  const message = `${entry.workload} stays at ${entry.goodRevision}: ${entry.reason}`
-  return { gate: 'Quarantine', message, since: now, unblockBy: 'commit a change of these inputs, or revert the bad commit' }
+  const stays = entry.good === null ? 'is not run' : `stays at ${entry.goodRevision}`
+  const retry = entry.revisionId === null ? '' : `; to try the same again: drover sync ${entry.app} --retry`
+  const unblockBy = `commit a change of these inputs, or revert the bad commit${retry}`
+  return { gate: 'Quarantine', message: `${entry.workload} ${stays}: ${entry.reason}`, since: now, unblockBy }
 }
 
 function hold(input: SyncInput, gate: Hold['gate'], message: string, unblockBy: string): Hold {

@@ -10,7 +10,7 @@ export type Exit = Omit<AttemptRecord, 'attempt' | 'message'>
 const MESSAGE_MAX = 500
 
 /** The machine failed, not the task: these use up no restart. */
-const NOT_ITS_FAULT: ReadonlySet<string> = new Set(['HostReboot', 'RuntimeRestart'])
+export const NOT_ITS_FAULT: ReadonlySet<string> = new Set(['HostReboot', 'RuntimeRestart'])
 
 export const short = (text: string): string => (text.length <= MESSAGE_MAX ? text : `${text.slice(0, MESSAGE_MAX - 1)}…`)
 

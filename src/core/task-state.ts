@@ -40,6 +40,11 @@ export function isAvailable(state: TaskState, minReadyMs: Millis, now: Millis): 
   return at !== null && at <= now && isLive(state)
 }
 
+/** It serves now, for however short: what traffic is sent to. */
+export function isReady(state: TaskState): boolean {
+  return isLive(state) && state.observed?.phase === 'Running' && state.observed.ready
+}
+
 /** Oldest first, and always the same order for the same tasks. */
 export function oldestFirst(a: TaskState, b: TaskState): number {
   return a.task.createdAt - b.task.createdAt || (a.task.id < b.task.id ? -1 : 1)

@@ -109,6 +109,8 @@ export const Quarantine = z.object({
   at: z.number(),
   /** What failed, where it was not this workload itself. */
   because: RootCause.nullable().default(null),
+  /** Number in the history of the revision that failed by itself; null when a person rolled it back. */
+  revisionId: z.number().int().nullable().default(null),
   evidence: z.array(Evidence).default([]),
 })
 export type Quarantine = z.infer<typeof Quarantine>

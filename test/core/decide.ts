@@ -5,6 +5,7 @@ import { type Decision, reconcile } from '../../src/core/reconcile.ts'
 import type { TaskState } from '../../src/core/task-state.ts'
 import type { TaskId } from '../../src/model/ids.ts'
 import type { Run, Write } from '../../src/model/records.ts'
+import type { Rollout } from '../../src/model/rollout.ts'
 import type { Observed, Task } from '../../src/model/task.ts'
 import { AGENT, digest, NOW, observed } from '../support/make.ts'
 
@@ -12,14 +13,26 @@ import { AGENT, digest, NOW, observed } from '../support/make.ts'
 function applied(state: WorkloadState, writes: readonly Write[], known: ReadonlyMap<string, Run>): WorkloadState | null {
   const tasks = new Map(state.tasks.map((one) => [one.task.id as string, one]))
   const given = [...state.staleRuns, ...(state.run === null ? [] : [state.run])]
+  const rollouts = new Map(state.rollouts.map((one) => [one.id, one]))
+  let { record } = state
   const runs = new Map([...known, ...given.map((run) => [run.id as string, run] as const)])
   for (const write of writes) {
     if (write.table === 'workloads' && write.value === null) return null
+    if (write.table === 'workloads') record = write.value as typeof record
+    if (write.table === 'rollouts' && write.value === null) rollouts.delete(write.id)
+    else if (write.table === 'rollouts') rollouts.set(write.id, write.value as Rollout)
     if (write.table === 'tasks' && write.value === null) tasks.delete(write.id)
     else if (write.table === 'tasks') tasks.set(write.id, { task: write.value as Task, observed: tasks.get(write.id)?.observed })
     if (write.table === 'runs') runs.set(write.id, write.value as Run)
   }
-  return withRuns({ ...state, tasks: [...tasks.values()] }, [...runs.values()])
+  const newestFirst = [...rollouts.values()].sort((a, b) => b.number - a.number)
+  return withFallback(withRuns({ ...state, record, rollouts: newestFirst, tasks: [...tasks.values()] }, [...runs.values()]))
+}
+
+/** The control plane reads it from the record. */
+function withFallback(state: WorkloadState): WorkloadState {
+  const { good, templateDigest } = state.record
+  return { ...state, fallback: good === null || good.templateDigest === templateDigest ? null : { target: good, slots: state.slots } }
 }
 
 /** Decides, and holds the decision to its promise: the same again changes nothing. */
@@ -75,8 +88,9 @@ export class Decider {
 
   /** A new template for the workload. */
   template(word: string): this {
-    this.state = { ...this.state, record: { ...this.state.record, templateDigest: digest(word), inputsDigest: digest(word) } }
-    this.state = withRuns(this.state, [...this.runs.values()])
+    const { generation } = this.state.record
+    const record = { ...this.state.record, templateDigest: digest(word), inputsDigest: digest(word), generation: generation + 1 }
+    this.state = withFallback(withRuns({ ...this.state, record }, [...this.runs.values()]))
     return this.decide()
   }
 
@@ -89,6 +103,11 @@ export class Decider {
 
   get ids(): TaskId[] {
     return this.live.map(({ task }) => task.id)
+  }
+
+  /** Writes of the last decision about tasks and runs: what is more than bookkeeping. */
+  get acts(): Write[] {
+    return this.last.writes.filter(({ table }) => table === 'tasks' || table === 'observed' || table === 'runs')
   }
 
   get run(): Run | null {

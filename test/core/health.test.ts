@@ -7,11 +7,11 @@ import { reasonOf } from '../../src/model/reason.ts'
 import type { Run } from '../../src/model/records.ts'
 import type { Observed, Task } from '../../src/model/task.ts'
 import type { Health } from '../../src/model/views.ts'
-import { deploymentState, digest, jobState, NOW, run, taskState, workload } from '../support/make.ts'
+import { deploymentState, digest, jobState, NOW, run, taskState, waitsFor, workload } from '../support/make.ts'
 
 const backOff = reasonOf('BackOff', 'exited with code 1, next start in 10 s')
 const noRoom = reasonOf('InsufficientCpu', 'agent node-1 has 100m free, 500m are asked', 1)
-const unmet = [reasonOf('DependencyNotReady', 'waits for deployment/db to be Available; it is Progressing')]
+const unmet = [waitsFor()]
 
 let made = 0
 const one = (over: Partial<Task>, said: Partial<Observed> | 'ready' | null = 'ready'): TaskState =>

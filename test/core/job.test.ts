@@ -3,11 +3,10 @@ import { templateDigestOf } from '../../src/control/source/render.ts'
 import { workloadHealth } from '../../src/core/health.ts'
 import { runIdOf } from '../../src/core/job.ts'
 import type { TaskId } from '../../src/model/ids.ts'
-import { reasonOf } from '../../src/model/reason.ts'
-import { AGENT, attempt, digest, JOB_KEY, jobState, jobVersion, NOW, observed, task, workload } from '../support/make.ts'
+import { AGENT, attempt, digest, JOB_KEY, jobState, jobVersion, NOW, observed, task, waitsFor, workload } from '../support/make.ts'
 import { Decider } from './decide.ts'
 
-const unmet = [reasonOf('DependencyNotReady', 'waits for deployment/db')]
+const unmet = [waitsFor()]
 const job = (spec: object = {}) => new Decider(jobState(spec))
 const failed = (failures: number, exitCode: number) => ({
   phase: 'Failed' as const,
@@ -39,10 +38,10 @@ describe('a run', () => {
     decider.template('newer')
     expect(decider.ids).toEqual(['migrate-2'])
     decider.say('migrate-2', succeeded)
-    expect(decider.template('new').last.writes).toEqual([])
+    expect(decider.template('new').acts).toEqual([])
     expect(decider.run).toMatchObject({ phase: 'Succeeded' })
     expect(workloadHealth(decider.state, decider.now).health).toBe('Healthy')
-    expect(decider.template('newer').last.writes).toEqual([])
+    expect(decider.template('newer').acts).toEqual([])
     expect(decider.ids).toEqual([])
   })
 
@@ -56,7 +55,7 @@ describe('a run', () => {
     expect(decider.ids).toEqual(['migrate-3'])
     decider.say('migrate-3', succeeded)
     expect(workloadHealth(decider.state, decider.now).health).toBe('Healthy')
-    expect(decider.template('newer').template('new').last.writes).toEqual([])
+    expect(decider.template('newer').template('new').acts).toEqual([])
   })
 
   it('is superseded by a new template while it goes on, and keeps what its tasks tell in the end', () => {

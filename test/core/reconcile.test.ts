@@ -2,11 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { restartDelay } from '../../src/core/restart.ts'
 import { expendable } from '../../src/core/retention.ts'
 import type { TaskId } from '../../src/model/ids.ts'
-import { reasonOf } from '../../src/model/reason.ts'
-import { deploymentState, digest, NOW, taskState, workload } from '../support/make.ts'
+import { deploymentState, digest, NOW, taskState, waitsFor, workload } from '../support/make.ts'
 import { Decider } from './decide.ts'
 
-const unmet = [reasonOf('DependencyNotReady', 'waits for deployment/db')]
+const unmet = [waitsFor()]
 const unwanted = workload({ wanted: false })
 
 describe('a Deployment', () => {
@@ -43,7 +42,7 @@ describe('a Deployment', () => {
   it('stops before it starts, should a turn be cut in two', () => {
     const decider = new Decider(deploymentState({ strategy: { rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } } })).decide().allReady()
     decider.template('newer')
-    expect(decider.last.writes.map((write) => [write.id, write.table === 'tasks' && write.value?.desired])).toEqual([
+    expect(decider.acts.map((write) => [write.id, write.table === 'tasks' && write.value?.desired])).toEqual([
       ['web-1', 'stop'],
       ['web-2', 'run'],
     ])
@@ -64,6 +63,7 @@ describe('removal', () => {
       { table: 'observed', id: 'web-1', value: null },
       { table: 'tasks', id: 'web-2', value: null },
       { table: 'observed', id: 'web-2', value: null },
+      { table: 'rollouts', id: `${unwanted.key}/1`, value: null },
       { table: 'workloads', id: unwanted.key, value: null },
     ])
   })
@@ -78,7 +78,8 @@ describe('removal', () => {
 describe('dependsOn', () => {
   it('holds back the first start, and a look comes only with a change', () => {
     const decider = new Decider(deploymentState({}, { unmet })).decide()
-    expect(decider.last).toEqual({ writes: [], wakeAt: null })
+    expect(decider.acts).toEqual([])
+    expect(decider.last.wakeAt).toBeNull()
     decider.state = { ...decider.state, unmet: [] }
     expect(decider.decide().ids).toEqual(['web-1'])
   })
@@ -87,7 +88,7 @@ describe('dependsOn', () => {
     const decider = new Decider(deploymentState({ replicas: 2 })).decide().allReady()
     decider.state = { ...decider.state, unmet }
     decider.template('newer')
-    expect(decider.last.writes).toEqual([])
+    expect(decider.acts).toEqual([])
     expect(decider.ids).toEqual(['web-1', 'web-2'])
   })
 
@@ -106,7 +107,7 @@ describe('what fails', () => {
     for (let failures = 1; failures <= 8; failures += 1) {
       const [id] = decider.ids
       decider.say(String(id), { phase })
-      const delay = (decider.last.wakeAt ?? decider.now) - decider.now
+      const delay = decider.ids.length > 0 ? 0 : (decider.last.wakeAt ?? decider.now) - decider.now
       waited.push(delay)
       if (delay > 0) expect(decider.after(delay - 1).ids, 'not a moment too early').toEqual([])
       if (delay > 0) decider.after(1)

@@ -162,7 +162,7 @@ describe('plan', () => {
 
   it('counts a task as serving after minReadySeconds, and says when that will be', () => {
     const given = { ...input({ slots: '0', tasks: ['old 0 ready', 'new 0 ready'] }), minReadyMs: 5000 }
-    expect(planRolling(given)).toEqual({ create: [], stop: ['old0'], wakeAt: NOW + 5000 })
+    expect(planRolling(given), 'both serve, and neither is proved').toEqual({ create: [], stop: [], wakeAt: NOW + 5000 })
     const fresh = {
       ...given,
       tasks: [told('old 0 ready', 0), taskState({ id: 'new0' as TaskId }, { readySince: NOW - 4000, phase: 'Running' })],

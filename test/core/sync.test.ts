@@ -26,6 +26,7 @@ function sync(over: Omit<Partial<SyncInput>, 'policy'> & { policy?: object } = {
     foreign: new Map(),
     quarantines: [],
     allowDelete: 'WithinBudget',
+    retry: 'No',
     now: NOW,
     ...rest,
     policy: SyncPolicy.parse(policy),

@@ -1,3 +1,4 @@
+import type { Unmet } from '../../src/core/dependencies.ts'
 import type { WorkloadState } from '../../src/core/health.ts'
 import type { TaskState } from '../../src/core/task-state.ts'
 import { digestOf } from '../../src/lib/canonical.ts'
@@ -113,16 +114,37 @@ export function attempt(number: number, exitCode: number | null, finishedAt = NO
   return { attempt: number, exitCode, signal: null, reason, message: null, startedAt: NOW, finishedAt }
 }
 
+const BARE = {
+  tasks: [],
+  run: null,
+  staleRuns: [],
+  gaveWay: 0,
+  slots: [],
+  unplaced: [],
+  unmet: [],
+  rollouts: [],
+  fallback: null,
+  unit: 'Workload' as const,
+  removalWaits: [],
+  ledSince: NOW,
+}
+
+/** A dependency that is on its way, unless said otherwise. */
+export function waitsFor(over: Partial<Unmet> = {}): Unmet {
+  const reason = { code: 'DependencyNotReady', message: 'waits for deployment/db to be Available; it is Progressing', count: 1 }
+  return { reason, standing: 'Moving', because: null, ...over }
+}
+
 export function deploymentState(spec: object = {}, over: Partial<WorkloadState> = {}): WorkloadState {
   const version = deploymentVersion(spec)
   const replicas = version.kind === 'Deployment' ? version.spec.replicas : 0
   const slots = Array.from({ length: replicas }, (_, index) => String(index))
-  return { record: workload(), version, tasks: [], run: null, staleRuns: [], gaveWay: 0, slots, unplaced: [], unmet: [], ...over }
+  return { ...BARE, record: workload(), version, slots, ...over }
 }
 
 export function jobState(spec: object = {}, over: Partial<WorkloadState> = {}): WorkloadState {
   const record = workload({ key: JOB_KEY })
-  return { record, version: jobVersion(spec), tasks: [], run: null, staleRuns: [], gaveWay: 0, slots: [], unplaced: [], unmet: [], ...over }
+  return { ...BARE, record, version: jobVersion(spec), ...over }
 }
 
 export function run(over: Partial<Run> = {}): Run {
@@ -157,6 +179,7 @@ export function quarantine(over: Partial<Quarantine> = {}): Quarantine {
     actor: 'ada',
     at: NOW,
     because: null,
+    revisionId: null,
     evidence: [],
     ...over,
   }

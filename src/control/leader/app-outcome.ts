@@ -1,6 +1,12 @@
 import { worstHealth } from '../../core/health.ts'
-import type { RevisionRecord } from '../../model/records.ts'
+import { mergeHolds, quarantineHold } from '../../core/sync.ts'
+import { digestOf } from '../../lib/canonical.ts'
+import { must } from '../../lib/must.ts'
+import type { Millis } from '../../model/ids.ts'
+import type { Quarantine, RevisionRecord } from '../../model/records.ts'
 import type { Health } from '../../model/views.ts'
+import { addRevision, effectiveSet, newestApplied, revisionKey } from './history.ts'
+import { takeBack } from './take-back.ts'
 import type { Term, TurnContext } from './term.ts'
 
 /** The app as a whole: its worst workload; an app that never had one is Missing. */
@@ -9,31 +15,35 @@ export function appHealth(app: string, term: Term): Health {
   return healths.length === 0 && (term.cluster.apps.get(app)?.lastRevisionId ?? 0) === 0 ? 'Missing' : worstHealth(healths)
 }
 
-/** The newest revision of which anything was applied; one that was refused as a whole changes nothing. */
-export function newestApplied(app: string, { cluster }: Pick<Term, 'cluster'>): RevisionRecord | undefined {
-  return cluster.revisionsOfApp(app).find((record) => record.outcome !== 'Rejected')
+/** Once the workloads of a turn are decided: what failed goes back, and the history says what became of the revision. */
+export function settleApp(app: string, context: TurnContext): void {
+  const { term, now } = context
+  takeBack(app, context)
+  settleRevision(app, context)
+  const deadline = openDeadline(newestApplied(app, term))
+  term.appWakes.set(app, deadline !== null && deadline > now ? deadline : null)
 }
 
-/** The outcome of what runs says what is true now: Healthy only when all it asked for is live and healthy. */
-export function settleRevision(app: string, { term, draft, now }: TurnContext): void {
+function openDeadline(newest: RevisionRecord | undefined): Millis | null {
+  return newest !== undefined && isOpen(newest) ? newest.deadlineAt : null
+}
+
+const isOpen = ({ outcome }: RevisionRecord): boolean => outcome === 'Progressing' || outcome === 'Degraded'
+
+/** Healthy means that all it asked for was live and healthy at once; that stays true of it, whatever happens later. */
+function settleRevision(app: string, context: TurnContext): void {
+  const { term } = context
   const newest = newestApplied(app, term)
   if (newest === undefined || newest.outcome === 'Superseded') return
+  const failures = [...term.cluster.quarantine.values()].filter((entry) => entry.app === app && entry.revisionId === newest.id)
+  if (failures.length > 0) {
+    endRolledBack(newest, failures, context)
+    return
+  }
   const outcome = outcomeOf(appHealth(app, term))
-  if (outcome === newest.outcome) return
-  const value: RevisionRecord = { ...newest, outcome, finishedAt: outcome === 'Healthy' ? (newest.finishedAt ?? now) : newest.finishedAt }
-  draft.write({ table: 'revisions', id: revisionKey(value), value })
-  if (outcome === 'Progressing') return
-  draft.event(
-    {
-      object: `app/${app}`,
-      app,
-      reason: outcome,
-      message: `${newest.revision} is ${outcome}`,
-      level: outcome === 'Healthy' ? 'Normal' : 'Warning',
-      actor: 'drover',
-    },
-    now,
-  )
+  if (!isOpen(newest) || outcome === newest.outcome) return
+  endAs(newest, { outcome, reason: null }, context)
+  if (outcome === 'Healthy') prove(app, context)
 }
 
 function outcomeOf(health: Health): RevisionRecord['outcome'] {
@@ -41,6 +51,43 @@ function outcomeOf(health: Health): RevisionRecord['outcome'] {
   return health === 'Degraded' ? 'Degraded' : 'Progressing'
 }
 
-export function revisionKey(record: Pick<RevisionRecord, 'app' | 'id'>): string {
-  return `${record.app}/${String(record.id).padStart(8, '0')}`
+function endAs(record: RevisionRecord, end: Pick<RevisionRecord, 'outcome' | 'reason'>, { draft, now }: TurnContext): void {
+  const { outcome, reason } = end
+  const isOver = outcome === 'Healthy' || outcome === 'RolledBack'
+  draft.write({ table: 'revisions', id: revisionKey(record), value: { ...record, ...end, finishedAt: isOver ? now : null } })
+  if (outcome === 'Progressing') return
+  const object = `app/${record.app}`
+  const message = `${record.revision} is ${outcome}${reason === null ? '' : `: ${reason}`}`
+  const level = outcome === 'Healthy' ? 'Normal' : 'Warning'
+  draft.event({ object, app: record.app, reason: outcome, message, level, actor: 'drover' }, now)
+}
+
+/** All that a healthy revision runs is good now: what an atomic app would return to. */
+function prove(app: string, { term, draft }: TurnContext): void {
+  for (const record of term.cluster.workloadsOfApp(app)) {
+    const { inputsDigest, templateDigest, revision } = record
+    if (!record.wanted || record.good?.inputsDigest === inputsDigest) continue
+    draft.write({ table: 'workloads', id: record.key, value: { ...record, good: { inputsDigest, templateDigest, revision } } })
+  }
+}
+
+/** Some or all of it went back, so what runs now is another line of the history. */
+function endRolledBack(failed: RevisionRecord, failures: readonly Quarantine[], context: TurnContext): void {
+  const { term, draft, now } = context
+  const root = failures.find((entry) => entry.because === null) ?? must(failures[0], 'a failure')
+  endAs(failed, { outcome: 'RolledBack', reason: `${root.workload}: ${root.reason}` }, context)
+  const rendered = effectiveSet(failed.app, term.cluster)
+  const digest = digestOf(rendered)
+  draft.rendered(digest, rendered)
+  const good = term.cluster.revisionsOfApp(failed.app).find((record) => record.outcome === 'Healthy')
+  // Where everything went back, what runs now is that very revision; else it is the failed one without what failed.
+  const { revision, commit, subject } = good?.rendered === digest ? good : failed
+  const cause = `automatic rollback of revision ${failed.id}`
+  const id = addRevision({ app: failed.app, revision, commit, subject, cause, rendered: digest, deadlineAt: null }, context)
+  const app = must(term.cluster.apps.get(failed.app), `app ${failed.app}`)
+  const quarantines = [...term.cluster.quarantine.values()].filter((entry) => entry.app === app.name)
+  const others = app.holds.filter((hold) => hold.gate !== 'Quarantine')
+  const holds = mergeHolds([...others, ...quarantines.map((entry) => quarantineHold(entry, now))])
+  const lastAppliedRevision = good?.revision ?? app.lastAppliedRevision
+  draft.write({ table: 'apps', id: app.name, value: { ...app, lastRevisionId: id, lastAppliedRevision, holds } })
 }

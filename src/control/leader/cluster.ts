@@ -40,6 +40,10 @@ export class Cluster {
   readonly quarantine = new Map<WorkloadKey, Quarantine>()
   readonly events = new Map<string, EventRecord>()
   readonly versions = new VersionBook()
+  /** Workloads that are to be removed and still there. */
+  readonly leaving = new Set<WorkloadKey>()
+  /** Workloads with a rollout that failed and was not taken back. */
+  readonly failing = new Set<WorkloadKey>()
   /** Tasks without a machine that are wanted. */
   readonly pending = new Set<TaskId>()
   readonly #tasksOfWorkload = new Index<WorkloadKey, TaskId>()
@@ -48,6 +52,7 @@ export class Cluster {
   readonly #revisionsOfApp = new Index<string, string>()
   readonly #dependents = new Index<WorkloadKey, WorkloadKey>()
   readonly #runsOfWorkload = new Index<WorkloadKey, RunId>()
+  readonly #rolloutsOfWorkload = new Index<WorkloadKey, string>()
   readonly #usage = new Map<AgentId, AgentUsage>()
   #newestEvent = 0
 
@@ -95,6 +100,17 @@ export class Cluster {
     return this.#runsOfWorkload.get(key).map((id) => must(this.runs.get(id), `run ${id}`))
   }
 
+  /** Newest first. */
+  rolloutsOfWorkload(key: WorkloadKey): Rollout[] {
+    const all = this.#rolloutsOfWorkload.get(key).map((id) => must(this.rollouts.get(id), `rollout ${id}`))
+    return all.sort((a, b) => b.number - a.number)
+  }
+
+  /** Workloads that this one's start waits for. */
+  dependenciesOf(record: WorkloadRecord): readonly WorkloadKey[] {
+    return dependencyKeys(record.key, this.version(record.inputsDigest).spec.dependsOn)
+  }
+
   /** Workloads whose start waits for this one. */
   dependentsOf(key: WorkloadKey): readonly WorkloadKey[] {
     return this.#dependents.get(key)
@@ -115,8 +131,8 @@ export class Cluster {
     if (write.table === 'events') this.#newestEvent = Math.max(this.#newestEvent, Number(write.id))
     if (write.table !== 'workloads' && write.table !== 'tasks') return
     const before = write.table === 'workloads' ? this.workloads.get(write.id as WorkloadKey) : this.tasks.get(write.id as TaskId)
-    if (write.value !== null) this.versions.use(write.value.inputsDigest)
-    if (before !== undefined) this.versions.release(before.inputsDigest)
+    if (write.value !== null) for (const digest of versionsOf(write.value)) this.versions.use(digest)
+    if (before !== undefined) for (const digest of versionsOf(before)) this.versions.release(digest)
   }
 
   #unindex(table: Table, id: string): void {
@@ -127,15 +143,16 @@ export class Cluster {
     if (revision !== undefined) this.#revisionsOfApp.delete(revision.app, id)
     const run = table === 'runs' ? this.runs.get(id as RunId) : undefined
     if (run !== undefined) this.#runsOfWorkload.delete(run.workload, run.id)
+    const rollout = table === 'rollouts' ? this.rollouts.get(id) : undefined
+    if (rollout === undefined) return
+    this.#rolloutsOfWorkload.delete(rollout.workload, id)
+    if (rollout.state.phase === 'Failed') this.failing.delete(rollout.workload)
   }
 
   #unindexWorkload(record: WorkloadRecord): void {
     this.#workloadsOfApp.delete(record.app, record.key)
-    for (const target of this.#targetsOf(record)) this.#dependents.delete(target, record.key)
-  }
-
-  #targetsOf(record: WorkloadRecord): WorkloadKey[] {
-    return dependencyKeys(record.key, this.version(record.inputsDigest).spec.dependsOn)
+    this.leaving.delete(record.key)
+    for (const target of this.dependenciesOf(record)) this.#dependents.delete(target, record.key)
   }
 
   #index(table: Table, id: string): void {
@@ -143,12 +160,17 @@ export class Cluster {
     const workload = table === 'workloads' ? this.workloads.get(id as WorkloadKey) : undefined
     if (workload !== undefined) {
       this.#workloadsOfApp.add(workload.app, workload.key)
-      for (const target of this.#targetsOf(workload)) this.#dependents.add(target, workload.key)
+      if (!workload.wanted) this.leaving.add(workload.key)
+      for (const target of this.dependenciesOf(workload)) this.#dependents.add(target, workload.key)
     }
     const revision = table === 'revisions' ? this.revisions.get(id) : undefined
     if (revision !== undefined) this.#revisionsOfApp.add(revision.app, id)
     const run = table === 'runs' ? this.runs.get(id as RunId) : undefined
     if (run !== undefined) this.#runsOfWorkload.add(run.workload, run.id)
+    const rollout = table === 'rollouts' ? this.rollouts.get(id) : undefined
+    if (rollout === undefined) return
+    this.#rolloutsOfWorkload.add(rollout.workload, id)
+    if (rollout.state.phase === 'Failed') this.failing.add(rollout.workload)
   }
 
   #unindexTask(id: TaskId): void {
@@ -170,4 +192,9 @@ export class Cluster {
     this.#tasksOfAgent.add(task.agent, id)
     this.usageOf(task.agent).add(this.taskState(id), this.requirements(task.inputsDigest))
   }
+}
+
+/** Versions that a record needs the bodies of: what it runs, and what it would return to. */
+export function versionsOf(record: { inputsDigest: Digest; good?: WorkloadRecord['good'] }): Digest[] {
+  return record.good == null ? [record.inputsDigest] : [record.inputsDigest, record.good.inputsDigest]
 }

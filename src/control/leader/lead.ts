@@ -3,7 +3,7 @@ import { isAbort, messageOf } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { Mailbox } from '../../lib/mailbox.ts'
 import { firstOf, pause } from '../../lib/waits.ts'
-import type { Epoch, WorkloadKey } from '../../model/ids.ts'
+import type { Epoch } from '../../model/ids.ts'
 import type { Leadership, Op, Store } from '../../store/store.ts'
 import { type Admission, takeHello, takeStatuses } from '../agents/agent-inputs.ts'
 import { type AgentInput, type Hello, Hub } from '../agents/hub.ts'
@@ -11,7 +11,7 @@ import { Committer, DemotedError } from './commit.ts'
 import { Draft } from './draft.ts'
 import { loadCluster } from './load.ts'
 import type { Term, TurnContext } from './term.ts'
-import { sendOrders, settle } from './turn.ts'
+import { sendOrders, settle, type Woken } from './turn.ts'
 import { Wakes } from './wakes.ts'
 
 /** A store that is away, or a bug that ended a term, must not make a busy loop. */
@@ -64,6 +64,9 @@ async function lead(
     cluster,
     hub,
     wakes: new Wakes(),
+    appWakes: new Wakes(),
+    now: () => deps.clock.now(),
+    ledSince: deps.clock.now(),
     newId: deps.newId,
     unplaced: new Map(),
     healths: new Map(),
@@ -92,12 +95,13 @@ interface Loop {
 
 async function takeTurns(loop: Loop): Promise<void> {
   const { deps, term, mailbox, leadership, signal } = loop
-  let woken: Iterable<WorkloadKey> = term.cluster.workloads.keys()
+  let woken: Woken = { workloads: term.cluster.workloads.keys(), apps: term.cluster.apps.keys() }
   while (!signal.aborted) {
     if (deps.clock.monotonic() >= leadership.validUntil()) throw new DemotedError('the lease was not renewed in time')
     await takeTurn(loop, mailbox.takeAll(), woken)
     await waitForWork(loop)
-    woken = term.wakes.takeDue(deps.clock.now())
+    const now = deps.clock.now()
+    woken = { workloads: term.wakes.takeDue(now), apps: term.appWakes.takeDue(now) }
   }
 }
 
@@ -106,13 +110,14 @@ const LONGEST_SLEEP_MS = 60_000
 
 /** Sleeps until an input comes, a key is due, or leadership ends. */
 async function waitForWork({ deps, term, mailbox, signal }: Loop): Promise<void> {
-  const at = term.wakes.next()
+  const due = [term.wakes.next(), term.appWakes.next()].filter((one) => one !== null)
+  const at = due.length === 0 ? null : Math.min(...due)
   const waits = [(either: AbortSignal) => mailbox.waitForItem(either)]
   if (at !== null) waits.push((either) => pause(deps.clock, Math.min(LONGEST_SLEEP_MS, at - deps.clock.now()), either))
   await firstOf(signal, waits)
 }
 
-async function takeTurn(loop: Loop, inputs: readonly Input[], woken: Iterable<WorkloadKey>): Promise<void> {
+async function takeTurn(loop: Loop, inputs: readonly Input[], woken: Woken): Promise<void> {
   const { deps, term, committer } = loop
   const context: TurnContext = { term, draft: new Draft(term.cluster), now: deps.clock.now() }
   term.turns += 1

@@ -1,13 +1,12 @@
 import { TerminalError } from '../../lib/errors.ts'
-import type { Millis } from '../../model/ids.ts'
-import { Digest } from '../../model/ids.ts'
+import type { Digest, Millis } from '../../model/ids.ts'
 import { TABLES, type Table } from '../../model/records.ts'
 import { WorkloadVersion } from '../../model/version.ts'
 import { readBlob } from '../../store/blobs.ts'
 import { decodeItem, type StoredRecord } from '../../store/codec.ts'
 import { tablePrefix } from '../../store/keys.ts'
 import type { Store } from '../../store/store.ts'
-import { Cluster } from './cluster.ts'
+import { Cluster, versionsOf } from './cluster.ts'
 
 /** Versions are read so many at a time: enough to hide latency, few enough not to crowd the store. */
 const READS_AT_ONCE = 16
@@ -17,7 +16,7 @@ export async function loadCluster(store: Store): Promise<Cluster> {
   const cluster = new Cluster()
   const records = new Map<Table, StoredRecord[]>()
   for (const table of Object.keys(TABLES) as Table[]) records.set(table, await loadTable(store, table))
-  const digests = [...(records.get('workloads') ?? []), ...(records.get('tasks') ?? [])].map(inputsDigestOf)
+  const digests = [...(records.get('workloads') ?? []), ...(records.get('tasks') ?? [])].flatMap(digestsOf)
   await loadVersions(store, cluster, [...new Set(digests)])
   for (const all of records.values()) for (const record of all) cluster.apply(record)
   return cluster
@@ -28,8 +27,8 @@ async function loadTable(store: Store, table: Table): Promise<StoredRecord[]> {
   return items.flatMap((item) => decodeItem(item) ?? [])
 }
 
-function inputsDigestOf(record: StoredRecord): Digest {
-  return Digest.parse('inputsDigest' in record.value ? record.value.inputsDigest : '')
+function digestsOf({ table, value }: StoredRecord): Digest[] {
+  return table === 'workloads' || table === 'tasks' ? versionsOf(value) : []
 }
 
 async function loadVersions(store: Store, cluster: Cluster, digests: readonly Digest[]): Promise<void> {

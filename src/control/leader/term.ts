@@ -12,6 +12,12 @@ export interface Term {
   readonly cluster: Cluster
   readonly hub: Hub
   readonly wakes: Wakes<WorkloadKey>
+  /** When an app as a whole is to be looked at again: the deadline of its atomic revision. */
+  readonly appWakes: Wakes<string>
+  /** The wall clock. */
+  readonly now: () => Millis
+  /** When it began, on the wall clock. */
+  readonly ledSince: Millis
   readonly newId: () => string
   /** Why pending tasks have no machine, by workload; recomputed whenever one is placed. */
   unplaced: ReadonlyMap<WorkloadKey, readonly Reason[]>

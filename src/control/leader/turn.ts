@@ -7,34 +7,58 @@ import { groupBy } from '../../lib/group-by.ts'
 import { must } from '../../lib/must.ts'
 import { type AgentId, parseWorkloadKey, type WorkloadKey } from '../../model/ids.ts'
 import type { Assignment } from '../../model/protocol.ts'
+import type { WorkloadRecord } from '../../model/records.ts'
 import type { Task } from '../../model/task.ts'
-import { settleRevision } from './app-outcome.ts'
+import { settleApp } from './app-outcome.ts'
 import type { Cluster } from './cluster.ts'
 import { InvariantError } from './draft.ts'
 import { placePending } from './place.ts'
 import type { TurnContext } from './term.ts'
-import { type StateContext, workloadState } from './workload-state.ts'
+import { workloadState } from './workload-state.ts'
 
 /** A decision that asks for another look this often in one turn does not settle: a bug, stopped before it spins. */
 const MOST_LOOKS = 12
 
-/** Looks at every workload that something woke, places what is pending, and looks again until nothing moves. */
-export function settle(context: TurnContext, woken: Iterable<WorkloadKey>): void {
-  const looks = new Map<WorkloadKey, number>()
-  const queue = new Set<WorkloadKey>(woken)
+/** What is due to be looked at although nothing happened to it. */
+export interface Woken {
+  readonly workloads: Iterable<WorkloadKey>
+  readonly apps: Iterable<string>
+}
+
+/** Looks at every workload that something woke, places what is pending, then at their apps, and again until nothing moves. */
+export function settle(context: TurnContext, woken: Woken): void {
+  const { apps } = context.draft.touched
+  const looks = new Looks()
+  const queue = new Set<WorkloadKey>(woken.workloads)
+  for (const app of woken.apps) apps.add(app)
   for (;;) {
     takeTouched(context, queue)
     const next = first(queue)
+    const app = first(apps)
     if (next !== undefined) {
       queue.delete(next)
-      looks.set(next, (looks.get(next) ?? 0) + 1)
-      if ((looks.get(next) ?? 0) > MOST_LOOKS)
-        throw new InvariantError([{ invariant: 'DecisionsSettle', message: `${next} is decided anew without end` }])
+      looks.count(next)
       look(next, context, queue)
     } else if (context.draft.placing) place(context, queue)
-    else break
+    else if (app !== undefined) {
+      looks.count(app)
+      settleApp(app, context)
+      // What it did to the app itself is no news to it; what it did to workloads comes back through them.
+      apps.delete(app)
+    } else return
   }
-  for (const app of context.draft.touched.apps) settleRevision(app, context)
+}
+
+/** Stops a circle of decisions before it spins. */
+class Looks {
+  readonly #counts = new Map<string, number>()
+
+  /** @throws InvariantError when this one is looked at without end. */
+  count(name: string): void {
+    const count = (this.#counts.get(name) ?? 0) + 1
+    this.#counts.set(name, count)
+    if (count > MOST_LOOKS) throw new InvariantError([{ invariant: 'DecisionsSettle', message: `${name} is decided anew without end` }])
+  }
 }
 
 function first<T>(set: ReadonlySet<T>): T | undefined {
@@ -49,7 +73,7 @@ function takeTouched({ draft }: TurnContext, queue: Set<WorkloadKey>): void {
 /** Decides about one workload; a change of its health wakes those that wait for it, and its app. */
 function look(key: WorkloadKey, context: TurnContext, queue: Set<WorkloadKey>): void {
   const { term, draft, now } = context
-  const state = workloadState(key, stateContext(context))
+  const state = workloadState(key, context)
   if (state === null) {
     forget(key, context, queue)
     return
@@ -62,10 +86,17 @@ function look(key: WorkloadKey, context: TurnContext, queue: Set<WorkloadKey>): 
   const health = workloadHealth(state, now)
   const before = term.healths.get(key)
   term.healths.set(key, health)
+  if (!term.cluster.workloads.has(key)) wakeDependencies(state.record, context, queue)
   if (before?.health === health.health) return
   draft.touched.apps.add(state.record.app)
   for (const dependent of term.cluster.dependentsOf(key)) queue.add(dependent)
+  for (const leaving of term.cluster.leaving) if (leaving !== key) queue.add(leaving)
   if (before !== undefined) draft.event(healthEvent(key, state.record.app, health), now)
+}
+
+/** What is gone holds up no removal any more. */
+function wakeDependencies(record: WorkloadRecord, { term }: TurnContext, queue: Set<WorkloadKey>): void {
+  for (const dependency of term.cluster.dependenciesOf(record)) if (term.cluster.leaving.has(dependency)) queue.add(dependency)
 }
 
 function forget(key: WorkloadKey, { term }: TurnContext, queue: Set<WorkloadKey>): void {
@@ -98,10 +129,6 @@ function place(context: TurnContext, queue: Set<WorkloadKey>): void {
   for (const key of new Set([...before.keys(), ...outcome.unplaced.keys()])) {
     if (JSON.stringify(before.get(key)) !== JSON.stringify(outcome.unplaced.get(key))) queue.add(key)
   }
-}
-
-function stateContext({ term, now }: Pick<TurnContext, 'term' | 'now'>): StateContext {
-  return { cluster: term.cluster, unplaced: term.unplaced, now }
 }
 
 /** After the commit, never before: agents act only on what is durable. */

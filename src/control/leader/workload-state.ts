@@ -1,60 +1,108 @@
-import { unmetDependencies } from '../../core/dependencies.ts'
-import { type WorkloadHealth, type WorkloadState, workloadHealth } from '../../core/health.ts'
+import { type DependencyState, failureOf, unmetDependencies } from '../../core/dependencies.ts'
+import { type Fallback, type WorkloadState, workloadHealth } from '../../core/health.ts'
 import { withRuns } from '../../core/job.ts'
 import { eligibleAgents } from '../../core/schedule/reasons.ts'
-import type { Millis, WorkloadKey } from '../../model/ids.ts'
-import type { Reason } from '../../model/reason.ts'
+import type { Digest, Millis, WorkloadKey } from '../../model/ids.ts'
+import { type Reason, reasonOf } from '../../model/reason.ts'
 import type { WorkloadRecord } from '../../model/records.ts'
 import type { WorkloadVersion } from '../../model/version.ts'
 import type { Cluster } from './cluster.ts'
+import { isUnderWay } from './history.ts'
 import { agentViews } from './place.ts'
+import type { Term } from './term.ts'
 
 export interface StateContext {
-  readonly cluster: Cluster
-  readonly unplaced: ReadonlyMap<WorkloadKey, readonly Reason[]>
+  readonly term: Pick<Term, 'cluster' | 'unplaced' | 'healths' | 'ledSince'>
   readonly now: Millis
 }
 
 /** Everything a decision about one workload needs, read from memory; null when there is no such workload. */
 export function workloadState(key: WorkloadKey, context: StateContext): WorkloadState | null {
+  return stateOf(key, context, new Set())
+}
+
+/** `asked`: those that wait for it, so that no circle of old and new versions is followed for ever. */
+function stateOf(key: WorkloadKey, context: StateContext, asked: ReadonlySet<WorkloadKey>): WorkloadState | null {
   const state = independentState(key, context)
   if (state === null) return null
-  const unmet = unmetDependencies(key, state.version.spec.dependsOn, (target) => healthOf(target, context))
+  const { dependsOn } = state.version.spec
+  const unmet = unmetDependencies(state.record, dependsOn, (target) => dependencyState(target, context, new Set([...asked, key])))
   return { ...state, unmet }
 }
 
 /** Without what it waits for: no verdict depends on that, and asking on and on would cost every path of a graph. */
 function independentState(key: WorkloadKey, context: StateContext): WorkloadState | null {
-  const record = context.cluster.workloads.get(key)
+  const { cluster, unplaced, ledSince } = context.term
+  const record = cluster.workloads.get(key)
   if (record === undefined) return null
-  const version = context.cluster.version(record.inputsDigest)
+  const version = cluster.version(record.inputsDigest)
   const bare: WorkloadState = {
     record,
     version,
-    tasks: context.cluster.tasksOfWorkload(key),
+    tasks: cluster.tasksOfWorkload(key),
     run: null,
     staleRuns: [],
     gaveWay: 0,
-    slots: slotsOf(record, version, context.cluster),
-    unplaced: context.unplaced.get(key) ?? [],
+    slots: record.wanted ? slotsOf(record.inputsDigest, cluster) : [],
+    unplaced: unplaced.get(key) ?? [],
     unmet: [],
+    rollouts: cluster.rolloutsOfWorkload(key),
+    fallback: fallbackOf(record, cluster),
+    unit: isUnderWay(record.app, context.term.cluster) ? 'App' : 'Workload',
+    removalWaits: record.wanted ? [] : removalWaits(record, context),
+    ledSince,
   }
-  return version.kind === 'Job' ? withRuns(bare, context.cluster.runsOfWorkload(key)) : bare
+  return version.kind === 'Job' ? withRuns(bare, cluster.runsOfWorkload(key)) : bare
 }
 
-function healthOf(key: WorkloadKey, context: StateContext): WorkloadHealth | null {
-  const state = independentState(key, context)
-  return state === null ? null : workloadHealth(state, context.now)
+/** A Job that has not begun may wait in vain itself; anything else stands for itself. */
+function dependencyState(key: WorkloadKey, context: StateContext, asked: ReadonlySet<WorkloadKey>): DependencyState | null {
+  const alone = independentState(key, context)
+  if (alone === null) return null
+  const waits = alone.version.kind === 'Job' && alone.run?.startedAt == null && !asked.has(key)
+  const state = waits ? (stateOf(key, context, asked) ?? alone) : alone
+  const quarantine = context.term.cluster.quarantine.get(key)
+  return { health: workloadHealth(state, context.now), quarantine, failure: failureOf(state, quarantine) }
+}
+
+function fallbackOf({ good, templateDigest }: WorkloadRecord, cluster: Cluster): Fallback | null {
+  if (good === null || good.templateDigest === templateDigest) return null
+  return { target: good, slots: slotsOf(good.inputsDigest, cluster) }
 }
 
 /** Replica numbers, or the agents a Global workload matches whether or not they have room. */
-function slotsOf(record: WorkloadRecord, version: WorkloadVersion, cluster: Cluster): string[] {
-  if (version.kind === 'Job' || !record.wanted) return []
+function slotsOf(inputsDigest: Digest, cluster: Cluster): string[] {
+  const version: WorkloadVersion = cluster.version(inputsDigest)
+  if (version.kind === 'Job') return []
   if (version.spec.mode === 'Replicated') return Array.from({ length: version.spec.replicas }, (_, index) => String(index))
   return eligibleAgents(
-    cluster.requirements(record.inputsDigest),
+    cluster.requirements(inputsDigest),
     agentViews(cluster, () => 'Yes'),
   )
     .map((agent) => agent.id)
     .toSorted()
+}
+
+/** Those that depend on it go first, and of an atomic revision all that stays must be well before anything goes. */
+function removalWaits(record: WorkloadRecord, { term }: StateContext): Reason[] {
+  const { cluster, healths } = term
+  const dependents = cluster.dependentsOf(record.key).filter((key) => cluster.leaving.has(key) && !isReachedBy(key, record.key, cluster))
+  const before = dependents.map((key) => reasonOf('RemovalOrder', `waits until ${key} is removed, which depends on it`))
+  if (!isUnderWay(record.app, cluster)) return before
+  const staying = cluster.workloadsOfApp(record.app).filter((other) => other.wanted)
+  const unwell = staying.filter((other) => healths.get(other.key)?.health !== 'Healthy').length
+  return unwell === 0 ? before : [...before, reasonOf('AtomicRevision', 'waits until the rest of its revision is healthy', unwell)]
+}
+
+/** Whether `from` waits for `to` in turn, over others that are leaving: then neither waits, for none would ever go. */
+function isReachedBy(from: WorkloadKey, to: WorkloadKey, cluster: Cluster): boolean {
+  const seen = new Set<WorkloadKey>()
+  const open = [from]
+  for (let key = open.pop(); key !== undefined; key = open.pop()) {
+    if (key === to) return true
+    if (seen.has(key)) continue
+    seen.add(key)
+    open.push(...cluster.dependentsOf(key).filter((next) => cluster.leaving.has(next)))
+  }
+  return false
 }

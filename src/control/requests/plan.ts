@@ -46,7 +46,9 @@ export async function renderApp(rendering: Rendering): Promise<{ revision: strin
 export async function planApp(rendering: Rendering, term: Term, now: Millis): Promise<PlanView> {
   const { revision, rendered } = await renderRequest(rendering)
   const app = { ...rendering.app, policy: policyOf(rendered, rendering.app) }
-  const plan = planSync(syncInput({ app: app.name, revision, rendered, allowDelete: 'WithinBudget' }, app, { cluster: term.cluster, now }))
+  const plan = planSync(
+    syncInput({ app: app.name, revision, rendered, allowDelete: 'WithinBudget', retry: 'No' }, app, { cluster: term.cluster, now }),
+  )
   const live = liveVersions(app.name, term)
   const changes = diffWorkloads(live, outcome(live, rendered, plan))
   return planView(changes, {

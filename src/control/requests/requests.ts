@@ -61,7 +61,10 @@ function reads(deps: RequestDeps): Reads {
     tasks: () => [...term().cluster.tasks.keys()].map((id) => taskView(term().cluster.taskState(id), term())),
     runs: () => [...term().cluster.runs.values()].toSorted((a, b) => b.createdAt - a.createdAt).map(runView),
     agents: () => [...term().cluster.agents.values()].map((agent) => agentView(agent, term())),
-    history: (name) => term().cluster.revisionsOfApp(appNamed(name, deps.leading()).name).map(historyView),
+    history: (name) =>
+      term()
+        .cluster.revisionsOfApp(appNamed(name, deps.leading()).name)
+        .map((record) => historyView(record, term())),
     events: ({ object, app }) =>
       [...term().cluster.events.values()]
         .filter(
@@ -132,7 +135,7 @@ async function rollback(name: string, request: RollbackRequest, { leading, ...de
     request.revert === 'CommitToGit'
       ? await revertInGit({ app, target, versions, source: sourceOf(name, leading), actor: request.actor, signal: leading.signal })
       : null
-  return { app: appView(appNamed(name, leading), term), to: historyView(target), revertCommit }
+  return { app: appView(appNamed(name, leading), term), to: historyView(target, term), revertCommit }
 }
 
 function appNamed(name: string, { term }: Leading) {

@@ -1,10 +1,12 @@
 import { mergeHolds, quarantineHold } from '../../core/sync.ts'
 import { must } from '../../lib/must.ts'
 import type { Digest, WorkloadKey } from '../../model/ids.ts'
-import type { AppRecord, Hold, Quarantine, Rendered, RevisionRecord, WorkloadRecord } from '../../model/records.ts'
+import type { AppRecord, Hold, Rendered, RevisionRecord } from '../../model/records.ts'
+import type { Target } from '../../model/rollout.ts'
 import type { WorkloadVersion } from '../../model/version.ts'
+import { addRevision } from '../leader/history.ts'
+import { type Move, writeMove, writeQuarantine } from '../leader/moves.ts'
 import type { TurnContext } from '../leader/term.ts'
-import { addRevision } from '../source/apply.ts'
 import { templateDigestOf } from '../source/render.ts'
 import { RequestError } from './control-plane.ts'
 
@@ -40,11 +42,12 @@ export function rollBack(input: RollbackInput, context: TurnContext): void {
   for (const [digest, version] of input.versions) draft.version(digest, version)
   draft.rendered(must(input.target.rendered, 'a revision that ran has a rendered set'), input.rendered)
   // A turn may be cut between two transactions: what is quarantined and not yet moved is rolled back by the next try.
-  for (const move of moves) writeQuarantine(move, input, context)
-  for (const move of moves) writeWorkload(move, input, context)
+  const verdict = { reason: `rolled back by ${input.actor}`, actor: input.actor, because: null, revisionId: null, evidence: [] }
+  for (const move of moves) writeQuarantine(move, verdict, context)
+  for (const move of moves) writeMove(move, context)
   const { revision, commit, subject, rendered } = input.target
   const id = addRevision(
-    { app: input.app, revision, commit, subject, rendered, cause: `rollback to ${input.target.id} by ${input.actor}` },
+    { app: input.app, revision, commit, subject, rendered, deadlineAt: null, cause: `rollback to ${input.target.id} by ${input.actor}` },
     context,
   )
   const app = must(term.cluster.apps.get(input.app), `app ${input.app}`)
@@ -69,77 +72,26 @@ function appliedAfter(app: AppRecord, { revision, holds }: { revision: string; h
   return holds.length === 0 ? (app.observedRevision ?? revision) : revision
 }
 
-/** A workload that runs (`from`) other inputs than the target did (`to`); null: it is not there. */
-interface Move {
-  readonly key: WorkloadKey
-  readonly from: WorkloadRecord | null
-  readonly to: Digest | null
-}
-
 function movesOf(input: RollbackInput, { term }: TurnContext): Move[] {
   const live = new Map(term.cluster.workloadsOfApp(input.app).map((record) => [record.key, record]))
   const target = new Map(Object.entries(input.rendered.workloads) as [WorkloadKey, Digest][])
+  const cause = `rollback to ${input.target.id} by ${input.actor}`
   return [...new Set([...live.keys(), ...target.keys()])].flatMap((key): Move[] => {
     const record = live.get(key)
     const from = record?.wanted === true ? record : null
-    const to = target.get(key) ?? null
-    return (from?.inputsDigest ?? null) === to ? [] : [{ key, from, to }]
+    const digest = target.get(key) ?? null
+    if ((from?.inputsDigest ?? null) === digest) return []
+    return [{ key, app: input.app, from, to: digest === null ? null : versionAt(digest, input), cause }]
   })
+}
+
+function versionAt(inputsDigest: Digest, { versions, target }: RollbackInput): Target {
+  const version = must(versions.get(inputsDigest), `version ${inputsDigest} was read`)
+  return { inputsDigest, templateDigest: templateDigestOf(version), revision: target.revision }
 }
 
 /** Asked of all before the first write, for a rollback is done as a whole or not at all. */
 function assertOwn(key: WorkloadKey, { app }: RollbackInput, { term }: TurnContext): void {
   const owner = term.cluster.workloads.get(key)?.app ?? app
   if (owner !== app) throw new RequestError('Conflict', `${key} belongs to app ${owner} by now`)
-}
-
-function writeWorkload({ key, from, to }: Move, input: RollbackInput, { term, draft, now }: TurnContext): void {
-  const before = term.cluster.workloads.get(key)
-  const generation = (before?.generation ?? 0) + 1
-  if (to === null) {
-    if (from !== null) draft.write({ table: 'workloads', id: key, value: { ...from, wanted: false, generation, updatedAt: now } })
-    return
-  }
-  const templateDigest = templateDigestOf(term.cluster.version(to))
-  const value: WorkloadRecord = {
-    key,
-    app: input.app,
-    revision: input.target.revision,
-    inputsDigest: to,
-    templateDigest,
-    file: before?.file ?? '',
-    wanted: true,
-    generation,
-    intent: 'Restore',
-    cause: `rollback to ${input.target.id} by ${input.actor}`,
-    good: before?.good ?? null,
-    createdAt: before?.createdAt ?? now,
-    updatedAt: now,
-  }
-  draft.write({ table: 'workloads', id: key, value })
-}
-
-/** What git wants is the bad side: of an earlier quarantine if there is one, else what ran until now. */
-function writeQuarantine({ key, from, to }: Move, input: RollbackInput, { term, draft, now }: TurnContext): void {
-  const before = term.cluster.quarantine.get(key)
-  const bad = before === undefined ? (from?.inputsDigest ?? null) : before.bad
-  if (bad === to) {
-    draft.write({ table: 'quarantine', id: key, value: null })
-    return
-  }
-  const badRevision = before?.badRevision ?? from?.revision ?? term.cluster.apps.get(input.app)?.observedRevision ?? ''
-  const value: Quarantine = {
-    workload: key,
-    app: input.app,
-    bad,
-    good: to,
-    badRevision,
-    goodRevision: input.target.revision,
-    reason: `rolled back by ${input.actor}`,
-    actor: input.actor,
-    at: now,
-    because: null,
-    evidence: [],
-  }
-  draft.write({ table: 'quarantine', id: key, value })
 }

@@ -1,5 +1,5 @@
 import { type AgentStanding, phaseOf, type TaskState } from '../../core/task-state.ts'
-import type { AgentId, Millis } from '../../model/ids.ts'
+import type { AgentId } from '../../model/ids.ts'
 import { parseWorkloadKey } from '../../model/ids.ts'
 import { type Reason, reasonOf } from '../../model/reason.ts'
 import type { AgentRecord, AppRecord, EventRecord, Quarantine, RevisionRecord, Run, WorkloadRecord } from '../../model/records.ts'
@@ -7,11 +7,10 @@ import type { AttemptRecord } from '../../model/task.ts'
 import type { AgentView, AppView, EventView, HistoryView, RunView, TaskView, WorkloadView } from '../../model/views.ts'
 import { appHealth } from '../leader/app-outcome.ts'
 import type { Term } from '../leader/term.ts'
+import { resultsOf, rolloutView } from './rollout-views.ts'
+import { iso, isoOrNull } from './times.ts'
 
 /** Records in memory as the API shows them. Nothing here decides; times become ISO 8601. */
-
-export const iso = (at: Millis): string => new Date(at).toISOString()
-export const isoOrNull = (at: Millis | null): string | null => (at === null ? null : iso(at))
 
 export function workloadView(record: WorkloadRecord, term: Term): WorkloadView {
   const health = term.healths.get(record.key)
@@ -26,11 +25,17 @@ export function workloadView(record: WorkloadRecord, term: Term): WorkloadView {
     revision: record.revision,
     quarantine: quarantine === undefined ? null : quarantineView(quarantine),
     reasons: [...(health?.reasons ?? [])],
+    rollout: newestRollout(record, term),
   }
 }
 
-function quarantineView({ bad, good, badRevision, goodRevision, reason, actor, at }: Quarantine) {
-  return { bad, good, badRevision, goodRevision, reason, actor, at: iso(at) }
+function newestRollout({ key }: WorkloadRecord, term: Term): WorkloadView['rollout'] {
+  const [newest] = term.cluster.rolloutsOfWorkload(key)
+  return newest === undefined ? null : rolloutView(newest, term)
+}
+
+function quarantineView({ bad, good, badRevision, goodRevision, reason, actor, at, because, evidence }: Quarantine) {
+  return { bad, good, badRevision, goodRevision, reason, actor, at: iso(at), because: because?.workload ?? null, evidence }
 }
 
 export function appView(app: AppRecord, term: Term): AppView {
@@ -149,9 +154,10 @@ export function agentView(agent: AgentRecord, term: Term): AgentView {
   }
 }
 
-export function historyView(record: RevisionRecord): HistoryView {
-  const { id, revision, subject, cause, outcome, startedAt, finishedAt } = record
-  return { id, revision, subject, cause, outcome, startedAt: iso(startedAt), finishedAt: isoOrNull(finishedAt) }
+export function historyView(record: RevisionRecord, term: Pick<Term, 'cluster'>): HistoryView {
+  const { id, revision, subject, cause, outcome, reason, startedAt, finishedAt } = record
+  const results = resultsOf(record, term)
+  return { id, revision, subject, cause, outcome, reason, startedAt: iso(startedAt), finishedAt: isoOrNull(finishedAt), results }
 }
 
 export function eventView(event: EventRecord): EventView {

@@ -4,7 +4,8 @@ import type { WorkloadRecord } from '../../model/records.ts'
 import type { TaskView, WhyView } from '../../model/views.ts'
 import type { Term } from '../leader/term.ts'
 import { RequestError } from './control-plane.ts'
-import { appView, iso, isoOrNull, taskView } from './views.ts'
+import { iso, isoOrNull } from './times.ts'
+import { appView, taskView } from './views.ts'
 
 type Line = WhyView['lines'][number]
 

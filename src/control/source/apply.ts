@@ -4,9 +4,9 @@ import { digestOf } from '../../lib/canonical.ts'
 import { must } from '../../lib/must.ts'
 import type { Millis, WorkloadKey } from '../../model/ids.ts'
 import { SyncPolicy } from '../../model/manifest.ts'
-import type { AppRecord, Hold, Rendered, RevisionRecord, WorkloadRecord } from '../../model/records.ts'
-import { newestApplied, revisionKey } from '../leader/app-outcome.ts'
+import type { AppRecord, Hold, WorkloadRecord } from '../../model/records.ts'
 import type { Cluster } from '../leader/cluster.ts'
+import { addRevision, effectiveSet } from '../leader/history.ts'
 import type { TurnContext } from '../leader/term.ts'
 import type { RenderedApp } from './render.ts'
 
@@ -16,6 +16,7 @@ export interface RevisionInput {
   readonly commit: CommitInfo
   readonly rendered: RenderedApp
   readonly allowDelete: 'WithinBudget' | 'Any'
+  readonly retry: 'No' | 'Quarantined'
   readonly cause: string
 }
 
@@ -30,6 +31,7 @@ export function applyRevision(input: RevisionInput, context: TurnContext): void 
   for (const { wanted, version } of input.rendered.workloads) if (applied.has(wanted)) draft.version(wanted.inputsDigest, version)
   writeWorkloads(input, plan, context)
   for (const key of plan.lift) draft.write({ table: 'quarantine', id: key, value: null })
+  draft.write({ table: 'apps', id: app.name, value: { ...app, policy } })
   const recorded = recordRevision(input, context)
   draft.write({ table: 'apps', id: app.name, value: appAfter(input, { ...app, policy, lastRevisionId: recorded }, plan, now) })
 }
@@ -39,7 +41,7 @@ export function policyOf(rendered: RenderedApp, app: AppRecord): SyncPolicy {
   return rendered.policy ?? (rendered.policyBroken ? app.policy : SyncPolicy.parse({}))
 }
 
-type Candidate = Pick<RevisionInput, 'app' | 'revision' | 'rendered' | 'allowDelete'>
+type Candidate = Pick<RevisionInput, 'app' | 'revision' | 'rendered' | 'allowDelete' | 'retry'>
 
 export function syncInput(input: Candidate, app: AppRecord, { cluster, now }: { cluster: Cluster; now: Millis }): SyncInput {
   const wanted = input.rendered.workloads.map((workload) => workload.wanted)
@@ -58,6 +60,7 @@ export function syncInput(input: Candidate, app: AppRecord, { cluster, now }: { 
     foreign: new Map(foreign),
     quarantines: [...cluster.quarantine.values()].filter((entry) => entry.app === input.app),
     allowDelete: input.allowDelete,
+    retry: input.retry,
     now,
   }
 }
@@ -94,7 +97,7 @@ function recordRevision(input: RevisionInput, { term, draft, now }: TurnContext)
   const rendered = effectiveSet(input.app, term.cluster)
   const digest = digestOf(rendered)
   const { revision, app, cause, commit } = input
-  const line = { app, revision, cause, commit: commit.oid, subject: commit.subject }
+  const line = { app, revision, cause, commit: commit.oid, subject: commit.subject, deadlineAt: deadlineOf(app, { term, now }) }
   if (input.rendered.workloads.length === 0 && input.rendered.problems.length > 0) {
     return newest?.revision === revision ? newest.id : addRevision({ ...line, rendered: null }, { term, draft, now })
   }
@@ -103,57 +106,16 @@ function recordRevision(input: RevisionInput, { term, draft, now }: TurnContext)
   return addRevision({ ...line, rendered: digest }, { term, draft, now })
 }
 
-/** What runs once this revision is applied: held and broken workloads stay as they are. */
-function effectiveSet(app: string, cluster: Cluster): Rendered {
-  const wanted = cluster.workloadsOfApp(app).filter((record) => record.wanted)
-  return { workloads: Object.fromEntries(wanted.map((record) => [record.key, record.inputsDigest])) }
-}
-
-/** Characters; git sets no limit to the first line of a message, the store does to a record. */
-const SUBJECT_MAX = 300
-
-/** `rendered: null` says that nothing of it could be applied. */
-type NewRevision = Pick<RevisionRecord, 'app' | 'revision' | 'commit' | 'subject' | 'cause' | 'rendered'>
-
-/** Adds a line to the history; an unfinished one before it was superseded. Returns its id. */
-export function addRevision(revision: NewRevision, { term, draft, now }: Pick<TurnContext, 'term' | 'draft' | 'now'>): number {
-  const all = term.cluster.revisionsOfApp(revision.app)
-  const rejected = revision.rendered === null
-  const applied = newestApplied(revision.app, term)
-  if (applied !== undefined && !rejected && (applied.outcome === 'Progressing' || applied.outcome === 'Degraded')) {
-    draft.write({ table: 'revisions', id: revisionKey(applied), value: { ...applied, outcome: 'Superseded', finishedAt: now } })
-  }
-  const id = (all[0]?.id ?? 0) + 1
-  const value: RevisionRecord = {
-    ...revision,
-    subject: revision.subject.slice(0, SUBJECT_MAX),
-    id,
-    outcome: rejected ? 'Rejected' : 'Progressing',
-    reason: null,
-    deadlineAt: null,
-    startedAt: now,
-    finishedAt: rejected ? now : null,
-  }
-  draft.write({ table: 'revisions', id: revisionKey(value), value })
-  draft.touched.apps.add(revision.app)
-  draft.event(
-    {
-      object: `app/${revision.app}`,
-      app: revision.app,
-      reason: rejected ? 'Rejected' : 'Applied',
-      message: `${revision.revision} ${revision.subject}`,
-      level: rejected ? 'Warning' : 'Normal',
-      actor: revision.cause,
-    },
-    now,
-  )
-  return id
+/** Until when an atomic revision must be healthy. */
+function deadlineOf(app: string, { term, now }: Pick<TurnContext, 'term' | 'now'>): Millis | null {
+  const policy = term.cluster.apps.get(app)?.policy
+  return policy?.atomic === true ? now + policy.deadlineSeconds * 1000 : null
 }
 
 function appAfter(input: RevisionInput, app: AppRecord, plan: SyncPlan, now: number): AppRecord {
   const problems = [...input.rendered.problems]
   const holds =
-    problems.length === 0 ? [...plan.holds] : [invalid(input, now), ...plan.holds.filter((hold) => hold.gate !== 'InvalidManifests')]
+    problems.length === 0 ? [...plan.holds] : [invalid(input, app, now), ...plan.holds.filter((hold) => hold.gate !== 'InvalidManifests')]
   return {
     ...app,
     observedRevision: input.revision,
@@ -164,11 +126,12 @@ function appAfter(input: RevisionInput, app: AppRecord, plan: SyncPlan, now: num
   }
 }
 
-function invalid(input: RevisionInput, now: number): Hold {
+function invalid(input: RevisionInput, { policy }: AppRecord, now: number): Hold {
   const count = input.rendered.problems.length
+  const applied = policy.atomic ? 'nothing of it was applied, for the app is atomic' : 'what is sound was applied, nothing was removed'
   return {
     gate: 'InvalidManifests',
-    message: `${input.revision} holds ${count} mistake${count === 1 ? '' : 's'}; what is sound was applied, nothing was removed`,
+    message: `${input.revision} holds ${count} mistake${count === 1 ? '' : 's'}; ${applied}`,
     since: now,
     unblockBy: 'mend the manifests and push',
   }

@@ -28,6 +28,7 @@ export interface SourceDeps {
 /** A person asks for a sync now, and waits for what it wrote. */
 interface Ask {
   readonly allowDelete: 'WithinBudget' | 'Any'
+  readonly retry: 'No' | 'Quarantined'
   readonly actor: string
   readonly done: () => void
   readonly failed: (error: unknown) => void
@@ -50,7 +51,7 @@ export class Source {
   }
 
   /** Resolves when a sync that began after this call is committed. @throws what git or the turn said. */
-  sync(ask: Pick<Ask, 'allowDelete' | 'actor'>): Promise<void> {
+  sync(ask: Pick<Ask, 'allowDelete' | 'retry' | 'actor'>): Promise<void> {
     if (this.#over !== null) return Promise.reject(this.#over)
     return new Promise((resolve, reject) => this.#asks.put({ ...ask, done: resolve, failed: reject }))
   }
@@ -126,8 +127,8 @@ export class Source {
     if (app.lastAttemptedRevision === null && ask === undefined && policyOf(rendered, app).mode === 'Manual') return held()
     await this.#keepTrees(repo, rendered, context.signal)
     const cause = ask === undefined ? 'poll' : `sync by ${ask.actor}`
-    const allowDelete = ask?.allowDelete ?? 'WithinBudget'
-    await this.#inTurn((turn) => applyRevision({ app: this.#app, revision, commit, rendered, allowDelete, cause }, turn), 'Always')
+    const { allowDelete, retry } = ask ?? { allowDelete: 'WithinBudget', retry: 'No' }
+    await this.#inTurn((turn) => applyRevision({ app: this.#app, revision, commit, rendered, allowDelete, retry, cause }, turn), 'Always')
     this.#deps.log.info(
       { app: this.#app, revision, workloads: rendered.workloads.length, problems: rendered.problems.length },
       'revision taken in',

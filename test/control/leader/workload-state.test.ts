@@ -17,7 +17,8 @@ it('reads workloads that wait for each other, as a quarantine can leave them', (
   cluster.versions.set(digest('b'), waitsFor('a'))
   cluster.apply({ table: 'workloads', id: A, value: workload({ key: A, inputsDigest: digest('a') }) })
   cluster.apply({ table: 'workloads', id: B, value: workload({ key: B, inputsDigest: digest('b') }) })
-  const unmet = (key: typeof A) => workloadState(key, { cluster, unplaced: new Map(), now: NOW })?.unmet.map((reason) => reason.message)
+  const term = { cluster, unplaced: new Map(), healths: new Map(), ledSince: NOW }
+  const unmet = (key: typeof A) => workloadState(key, { term, now: NOW })?.unmet.map(({ reason }) => reason.message)
   expect(unmet(A)).toEqual(['waits for deployment/b to be Available; it is Progressing'])
   expect(unmet(B)).toEqual(['waits for deployment/a to be Available; it is Progressing'])
 })

@@ -1,0 +1,64 @@
+import type { Rendered, RevisionRecord } from '../../model/records.ts'
+import type { Cluster } from './cluster.ts'
+import type { Term, TurnContext } from './term.ts'
+
+/** The newest revision of which anything was applied; one that was refused as a whole changes nothing. */
+export function newestApplied(app: string, { cluster }: Pick<Term, 'cluster'>): RevisionRecord | undefined {
+  return cluster.revisionsOfApp(app).find((record) => record.outcome !== 'Rejected')
+}
+
+/** An atomic revision that is not yet healthy as a whole: its parts stand and fall together. */
+export function isUnderWay(app: string, cluster: Cluster): boolean {
+  const newest = newestApplied(app, { cluster })
+  return newest !== undefined && newest.deadlineAt !== null && (newest.outcome === 'Progressing' || newest.outcome === 'Degraded')
+}
+
+export function revisionKey(record: Pick<RevisionRecord, 'app' | 'id'>): string {
+  return `${record.app}/${String(record.id).padStart(8, '0')}`
+}
+
+/** What runs once this revision is applied: held and broken workloads stay as they are. */
+export function effectiveSet(app: string, cluster: Cluster): Rendered {
+  const wanted = cluster.workloadsOfApp(app).filter((record) => record.wanted)
+  return { workloads: Object.fromEntries(wanted.map((record) => [record.key, record.inputsDigest])) }
+}
+
+/** Characters; git sets no limit to the first line of a message, the store does to a record. */
+const SUBJECT_MAX = 300
+
+/** `rendered: null` says that nothing of it could be applied. */
+type NewRevision = Pick<RevisionRecord, 'app' | 'revision' | 'commit' | 'subject' | 'cause' | 'rendered' | 'deadlineAt'>
+
+/** Adds a line to the history; an unfinished one before it was superseded. Returns its id. */
+export function addRevision(revision: NewRevision, { term, draft, now }: Pick<TurnContext, 'term' | 'draft' | 'now'>): number {
+  const all = term.cluster.revisionsOfApp(revision.app)
+  const rejected = revision.rendered === null
+  const applied = newestApplied(revision.app, term)
+  if (applied !== undefined && !rejected && (applied.outcome === 'Progressing' || applied.outcome === 'Degraded')) {
+    draft.write({ table: 'revisions', id: revisionKey(applied), value: { ...applied, outcome: 'Superseded', finishedAt: now } })
+  }
+  const id = (all[0]?.id ?? 0) + 1
+  const value: RevisionRecord = {
+    ...revision,
+    subject: revision.subject.slice(0, SUBJECT_MAX),
+    id,
+    outcome: rejected ? 'Rejected' : 'Progressing',
+    reason: null,
+    startedAt: now,
+    finishedAt: rejected ? now : null,
+  }
+  draft.write({ table: 'revisions', id: revisionKey(value), value })
+  draft.touched.apps.add(revision.app)
+  draft.event(
+    {
+      object: `app/${revision.app}`,
+      app: revision.app,
+      reason: rejected ? 'Rejected' : 'Applied',
+      message: `${revision.revision} ${revision.subject}`,
+      level: rejected ? 'Warning' : 'Normal',
+      actor: revision.cause,
+    },
+    now,
+  )
+  return id
+}

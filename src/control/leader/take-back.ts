@@ -1,0 +1,57 @@
+import { currentRollout, type WorkloadState } from '../../core/health.ts'
+import { type Member, planReturns, type Return } from '../../core/returns.ts'
+import { advance } from '../../core/rollout/step.ts'
+import { parseWorkloadKey } from '../../model/ids.ts'
+import type { RevisionRecord } from '../../model/records.ts'
+import type { Failure } from '../../model/rollout.ts'
+import { isUnderWay, newestApplied } from './history.ts'
+import { writeMove, writeQuarantine } from './moves.ts'
+import type { Term, TurnContext } from './term.ts'
+import { workloadState } from './workload-state.ts'
+
+/** Workloads of an app that failed go back to what was good, and git is kept from bringing the same again. */
+export function takeBack(app: string, context: TurnContext): void {
+  const { term, now } = context
+  const revision = newestApplied(app, term)
+  const record = term.cluster.apps.get(app)
+  if (revision === undefined || record === undefined) return
+  const members = membersOf(app, context)
+  for (const item of planReturns({ policy: record.policy, revision, members, now })) goBack(item, revision, context)
+}
+
+/** Of an atomic revision all of it; else only those that a failed rollout makes a question of. */
+function membersOf(app: string, { term, now }: TurnContext): Member[] {
+  const { cluster } = term
+  const keys = isUnderWay(app, cluster)
+    ? cluster.workloadsOfApp(app).map(({ key }) => key)
+    : [...cluster.failing].filter((key) => cluster.workloads.get(key)?.app === app)
+  return keys.flatMap((key) => {
+    const state = workloadState(key, { term, now })
+    return state === null ? [] : [memberOf(state, term)]
+  })
+}
+
+function memberOf(state: WorkloadState, { healths }: Term): Member {
+  const { record, version, run } = state
+  return { record, version, run, health: healths.get(record.key)?.health ?? 'Unknown', rollout: currentRollout(state) }
+}
+
+function goBack({ record, to, failure }: Return, revision: RevisionRecord, context: TurnContext): void {
+  const { draft, now } = context
+  const { key, app } = record
+  const reason = `${failure.code}: ${failure.message}`
+  const move = { key, app, from: record, to, cause: `automatic rollback: ${reason}` }
+  const { because, evidence } = failure
+  writeQuarantine(move, { reason, actor: 'drover', because, evidence, revisionId: revision.id }, context)
+  tellRollout(record, failure, context)
+  writeMove(move, context)
+  const { namespace, kind, name } = parseWorkloadKey(key)
+  const object = `${kind.toLowerCase()}/${namespace}/${name}`
+  draft.event({ object, app, reason: 'RolledBack', message: reason, level: 'Warning', actor: 'drover' }, now)
+}
+
+function tellRollout({ key, generation }: Return['record'], failure: Failure, { term, draft, now }: TurnContext): void {
+  const [newest] = term.cluster.rolloutsOfWorkload(key)
+  if (newest === undefined || newest.generation !== generation) return
+  draft.write({ table: 'rollouts', id: newest.id, value: advance(newest, { type: 'returned', failure }, now) })
+}

@@ -1,0 +1,110 @@
+import type { Digest, Millis } from '../model/ids.ts'
+import type { SyncPolicy } from '../model/manifest.ts'
+import type { RevisionRecord, Run, WorkloadRecord } from '../model/records.ts'
+import type { Failure, Rollout, RootCause, Target } from '../model/rollout.ts'
+import type { WorkloadVersion } from '../model/version.ts'
+import type { Health } from '../model/views.ts'
+
+/** One workload of an app, as far as it matters for whether it went wrong. */
+export interface Member {
+  readonly record: WorkloadRecord
+  readonly version: WorkloadVersion
+  readonly health: Health
+  /** The rollout of what the record says now. */
+  readonly rollout: Rollout | null
+  readonly run: Run | null
+}
+
+export interface ReturnInput {
+  readonly policy: SyncPolicy
+  /** The newest revision that was applied. */
+  readonly revision: RevisionRecord
+  readonly members: readonly Member[]
+  readonly now: Millis
+}
+
+/** A workload that goes back; `to` null: it was not there when all was good. */
+export interface Return {
+  readonly record: WorkloadRecord
+  readonly to: Target | null
+  /** The inputs that are not to be run again; null: its absence. */
+  readonly bad: Digest | null
+  readonly failure: Failure
+}
+
+/**
+ * What goes back to the last good version, and why: in an atomic app all that its revision brought as soon as one part
+ * of it failed, else each Deployment whose own rollout failed. What failed comes last, for it is the reason of the rest.
+ */
+export function planReturns(input: ReturnInput): Return[] {
+  const { deadlineAt, outcome } = input.revision
+  const isAtomic = deadlineAt !== null && (outcome === 'Progressing' || outcome === 'Degraded')
+  return isAtomic ? wholeRevision(input, deadlineAt) : input.members.flatMap(ownReturn)
+}
+
+function ownReturn({ record, version, rollout }: Member): Return[] {
+  if (rollout?.state.phase !== 'Failed' || record.good === null || record.intent === 'Restore') return []
+  const { failure } = rollout.state
+  const isWanted = version.kind === 'Deployment' && version.spec.onFailure === 'Rollback'
+  return isWanted || failure.code === ABORTED ? [{ record, to: record.good, bad: record.inputsDigest, failure }] : []
+}
+
+/** A person ended the rollout, whatever the policy says of failures. */
+export const ABORTED = 'Aborted'
+
+function wholeRevision(input: ReturnInput, deadlineAt: Millis): Return[] {
+  const brought = input.members.filter(({ record }) => isBrought(record, input.revision))
+  const root = rootOf(brought, input, deadlineAt)
+  const hasGood = input.members.some(({ record }) => record.good !== null)
+  if (root === null || !hasGood || (input.policy.onFailure === 'Hold' && root.failure.code !== ABORTED)) return []
+  const because: RootCause = { workload: root.member.record.key, inputsDigest: root.member.record.inputsDigest }
+  const taken: Failure = {
+    code: 'RevisionFailed',
+    message: `${because.workload} failed, and its revision is atomic: ${root.failure.message}`,
+    because,
+    evidence: [],
+  }
+  return [...brought.filter((member) => member !== root.member), root.member].flatMap((member) =>
+    goingBack(member.record, member === root.member ? root.failure : taken),
+  )
+}
+
+/** By this revision, and not brought back since; what it removes is still there, for that waits until all is well. */
+function isBrought({ wanted, intent, revision }: WorkloadRecord, newest: RevisionRecord): boolean {
+  return !wanted || (intent === 'Update' && revision === newest.revision)
+}
+
+function goingBack(record: WorkloadRecord, failure: Failure): Return[] {
+  if (!record.wanted) return [{ record, to: record, bad: null, failure }]
+  if (record.good?.inputsDigest === record.inputsDigest) return []
+  return [{ record, to: record.good, bad: record.inputsDigest, failure }]
+}
+
+interface Root {
+  readonly member: Member
+  readonly failure: Failure
+}
+
+/** The first part that failed by itself, else one that fails only because of another, else whoever is late. */
+function rootOf(brought: readonly Member[], input: ReturnInput, deadlineAt: Millis): Root | null {
+  const failed = brought.flatMap((member): Root[] => {
+    const failure = failureOf(member)
+    return failure === null ? [] : [{ member, failure }]
+  })
+  const first = failed.find(({ failure }) => failure.because === null) ?? failed[0]
+  if (first !== undefined || input.now < deadlineAt) return first ?? null
+  const late = brought.find(({ record, health }) => record.wanted && health !== 'Healthy')
+  return late === undefined ? null : { member: late, failure: tooLate(late, input.policy) }
+}
+
+function failureOf({ rollout, run }: Member): Failure | null {
+  if (rollout?.state.phase === 'Failed') return rollout.state.failure
+  if (run?.phase !== 'Failed') return null
+  const code = run.exitCode === null ? '' : `, exit code ${run.exitCode}`
+  return { code: run.reason ?? 'Failed', message: `run ${run.id} failed${code}`, because: null, evidence: [] }
+}
+
+function tooLate({ record, health }: Member, { deadlineSeconds }: SyncPolicy): Failure {
+  const message = `${record.key} is ${health} ${deadlineSeconds} s after its revision was applied`
+  return { code: 'DeadlineExceeded', message, because: null, evidence: [] }
+}

@@ -1,0 +1,53 @@
+import type { Millis } from '../../model/ids.ts'
+import type { DeploymentSpec } from '../../model/manifest.ts'
+import type { Rollout, Target } from '../../model/rollout.ts'
+import { currentRollout, type WorkloadState } from '../health.ts'
+import { isLive } from '../task-state.ts'
+import { nextEvent } from './event.ts'
+import { rolloutFacts } from './facts.ts'
+import { advance, isFinished } from './step.ts'
+
+/** Every event moves a rollout on; more than this in one look would be a circle. */
+const MOST_EVENTS = 64
+
+/** The present rollout after all that the tasks tell by now; begun when the record says something new. */
+export function followRollout(state: WorkloadState, spec: DeploymentSpec, now: Millis): Rollout {
+  let rollout = currentRollout(state) ?? begin(state, now)
+  for (let events = 0; events < MOST_EVENTS; events += 1) {
+    const event = nextEvent(rollout, rolloutFacts(state, spec, { rollout, now }), now)
+    if (event === null) return rollout
+    rollout = advance(rollout, event, now)
+  }
+  return rollout
+}
+
+/** Older rollouts that were under way when another version was wanted. */
+export function overtaken({ rollouts, record }: WorkloadState, now: Millis): Rollout[] {
+  return rollouts
+    .filter((rollout) => rollout.generation !== record.generation && !isFinished(rollout))
+    .map((rollout) => advance(rollout, { type: 'superseded' }, now))
+}
+
+export const targetOf = ({ inputsDigest, templateDigest, revision }: Target): Target => ({ inputsDigest, templateDigest, revision })
+
+/** What has tasks already has nothing to wait for: a change of numbers, or a return to what still runs. */
+function begin(state: WorkloadState, now: Millis): Rollout {
+  const { record, rollouts, fallback } = state
+  const number = (rollouts[0]?.number ?? 0) + 1
+  const waiting: Rollout = {
+    id: `${record.key}/${number}`,
+    workload: record.key,
+    app: record.app,
+    number,
+    generation: record.generation,
+    intent: record.intent,
+    cause: record.cause,
+    from: fallback?.target ?? null,
+    to: targetOf(record),
+    startedAt: now,
+    finishedAt: null,
+    state: { phase: 'Waiting', stuckSince: null },
+  }
+  const begun = state.tasks.some((task) => isLive(task) && task.task.templateDigest === record.templateDigest)
+  return begun ? advance(waiting, { type: 'cleared', step: null, available: 0 }, now) : waiting
+}
