@@ -89,6 +89,7 @@ function newRun(state: WorkloadState, now: Millis): Run {
     templateDigest: state.record.templateDigest,
     revision: state.record.revision,
     attempts: [],
+    images: {},
   }
 }
 

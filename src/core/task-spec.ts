@@ -7,11 +7,11 @@ import { driverOf } from './schedule/requirements.ts'
 import { probeSpecs } from './task-probes.ts'
 
 /** What an agent needs to run one task: the version's template with the task's own slot, ports and identity filled in. */
-export function taskSpec(task: Task, version: WorkloadVersion): TaskSpec {
+export function taskSpec(task: Task, version: WorkloadVersion, pinned: Readonly<Record<string, string>> = {}): TaskSpec {
   const template = version.spec.template.spec
   return {
     driver: driverOf(template),
-    units: units(template).map((unit) => unitSpec(unit, task, version)),
+    units: units(template).map((unit) => ({ ...unitSpec(unit, task, version), ...pinOf(pinned[unit.name]) })),
     volumes: template.volumes.map((volume) => volumeSpec(volume, version)),
     hostNetwork: template.hostNetwork,
     restartPolicy: template.restartPolicy ?? (version.kind === 'Job' ? 'OnFailure' : 'Always'),
@@ -20,6 +20,8 @@ export function taskSpec(task: Task, version: WorkloadVersion): TaskSpec {
     labels: { app: task.app, namespace: version.namespace, workload: version.name, ...labelsOf(version) },
   }
 }
+
+const pinOf = (image: string | undefined): Pick<UnitSpec, 'pinned'> => (image === undefined ? {} : { pinned: image })
 
 function units(template: TemplateSpec): readonly (ContainerSpec | ProcessSpec)[] {
   return template.containers ?? template.processes ?? []

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { AgentId, Digest, Oid, RunId, TaskId, WorkloadKey } from './ids.ts'
 import { SyncPolicy } from './manifest.ts'
-import { Evidence, Rollout, RootCause, Target } from './rollout.ts'
+import { Evidence, ImagePins, Rollout, RootCause, Target } from './rollout.ts'
 import { AttemptRecord, Observed, Task } from './task.ts'
 import { DriverName } from './task-spec.ts'
 
@@ -130,6 +130,7 @@ export const Run = z.object({
   templateDigest: Digest,
   revision: z.string(),
   attempts: z.array(AttemptRecord.extend({ task: TaskId, index: z.number().int() })),
+  images: ImagePins.default({}),
 })
 export type Run = z.infer<typeof Run>
 
@@ -168,10 +169,6 @@ export const EventRecord = z.object({
 })
 export type EventRecord = z.infer<typeof EventRecord>
 
-/** Which image each container of a template was resolved to when it first ran, by agent and by container. */
-export const ImagePins = z.object({ template: Digest, agents: z.record(AgentId, z.record(z.string(), z.string())) })
-export type ImagePins = z.infer<typeof ImagePins>
-
 /** Every table of the store and the record it holds. */
 export const TABLES = {
   apps: AppRecord,
@@ -181,7 +178,6 @@ export const TABLES = {
   observed: Observed,
   rollouts: Rollout,
   runs: Run,
-  images: ImagePins,
   agents: AgentRecord,
   quarantine: Quarantine,
   events: EventRecord,

@@ -1,9 +1,13 @@
 import { z } from 'zod'
-import { Digest, TaskId, WorkloadKey } from './ids.ts'
+import { AgentId, Digest, TaskId, WorkloadKey } from './ids.ts'
 
 /** One version of a workload that runs, ran or shall run, and the revision that brought it. */
 export const Target = z.object({ inputsDigest: Digest, templateDigest: Digest, revision: z.string() })
 export type Target = z.infer<typeof Target>
+
+/** The very image that each container of the new version was resolved to when it first ran, by agent and container. */
+export const ImagePins = z.record(AgentId, z.record(z.string(), z.string()))
+export type ImagePins = z.infer<typeof ImagePins>
 
 /** What a failed task showed: how its attempt ended, or what a probe said, and its last words. */
 export const Evidence = z.object({
@@ -67,6 +71,7 @@ export const Rollout = z.object({
   to: Target,
   startedAt: z.number(),
   finishedAt: z.number().nullable(),
+  images: ImagePins.default({}),
   state: RolloutState,
 })
 export type Rollout = z.infer<typeof Rollout>

@@ -163,6 +163,7 @@ export function run(over: Partial<Run> = {}): Run {
     templateDigest: digest('new'),
     revision: revision('first'),
     attempts: [],
+    images: {},
     ...over,
   }
 }

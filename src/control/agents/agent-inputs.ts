@@ -1,3 +1,4 @@
+import { withImages } from '../../core/pins.ts'
 import type { AgentId, Millis } from '../../model/ids.ts'
 import { reasonOf } from '../../model/reason.ts'
 import type { AgentRecord } from '../../model/records.ts'
@@ -23,7 +24,17 @@ export function takeStatuses(
     const observed = observe(status, before, { agent, now })
     if (before !== undefined && sameSaying(before, observed)) continue
     draft.write({ table: 'observed', id: task.id, value: observed })
+    if (Object.keys(status.images).length > 0) rememberImages(task, agent, { status, cluster, draft })
   }
+}
+
+/** The next task of this template gets the very same, wherever its tag points to by then. */
+function rememberImages(task: Task, agent: AgentId, context: { status: TaskStatus; cluster: Cluster; draft: Draft }): void {
+  const record = context.cluster.pinsOf(task)
+  const images = record === undefined ? null : withImages(record.images, agent, context.status.images)
+  if (record === undefined || images === null) return
+  if ('state' in record) context.draft.write({ table: 'rollouts', id: record.id, value: { ...record, images } })
+  else context.draft.write({ table: 'runs', id: record.id, value: { ...record, images } })
 }
 
 /** A greeting of many tasks comes without attempt records; the reports after it bring them, also of what has ended. */

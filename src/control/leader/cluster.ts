@@ -8,7 +8,6 @@ import type {
   AgentRecord,
   AppRecord,
   EventRecord,
-  ImagePins,
   Quarantine,
   RecordOf,
   RevisionRecord,
@@ -35,7 +34,6 @@ export class Cluster {
   readonly observed = new Map<TaskId, Observed>()
   readonly rollouts = new Map<string, Rollout>()
   readonly runs = new Map<RunId, Run>()
-  readonly images = new Map<string, ImagePins>()
   readonly agents = new Map<AgentId, AgentRecord>()
   readonly quarantine = new Map<WorkloadKey, Quarantine>()
   readonly events = new Map<string, EventRecord>()
@@ -104,6 +102,12 @@ export class Cluster {
   rolloutsOfWorkload(key: WorkloadKey): Rollout[] {
     const all = this.#rolloutsOfWorkload.get(key).map((id) => must(this.rollouts.get(id), `rollout ${id}`))
     return all.sort((a, b) => b.number - a.number)
+  }
+
+  /** What remembers the images of a task's template: the Job's run, or the newest rollout to it. */
+  pinsOf({ workload, run, templateDigest }: Task): Run | Rollout | undefined {
+    if (run !== null) return this.runs.get(run)
+    return this.rolloutsOfWorkload(workload).find(({ to }) => to.templateDigest === templateDigest)
   }
 
   /** Workloads that this one's start waits for. */

@@ -1,5 +1,6 @@
 import { type WorkloadHealth, workloadHealth } from '../../core/health.ts'
 import { decisionViolations } from '../../core/invariants.ts'
+import { pinnedImages } from '../../core/pins.ts'
 import { reconcile } from '../../core/reconcile.ts'
 import { taskSpec } from '../../core/task-spec.ts'
 import { isTerminal } from '../../core/task-state.ts'
@@ -153,6 +154,10 @@ function assignment(task: Task, cluster: Cluster): Assignment {
     task: task.id,
     generation: task.generation,
     desired: isTerminal(cluster.taskState(task.id)) ? 'stop' : task.desired,
-    spec: taskSpec(task, must(cluster.versions.get(task.inputsDigest), `version of ${task.id}`)),
+    spec: taskSpec(task, must(cluster.versions.get(task.inputsDigest), `version of ${task.id}`), imagesOf(task, cluster)),
   }
+}
+
+function imagesOf(task: Task, cluster: Cluster): Readonly<Record<string, string>> {
+  return task.agent === null ? {} : pinnedImages(cluster.pinsOf(task)?.images ?? {}, task.agent)
 }

@@ -46,6 +46,7 @@ function begin(state: WorkloadState, now: Millis): Rollout {
     to: targetOf(record),
     startedAt: now,
     finishedAt: null,
+    images: rollouts.find(({ to }) => to.templateDigest === record.templateDigest)?.images ?? {},
     state: { phase: 'Waiting', stuckSince: null },
   }
   const begun = state.tasks.some((task) => isLive(task) && task.task.templateDigest === record.templateDigest)
