@@ -21,6 +21,9 @@ export function localPlan(app: string, source: Source): PlanView {
     counts: countPlan(changes),
     problems,
     holds: [],
+    // Only a server knows what runs, so there is no world that could move: such a plan cannot be synced.
+    order: [],
+    fingerprint: '',
     text: renderPlan(changes, { app, from: null, to }),
   }
 }

@@ -151,6 +151,8 @@ export function shop(): Partial<FakeData> {
       counts: { add: 0, change: 0, replace: 1, destroy: 0 },
       problems: [],
       holds: [],
+      order: [['Deployment default/web']],
+      fingerprint: 'f00d',
       text: '-/+ deployment/web\n      ~ spec.template.spec.containers[web].image: "nginx:1.26" -> "nginx:1.27" (forces restart)\n\nPlan: 0 to add, 0 to change, 1 to replace, 0 to destroy.\n',
     },
     objects: [{ apiVersion: 'drover.dev/v1', kind: 'Deployment', metadata: { name: 'web' } }],
