@@ -127,7 +127,7 @@ describe('sync --wait', () => {
     await waitUntil(() => control.watchers() === 1)
     change(control, SECOND)
     expect(await waiting).toMatchObject({ exit: 0, stderr: 'shop is healthy at main@2222222\n' })
-    expect(control.asked[0]?.request).toEqual({ allowDelete: 'WithinBudget', actor: 'cli:ann' })
+    expect(control.asked[0]?.request).toEqual({ allowDelete: 'WithinBudget', plan: null, retry: 'No', actor: 'cli:ann' })
   })
 
   it('ends with 2 for a revision with invalid manifests', async () => {
