@@ -1,7 +1,7 @@
 import type { AppView, HistoryView, RunView, WorkloadView } from '../model/views.ts'
 import { EXIT, type ExitCode } from './exit.ts'
 import { sameRevision, shortRevision, workloadName } from './read.ts'
-import { inNamespace, isUnderWay, quarantineText, rolloutName, rolloutUnderWay, standingOf, waitsForPromotion } from './rollouts.ts'
+import { isUnderWay, promoteCommand, quarantineText, rolloutName, rolloutUnderWay, standingOf } from './rollouts.ts'
 
 export type Goal = 'healthy' | 'synced' | 'complete'
 
@@ -64,8 +64,8 @@ function goingText(view: WorkloadView): string {
   const rollout = rolloutUnderWay(view)
   const name = workloadName(view)
   if (rollout === null) return `${name} is ${view.health}`
-  const promote = `\`drover promote ${name}${inNamespace(view.namespace)}\` goes on`
-  return `${name} ${standingOf(rollout)}${waitsForPromotion(rollout) ? ` (${promote})` : ''}`
+  const promote = promoteCommand(view)
+  return `${name}: ${standingOf(rollout)}${promote === null ? '' : ` (\`${promote}\` goes on)`}`
 }
 
 /** The newest record of the revision says that it was taken back: git may say otherwise, but it will not run. */

@@ -5,7 +5,7 @@ import { escapeText } from './output/escape.ts'
 import { type Column, table } from './output/table.ts'
 import { span } from './output/time.ts'
 import { workloadName } from './read.ts'
-import { rolloutUnderWay, stepOf, waitsForPromotion } from './rollouts.ts'
+import { promoteCommand, rolloutUnderWay, stepOf, waitsForPromotion } from './rollouts.ts'
 
 /** How far workloads are, as text. Nothing here writes. */
 
@@ -55,7 +55,8 @@ export const stateOf = (view: WorkloadView): string => `${phaseOf(view)} ${notes
 /** `deployment/web: Rolling, 3/10 ready, 2 updated, step 1/2`. */
 export function progressLine(view: WorkloadView): string {
   const reasons = view.reasons.map(({ code, message }) => `${code}: ${message}`)
-  const parts = [phaseOf(view), countsOf(view), notesOf(view), ...reasons]
+  const promote = promoteCommand(view)
+  const parts = [phaseOf(view), countsOf(view), notesOf(view), ...reasons, promote === null ? '' : `\`${promote}\` goes on`]
   return escapeText(`${nameOf(view)}: ${parts.filter((part) => part !== '').join(', ')}`)
 }
 
@@ -74,8 +75,8 @@ function linesOf(views: readonly WorkloadView[], { columns, colors, now }: Canva
     { header: '', value: nameOf },
     state,
     { header: '', value: countsOf },
-    { header: '', value: notesOf },
-    { header: '', value: (view) => elapsedOf(view, now) },
+    { header: '', value: (view) => blank(notesOf(view)) },
+    { header: '', value: (view) => blank(elapsedOf(view, now)) },
   ]
   const paint = (text: string): string => statusColor(colors, text)
   const bare = rowsOf(plain, views)
@@ -86,6 +87,9 @@ function linesOf(views: readonly WorkloadView[], { columns, colors, now }: Canva
   // A cut through an escape sequence would colour all that follows.
   return bare.map((line, at) => (stringWidth(line) < columns ? (painted[at] ?? line) : clipped(line, columns)))
 }
+
+/** A table marks what is empty; here most is. */
+const blank = (text: string): string => text || ' '
 
 const rowsOf = (columns: readonly Column<WorkloadView>[], views: readonly WorkloadView[]): string[] =>
   table(columns, views)

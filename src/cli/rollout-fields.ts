@@ -3,7 +3,7 @@ import { durationOf, type Look } from './listings.ts'
 import type { Field } from './output/report.ts'
 import { untilOf } from './output/time.ts'
 import { shortRevision } from './read.ts'
-import { inNamespace, isUnderWay, rolloutName, rolloutWorkload, standingOf, waitsForPromotion } from './rollouts.ts'
+import { inNamespace, isUnderWay, rolloutName, rolloutWorkload, standingOf } from './rollouts.ts'
 
 type Evidence = NonNullable<RolloutView['failure']>['evidence']
 
@@ -54,8 +54,8 @@ function progressFields(rollout: RolloutView, { now }: Look): Field[] {
 }
 
 function pauseText(rollout: RolloutView, now: number): string {
-  if (rollout.until !== null && !waitsForPromotion(rollout)) return `ends ${untilOf(rollout.until, now)} (${rollout.until})`
-  return `until \`drover promote ${rolloutWorkload(rollout)}${inNamespace(rollout.namespace)}\``
+  if (rollout.until !== null) return `ends ${untilOf(rollout.until, now)} (${rollout.until})`
+  return `goes on with \`drover promote ${rolloutWorkload(rollout)}${inNamespace(rollout.namespace)}\``
 }
 
 function failureFields({ failure }: RolloutView): Field[] {
@@ -67,9 +67,9 @@ function failureFields({ failure }: RolloutView): Field[] {
   ]
 }
 
-/** What stays out, what runs instead, and why. */
-export function quarantineFields({ quarantine }: WorkloadView): Field[] {
-  if (quarantine === null) return []
+/** What stays out, what runs instead, and why; where nothing is held, why the newest rollout failed. */
+export function quarantineFields({ quarantine, rollout }: WorkloadView): Field[] {
+  if (quarantine === null) return rollout === null ? [] : failureFields(rollout)
   const { badRevision, goodRevision, reason, actor, because, evidence, good } = quarantine
   return [
     ['Quarantine', `${badRevision} stays out (by ${actor})`],

@@ -42,6 +42,12 @@ export function standingOf(rollout: RolloutView): string {
 /** Flags of `drover promote` and its like where the namespace is not the default one. */
 export const inNamespace = (namespace: string): string => (namespace === 'default' ? '' : ` -n ${namespace}`)
 
+/** What a person types to end its pause; null where nobody is waited for. */
+export function promoteCommand(view: WorkloadView): string | null {
+  const rollout = rolloutUnderWay(view)
+  return rollout !== null && waitsForPromotion(rollout) ? `drover promote ${workloadName(view)}${inNamespace(view.namespace)}` : null
+}
+
 /** What keeps a workload from what git says: `main@2222222 rolled back: CrashLoop ...`. */
 export const quarantineText = ({ badRevision, reason }: NonNullable<WorkloadView['quarantine']>): string =>
   `${shortRevision(badRevision)} rolled back: ${reason}`

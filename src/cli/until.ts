@@ -9,7 +9,7 @@ import { type Progress, progressOn } from './progress-writer.ts'
 import type { Session } from './session.ts'
 import { changes } from './watch.ts'
 
-export interface Judgement {
+interface Judgement {
   readonly verdict: Verdict
   /** Whose progress is shown meanwhile. */
   readonly workloads: readonly WorkloadView[]

@@ -72,7 +72,7 @@ async function workloadHistory(session: Session, { kind, name }: { kind: Kind; n
   if (view.kind === 'Job') {
     const runs = (await readRuns(client)).filter((run) => run.job === name && run.namespace === view.namespace)
     // One that has not started yet is the newest.
-    const started = (run: RunView) => run.startedAt ?? '~'
+    const started = (run: RunView) => run.startedAt ?? '9'
     const newest = runs.toSorted((a, b) => started(b).localeCompare(started(a)))
     await printer.list(options.output, newest, runListing(look(session)))
   } else {

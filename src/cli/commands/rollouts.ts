@@ -26,7 +26,7 @@ export const abort: Command<RolloutOptions> = async (session, words, options) =>
   const view = await ask(session, { verb: 'abort', words, namespace: options.namespace })
   const back = view.quarantine === null ? '' : `, back to ${shortRevision(view.quarantine.goodRevision)}`
   session.printer.say(escapeText(`the rollout of ${workloadName(view)} is aborted${back}`))
-  session.printer.say('git still holds what was aborted; a new commit that changes it, or `drover sync APP --retry`, tries again')
+  session.printer.say(`git still holds what was aborted; a new commit that changes it, or \`drover sync ${view.app} --retry\`, tries again`)
   sayNext(session, view)
   return EXIT.ok
 }

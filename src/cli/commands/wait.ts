@@ -4,6 +4,7 @@ import { CliError, EXIT } from '../exit.ts'
 import { type AppGoal, appVerdict, currentRun, type Goal, runVerdict, takenBack, type Verdict, workloadVerdict } from '../goals.ts'
 import { parseOne } from '../objects.ts'
 import { found, isKind, pickWorkload, readApp, readApps, readHistory, readRuns, sameRevision } from '../read.ts'
+import { inNamespace } from '../rollouts.ts'
 import type { Command } from '../session.ts'
 import { type Judge, until } from '../until.ts'
 
@@ -20,7 +21,13 @@ export interface WaitOptions {
 export const wait: Command<WaitOptions> = async (session, words, options) => {
   const goal = goalOf(options)
   const judge = await judgeOf(words, goal, options)
-  return until(session, judge, { timeoutMs: options.timeout, object: words.join('/') })
+  return until(session, judge, { timeoutMs: options.timeout, object: objectOf(words, options) })
+}
+
+/** As `drover why` takes it. */
+function objectOf(words: readonly string[], { namespace }: WaitOptions): string {
+  const object = words.join('/')
+  return object.includes('/') ? `${object}${inNamespace(namespace)}` : object
 }
 
 /** @throws CliError 2 when two goals are asked at once. */
