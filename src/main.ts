@@ -34,7 +34,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   env: process.env,
-  isTTY: { stdin: process.stdin.isTTY === true, stdout: process.stdout.isTTY === true },
+  isTTY: { stdin: process.stdin.isTTY === true, stdout: process.stdout.isTTY === true, stderr: process.stderr.isTTY === true },
   cwd: process.cwd(),
   signal: stop.signal,
   clock: systemClock,

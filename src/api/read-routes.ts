@@ -11,6 +11,7 @@ export function readRoutes(api: Api, { control }: ApiParts): void {
     tasks: () => control.tasks(),
     runs: () => control.runs(),
     agents: () => control.agents(),
+    rollouts: () => control.rollouts(),
   }
   for (const [name, list] of Object.entries(lists)) {
     api.get(`/api/v1/${name}`, (c) => {

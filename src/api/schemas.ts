@@ -14,6 +14,7 @@ const Actor = z
 
 export const AppParam = z.object({ name: Name })
 export const IdParam = z.object({ id: Id })
+export const WorkloadParam = z.object({ namespace: Name, kind: z.enum(['Deployment', 'Job']), name: Name })
 export const OidParam = z.object({ oid: Oid })
 
 export const EventsQuery = z.strictObject({ object: z.string().max(300).optional(), app: Name.optional() })
@@ -39,10 +40,21 @@ export const PlanBody = z.strictObject({
     .default(null),
 })
 
-export const SyncBody = z.strictObject({ allowDelete: z.enum(['WithinBudget', 'Any']).default('WithinBudget'), actor: Actor })
+export const SyncBody = z.strictObject({
+  allowDelete: z.enum(['WithinBudget', 'Any']).default('WithinBudget'),
+  plan: z
+    .strictObject({ revision: z.string().min(1).max(300), fingerprint: z.string().min(1).max(200) })
+    .nullable()
+    .default(null),
+  retry: z.enum(['No', 'Quarantined']).default('No'),
+  actor: Actor,
+})
 
 export const RollbackBody = z.strictObject({
   to: z.string().min(1).max(300),
   revert: z.enum(['No', 'CommitToGit']).default('No'),
   actor: Actor,
 })
+
+/** Of a verb that needs to know no more than who asks. */
+export const ActorBody = z.strictObject({ actor: Actor })

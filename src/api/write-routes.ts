@@ -1,9 +1,9 @@
 import { FILES_LIMIT, readJson } from './body.ts'
 import type { Api, ApiParts } from './parts.ts'
 import { parseRequest } from './problem.ts'
-import { AppParam, PlanBody, RollbackBody, SyncBody } from './schemas.ts'
+import { ActorBody, AppParam, PlanBody, RollbackBody, SyncBody, WorkloadParam } from './schemas.ts'
 
-/** Verbs on one app; `plan` and `render` change nothing but carry files, so they are posted too. */
+/** Verbs on one app or one workload; `plan` and `render` change nothing but carry files, so they are posted too. */
 export function writeRoutes(api: Api, { control }: ApiParts): void {
   api.post('/api/v1/apps/:name/plan', async (c) => {
     const { name } = parseRequest(AppParam, c.req.param())
@@ -20,5 +20,13 @@ export function writeRoutes(api: Api, { control }: ApiParts): void {
   api.post('/api/v1/apps/:name/rollback', async (c) => {
     const { name } = parseRequest(AppParam, c.req.param())
     return c.json(await control.rollback(name, await readJson(c, RollbackBody)))
+  })
+  api.post('/api/v1/workloads/:namespace/:kind/:name/promote', async (c) => {
+    const workload = parseRequest(WorkloadParam, c.req.param())
+    return c.json(await control.promote(workload, (await readJson(c, ActorBody)).actor))
+  })
+  api.post('/api/v1/workloads/:namespace/:kind/:name/abort', async (c) => {
+    const workload = parseRequest(WorkloadParam, c.req.param())
+    return c.json(await control.abort(workload, (await readJson(c, ActorBody)).actor))
   })
 }

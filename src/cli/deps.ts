@@ -1,6 +1,9 @@
 /** Where text goes; `process.stdout` is one. */
 interface Output {
   write(text: string): unknown
+  /** Size of the terminal, where it is one; changes with it. */
+  readonly columns?: number
+  readonly rows?: number
 }
 
 /** The part of the kit's clock that commands need. */
@@ -64,7 +67,7 @@ export interface CliDeps {
   readonly stdout: Output
   readonly stderr: Output
   readonly env: Readonly<Record<string, string | undefined>>
-  readonly isTTY: { readonly stdin: boolean; readonly stdout: boolean }
+  readonly isTTY: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean }
   readonly cwd: string
   /** Aborted by SIGINT and SIGTERM. */
   readonly signal: AbortSignal

@@ -81,7 +81,8 @@ async function readText(cwd: string, path: string): Promise<string> {
   return onDisk(path, () => readFile(full, 'utf8'))
 }
 
-async function onDisk<T>(path: string, call: () => Promise<T>): Promise<T> {
+/** @throws CliError 2 for what cannot be read. */
+export async function onDisk<T>(path: string, call: () => Promise<T>): Promise<T> {
   try {
     return await call()
   } catch (error) {

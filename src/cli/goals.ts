@@ -1,6 +1,7 @@
 import type { AppView, HistoryView, RunView, WorkloadView } from '../model/views.ts'
 import { EXIT, type ExitCode } from './exit.ts'
 import { sameRevision, shortRevision, workloadName } from './read.ts'
+import { isUnderWay, promoteCommand, quarantineText, rolloutName, rolloutUnderWay, standingOf } from './rollouts.ts'
 
 export type Goal = 'healthy' | 'synced' | 'complete'
 
@@ -23,6 +24,8 @@ const STUCK = new Set(['EmptySource', 'DeletionBudget', 'Quarantine', 'Conflict'
 /** Success needs the asked revision applied: the health of an older one says nothing of it. */
 export function appVerdict(app: AppView, history: readonly HistoryView[], asked: AppGoal): Verdict {
   const { revision } = asked
+  const back = rolledBack(app, history, revision)
+  if (back !== null) return back
   const attempted = revision === null || sameRevision(revision, app.lastAttemptedRevision)
   const applied = revision === null || sameRevision(revision, app.lastAppliedRevision)
   const at = shortRevision(app.lastAppliedRevision)
@@ -37,10 +40,45 @@ export function appVerdict(app: AppView, history: readonly HistoryView[], asked:
   if (asked.goal !== 'healthy' && app.sync !== 'Synced')
     return waiting(`${app.name} is ${app.sync}${app.holds.map((hold) => `; held by ${hold.gate}: ${hold.message}`).join('')}`)
   if (asked.goal === 'synced') return over(EXIT.ok, `${app.name} is synced at ${at}`)
-  if (app.health === 'Healthy') return over(EXIT.ok, `${app.name} is healthy at ${at}`)
+  return healthVerdict(app)
+}
+
+/** A rollout under way may still recover or be taken back within its deadline: neither good nor bad is final yet. */
+function healthVerdict(app: AppView): Verdict {
+  const going = app.workloads.filter((view) => rolloutUnderWay(view) !== null)
+  if (going.length > 0) return waiting(`${app.name} is ${app.health}: ${goingTexts(going)}`)
+  if (app.health === 'Healthy') return over(EXIT.ok, `${app.name} is healthy at ${shortRevision(app.lastAppliedRevision)}`)
   if (app.health === 'Degraded') return over(EXIT.unhealthy, degraded(app))
   return waiting(`${app.name} is ${app.health}`)
 }
+
+const TOLD = 3
+
+function goingTexts(views: readonly WorkloadView[]): string {
+  const more = views.length > TOLD ? [`${views.length - TOLD} more`] : []
+  return [...views.slice(0, TOLD).map(goingText), ...more].join('; ')
+}
+
+/** What a workload under way waits for; where that is a person, what to type. */
+function goingText(view: WorkloadView): string {
+  const rollout = rolloutUnderWay(view)
+  const name = workloadName(view)
+  if (rollout === null) return `${name} is ${view.health}`
+  const promote = promoteCommand(view)
+  return `${name}: ${standingOf(rollout)}${promote === null ? '' : ` (\`${promote}\` goes on)`}`
+}
+
+/** The newest record of the revision says that it was taken back: git may say otherwise, but it will not run. */
+function rolledBack(app: AppView, history: readonly HistoryView[], revision: string | null): Verdict | null {
+  const item = history.find((candidate) => revision !== null && sameRevision(revision, candidate.revision))
+  if (item?.outcome !== 'RolledBack') return null
+  const failed = item.results.filter(({ result }) => FAILED.has(result)).map(({ workload, result }) => `${workload} ${result}`)
+  const which = failed.length === 0 ? '' : ` (${failed.join(', ')})`
+  const more = `\`drover describe revision/${app.name}/${item.id}\` tells more`
+  return over(EXIT.unhealthy, `${shortRevision(item.revision)} was rolled back: ${item.reason ?? 'no reason is known'}${which}; ${more}`)
+}
+
+const FAILED = new Set(['Failed', 'RolledBack'])
 
 /** A later sync or a refusal has ended the revision that is waited for. */
 function superseded(history: readonly HistoryView[], revision: string | null): Verdict | null {
@@ -64,9 +102,27 @@ const workloadTrouble = (view: WorkloadView): string =>
 
 export function workloadVerdict(view: WorkloadView, revision: string | null): Verdict {
   const name = workloadName(view)
+  const back = takenBack(view, revision)
+  if (back !== null) return back
+  if (rolloutUnderWay(view) !== null) return waiting(`${goingText(view)}, ${view.ready}/${view.desired} ready`)
   if (view.health === 'Healthy') return over(EXIT.ok, `${name} is healthy${revision === null ? '' : ` at ${shortRevision(view.revision)}`}`)
   if (view.health === 'Degraded') return over(EXIT.unhealthy, `${workloadTrouble(view)} is Degraded`)
   return waiting(`${name} is ${view.health}, ${view.ready}/${view.desired} ready`)
+}
+
+/** That the asked revision of a workload failed; null while it did not, or when none is asked. */
+export function takenBack(view: WorkloadView, revision: string | null): Verdict | null {
+  const { rollout, quarantine } = view
+  if (revision === null) return null
+  if (rollout !== null && rollout.failure !== null && !isUnderWay(rollout) && sameRevision(revision, rollout.revision)) {
+    const { code, message, because } = rollout.failure
+    const root = because === null ? '' : ` (because of ${because})`
+    const more = `\`drover describe ${rolloutName(rollout)}\` tells more`
+    return over(EXIT.unhealthy, `${rolloutName(rollout)} ${rollout.phase}: ${code}: ${message}${root}; ${more}`)
+  }
+  if (quarantine === null || !sameRevision(revision, quarantine.badRevision)) return null
+  const root = quarantine.because === null ? '' : ` (because of ${quarantine.because})`
+  return over(EXIT.unhealthy, `${workloadName(view)}: ${quarantineText(quarantine)}${root}`)
 }
 
 export function runVerdict(run: RunView): Verdict {

@@ -1,8 +1,9 @@
-import type { AgentView, AppView, EventView, HistoryView, RunView, TaskView, WorkloadView } from '../model/views.ts'
+import type { AgentView, AppView, EventView, HistoryView, RolloutView, RunView, TaskView, WorkloadView } from '../model/views.ts'
 import { type Colors, statusColor } from './output/colors.ts'
 import type { Listing } from './output/print.ts'
 import { ageOf, span } from './output/time.ts'
 import { shortRevision, workloadName } from './read.ts'
+import { quarantineText, rolloutName, rolloutUnderWay, rolloutWorkload, standingOf, stepOf } from './rollouts.ts'
 
 /** What tables need besides the rows. */
 export interface Look {
@@ -12,6 +13,18 @@ export interface Look {
 
 const reasonsOf = (reasons: readonly { code: string; count: number }[]): string =>
   reasons.map(({ code, count }) => (count > 1 ? `${code}(${count})` : code)).join(',')
+
+/** A cell of a table, not a sentence: the whole reason is in `describe` and `why`. */
+const BRIEF = 60
+const brief = (text: string): string => (text.length <= BRIEF ? text : `${text.slice(0, BRIEF - 3)}...`)
+
+/** Its reasons; without one, the rollout under way, else what was rolled back and stays out. */
+function causesOf(view: WorkloadView): string {
+  if (view.reasons.length > 0) return reasonsOf(view.reasons)
+  const rollout = rolloutUnderWay(view)
+  if (rollout !== null) return standingOf(rollout)
+  return view.quarantine === null ? '' : brief(quarantineText(view.quarantine))
+}
 
 export const appListing = ({ colors }: Look): Listing<AppView> => ({
   name: (app) => `app/${app.name}`,
@@ -35,7 +48,7 @@ export const workloadListing = ({ colors }: Look): Listing<WorkloadView> => ({
     { header: 'HEALTH', value: (view) => view.health, paint: (text) => statusColor(colors, text) },
     { header: 'READY', value: (view) => `${view.ready}/${view.desired}` },
     { header: 'REVISION', value: (view) => shortRevision(view.revision) },
-    { header: 'REASONS', value: (view) => reasonsOf(view.reasons) },
+    { header: 'REASONS', value: causesOf },
     { header: 'APP', value: (view) => view.app, wide: true },
     { header: 'QUARANTINED', value: (view) => shortRevision(view.quarantine?.badRevision ?? null), wide: true },
     { header: 'INPUTS', value: (view) => view.inputsDigest.slice(0, 12), wide: true },
@@ -83,6 +96,25 @@ export const runListing = ({ colors, now }: Look): Listing<RunView> => ({
     { header: 'TRIGGER', value: (run) => run.trigger, wide: true },
     { header: 'CRONJOB', value: (run) => run.cronJob ?? '-', wide: true },
     { header: 'REVISION', value: (run) => shortRevision(run.revision), wide: true },
+  ],
+})
+
+export const rolloutListing = ({ colors, now }: Look): Listing<RolloutView> => ({
+  name: rolloutName,
+  columns: [
+    { header: 'ID', value: rolloutName },
+    { header: 'WORKLOAD', value: rolloutWorkload },
+    { header: 'PHASE', value: (rollout) => rollout.phase, paint: (text) => statusColor(colors, text) },
+    { header: 'STEP', value: stepOf },
+    { header: 'PROGRESS', value: ({ available, desired }) => (available === null || desired === null ? '-' : `${available}/${desired}`) },
+    { header: 'REVISION', value: (rollout) => shortRevision(rollout.revision) },
+    { header: 'CAUSE', value: (rollout) => rollout.cause },
+    { header: 'DURATION', value: (rollout) => durationOf(rollout, now) },
+    { header: 'AGE', value: (rollout) => ageOf(rollout.startedAt, now) },
+    { header: 'FROM', value: (rollout) => shortRevision(rollout.fromRevision), wide: true },
+    { header: 'FAILURE', value: ({ failure }) => failure?.code ?? '-', wide: true },
+    { header: 'BECAUSE', value: ({ failure }) => failure?.because ?? '-', wide: true },
+    { header: 'APP', value: (rollout) => rollout.app, wide: true },
   ],
 })
 
@@ -138,8 +170,17 @@ export const historyListing = ({ colors, now }: Look): Listing<HistoryView> => (
     { header: 'DURATION', value: (item) => durationOf(item, now) },
     { header: 'AGE', value: (item) => ageOf(item.startedAt, now) },
     { header: 'SUBJECT', value: (item) => item.subject },
+    { header: 'RESULTS', value: (item) => resultsOf(item.results), wide: true },
+    { header: 'REASON', value: (item) => item.reason ?? '-', wide: true },
   ],
 })
+
+/** `2 Complete, 1 RolledBack`. */
+function resultsOf(results: HistoryView['results']): string {
+  const counts = new Map<string, number>()
+  for (const { result } of results) counts.set(result, (counts.get(result) ?? 0) + 1)
+  return [...counts].map(([result, count]) => `${count} ${result}`).join(', ')
+}
 
 /** Until now where it has not ended. */
 export function durationOf(item: { startedAt: string | null; finishedAt: string | null }, now: number): string {

@@ -11,6 +11,7 @@ export function localPlan(app: string, source: Source): PlanView {
   const { desired, problems } = linked(source)
   const versions = new Map(desired.workloads.map((workload) => [workload.key, versionOf(workload)]))
   const to = source.revision ?? 'local'
+  // Only a server knows what runs, so there is no world that could move: such a plan cannot be synced.
   return planView(diffWorkloads(new Map(), versions), { app, from: null, to, problems, fingerprint: '' })
 }
 

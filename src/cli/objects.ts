@@ -1,6 +1,6 @@
 import { CliError, EXIT } from './exit.ts'
 
-const KINDS = ['app', 'workload', 'deployment', 'job', 'task', 'run', 'agent', 'event'] as const
+const KINDS = ['app', 'workload', 'deployment', 'job', 'task', 'run', 'agent', 'event', 'rollout', 'revision'] as const
 export type Kind = (typeof KINDS)[number]
 
 const ALIASES: Readonly<Record<string, Kind>> = {
@@ -25,6 +25,12 @@ const ALIASES: Readonly<Record<string, Kind>> = {
   event: 'event',
   events: 'event',
   ev: 'event',
+  rollout: 'rollout',
+  rollouts: 'rollout',
+  ro: 'rollout',
+  revision: 'revision',
+  revisions: 'revision',
+  rev: 'revision',
 }
 
 /** Names one object, or all of a kind where `name` is null. */
@@ -33,7 +39,7 @@ export interface ObjectName {
   readonly name: string | null
 }
 
-/** `KIND`, `KIND NAME` or `KIND/NAME`. @throws CliError 2 for a kind that is none. */
+/** `KIND`, `KIND NAME` or `KIND/NAME`; the name of a rollout holds slashes itself. @throws CliError 2 for a kind that is none. */
 export async function parseObject(words: readonly string[]): Promise<ObjectName> {
   const [first = '', second = null] = words
   const slash = first.indexOf('/')
@@ -57,4 +63,10 @@ export async function parseOne(words: readonly string[]): Promise<{ kind: Kind; 
   const { kind, name } = await parseObject(words)
   if (name === null) throw new CliError(EXIT.usage, `which ${kind}? give ${kind}/NAME`, `\`drover get ${kind}\` lists them`)
   return { kind, name }
+}
+
+/** What stands in a record of its own and has no tasks: only `describe` tells of it. */
+export function onlyDescribed({ kind, name }: { kind: Kind; name: string }): void {
+  if (kind !== 'rollout' && kind !== 'revision') return
+  throw new CliError(EXIT.usage, `${kind}/${name} is no workload, task or run`, `\`drover describe ${kind}/${name}\` tells of it`)
 }

@@ -28,6 +28,7 @@ const EXAMPLES = `Examples:
   drover plan                             what the newest commit would change
   drover status                           what runs, and how it is
   drover why deployment/web               what it waits for
+  drover wait shop --healthy              see how it comes along
   drover rollback shop --to 3             run revision 3 of the history again
 `
 
@@ -98,6 +99,7 @@ function manifestCommands({ program, start }: Parts): void {
     .action(start(async () => (await import('./commands/validate.ts')).validate))
   compared('plan', 'show what would change')
     .option('--detailed-exitcode', 'exit 0 without changes, 2 with, 1 on errors')
+    .option('--out <file>', 'keep the plan in a file, for `sync APP --plan`')
     .action(start(async () => (await import('./commands/plan.ts')).plan))
   compared('diff', 'as plan, and exit 0 without changes, 1 with, 2 or more on errors').action(
     start(async () => (await import('./commands/plan.ts')).diff),
@@ -121,7 +123,7 @@ function readCommands({ program, start }: Parts): void {
     .action(start(async () => (await import('./commands/status.ts')).status))
   program
     .command('get <kind> [name]')
-    .description('list apps, workloads, deployments, jobs, tasks, runs, agents or events')
+    .description('list apps, workloads, deployments, jobs, rollouts, tasks, runs, agents or events')
     .addOption(outputOption(TABLES))
     .option('-n, --namespace <name>', 'only of this namespace (lists: default all; one name: default "default")')
     .option('-A, --all-namespaces', 'of every namespace')
@@ -137,16 +139,17 @@ function readCommands({ program, start }: Parts): void {
     .option('-w, --watch', 'go on and show new ones')
     .action(start(async () => (await import('./commands/lists.ts')).events))
   program
-    .command('history <app>')
-    .description('syncs and rollbacks of an app, newest first')
+    .command('history <app> [name]')
+    .description('syncs and rollbacks of APP, rollouts of deployment/NAME, runs of job/NAME; newest first')
     .addOption(outputOption(TABLES))
+    .addOption(namespaceOption())
     .action(start(async () => (await import('./commands/lists.ts')).history))
 }
 
 function objectCommands({ program, start }: Parts): void {
   program
     .command('describe <kind> [name]')
-    .description('everything about one object (KIND/NAME)')
+    .description('everything about one object (KIND/NAME, rollout/ID, revision/APP/N)')
     .addOption(outputOption(REPORTS))
     .addOption(namespaceOption())
     .action(start(async () => (await import('./commands/describe.ts')).describe))
@@ -182,17 +185,29 @@ function appCommands({ program, start }: Parts): void {
   program
     .command('sync <app>')
     .description('look at git now and apply')
+    .option('--plan <file>', 'apply exactly this plan of `plan --out`, or nothing')
+    .option('--retry', 'try again what automatic rollbacks hold')
     .option('--wait', 'until that revision is applied and healthy')
     .option('--allow-delete', 'let it remove more than the deletion budget')
     .addOption(timeoutOption('5m'))
-    .action(start(async () => (await import('./commands/verbs.ts')).sync))
+    .action(start(async () => (await import('./commands/sync.ts')).sync))
   program
     .command('rollback <app>')
     .description('run an earlier revision again, and keep what is left out of the way')
     .requiredOption('--to <revision>', 'number in the history, or a commit')
     .option('--revert', 'commit the revert to git as well')
     .option('-y, --yes', 'do not ask')
-    .action(start(async () => (await import('./commands/verbs.ts')).rollback))
+    .action(start(async () => (await import('./commands/rollback.ts')).rollback))
+  program
+    .command('promote <kind> [name]')
+    .description('go on past a canary pause, or try a failed rollout again (deployment/NAME)')
+    .addOption(namespaceOption())
+    .action(start(async () => (await import('./commands/rollouts.ts')).promote))
+  program
+    .command('abort <kind> [name]')
+    .description('end a rollout and go back to what was good (deployment/NAME)')
+    .addOption(namespaceOption())
+    .action(start(async () => (await import('./commands/rollouts.ts')).abort))
 }
 
 function machineCommands({ program, start, deps }: Parts): void {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { didYouMean } from '../manifest/suggest.ts'
-import { AgentView, AppView, EventView, HistoryView, RunView, TaskView, WorkloadView } from '../model/views.ts'
+import { AgentView, AppView, EventView, HistoryView, RolloutView, RunView, TaskView, WorkloadView } from '../model/views.ts'
 import type { Client } from './client.ts'
 import { CliError, EXIT } from './exit.ts'
 
@@ -11,6 +11,7 @@ export const readApps = (client: Client): Promise<AppView[]> => items(client, '/
 export const readWorkloads = (client: Client): Promise<WorkloadView[]> => items(client, '/api/v1/workloads', WorkloadView)
 export const readTasks = (client: Client): Promise<TaskView[]> => items(client, '/api/v1/tasks', TaskView)
 export const readRuns = (client: Client): Promise<RunView[]> => items(client, '/api/v1/runs', RunView)
+export const readRollouts = (client: Client): Promise<RolloutView[]> => items(client, '/api/v1/rollouts', RolloutView)
 export const readAgents = (client: Client): Promise<AgentView[]> => items(client, '/api/v1/agents', AgentView)
 export const readHistory = (client: Client, app: string): Promise<HistoryView[]> =>
   items(client, `/api/v1/apps/${encodeURIComponent(app)}/history`, HistoryView)

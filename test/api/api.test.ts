@@ -4,15 +4,27 @@ import { createApi } from '../../src/api/app.ts'
 import { RequestError } from '../../src/control/requests/control-plane.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
-import { AgentView, AppView, EventView, HistoryView, RunView, TaskView, VersionView, WhyView, WorkloadView } from '../../src/model/views.ts'
+import {
+  AgentView,
+  AppView,
+  EventView,
+  HistoryView,
+  RolloutView,
+  RunView,
+  TaskView,
+  VersionView,
+  WhyView,
+  WorkloadView,
+} from '../../src/model/views.ts'
 import { type FakeControl, type FakeData, fakeControl } from '../support/fake-control.ts'
 import { fakeGate } from '../support/fake-gate.ts'
-import { agentView, appView, historyView, runView, taskView } from '../support/fake-views.ts'
+import { agentView, appView, historyView, rolloutView, runView, taskView } from '../support/fake-views.ts'
 
 const data = (): Partial<FakeData> => ({
   apps: [appView()],
   tasks: [taskView()],
   runs: [runView()],
+  rollouts: [rolloutView()],
   agents: [agentView()],
   history: [historyView()],
   events: [
@@ -47,7 +59,7 @@ const data = (): Partial<FakeData> => ({
     problems: [],
     holds: [],
     order: [],
-    fingerprint: '',
+    fingerprint: 'f',
     text: 'No changes.',
   },
 })
@@ -73,6 +85,7 @@ describe('reads', () => {
     ['/api/v1/runs', itemsOf(RunView)],
     ['/api/v1/runs/migrate-1', RunView],
     ['/api/v1/agents', itemsOf(AgentView)],
+    ['/api/v1/rollouts', itemsOf(RolloutView)],
     ['/api/v1/events', itemsOf(EventView)],
     ['/api/v1/why?object=deployment/web', WhyView],
     ['/api/v1/version', VersionView],
@@ -110,14 +123,22 @@ describe('verbs', () => {
   it('pass on what was asked, with defaults', async () => {
     const control = fakeControl(data())
     const api = apiOver(control)
+    const web = { namespace: 'default', kind: 'Deployment', name: 'web' }
     expect((await api.request('/api/v1/apps/shop/sync', post(''))).status).toBe(200)
     expect((await api.request('/api/v1/apps/shop/sync', post({ allowDelete: 'Any', actor: 'cli:ann' }))).status).toBe(200)
+    const plan = { revision: 'main@sha1:2', fingerprint: 'f00d' }
+    expect((await api.request('/api/v1/apps/shop/sync', post({ plan, retry: 'Quarantined' }))).status).toBe(200)
+    expect((await api.request('/api/v1/workloads/default/Deployment/web/promote', post({ actor: 'cli:ann' }))).status).toBe(200)
+    expect((await api.request('/api/v1/workloads/default/Deployment/web/abort', post(''))).status).toBe(200)
     expect((await api.request('/api/v1/apps/shop/plan', post({ ref: 'next' }))).status).toBe(200)
     expect((await api.request('/api/v1/apps/shop/rollback', post({ to: '1', revert: 'CommitToGit' }))).status).toBe(200)
     expect((await api.request('/api/v1/apps/shop/render', post({ files: [{ path: 'a.yaml', text: 'x' }] }))).status).toBe(200)
     expect(control.asked).toEqual([
-      { verb: 'sync', app: 'shop', request: { allowDelete: 'WithinBudget', actor: 'api' } },
-      { verb: 'sync', app: 'shop', request: { allowDelete: 'Any', actor: 'cli:ann' } },
+      { verb: 'sync', app: 'shop', request: { allowDelete: 'WithinBudget', plan: null, retry: 'No', actor: 'api' } },
+      { verb: 'sync', app: 'shop', request: { allowDelete: 'Any', plan: null, retry: 'No', actor: 'cli:ann' } },
+      { verb: 'sync', app: 'shop', request: { allowDelete: 'WithinBudget', plan, retry: 'Quarantined', actor: 'api' } },
+      { verb: 'promote', app: 'shop', request: { workload: web, actor: 'cli:ann' } },
+      { verb: 'abort', app: 'shop', request: { workload: web, actor: 'api' } },
       { verb: 'plan', app: 'shop', request: { ref: 'next', files: null } },
       { verb: 'rollback', app: 'shop', request: { to: '1', revert: 'CommitToGit', actor: 'api' } },
       { verb: 'render', app: 'shop', request: { ref: null, files: [{ path: 'a.yaml', text: 'x' }] } },
@@ -135,6 +156,13 @@ describe('refusals', () => {
     ['an unknown query', '/api/v1/tasks?colour=red', {}, 400, 'Invalid'],
     ['a why of nothing', '/api/v1/why', {}, 400, 'Invalid'],
     ['an unknown field', '/api/v1/apps/shop/sync', post({ force: true }), 400, 'Invalid'],
+    ['a plan without its fingerprint', '/api/v1/apps/shop/sync', post({ plan: { revision: 'x' } }), 400, 'Invalid'],
+    ['a retry of something else', '/api/v1/apps/shop/sync', post({ retry: true }), 400, 'Invalid'],
+    ['a promotion of nothing', '/api/v1/workloads/default/Deployment/none/promote', post({}), 404, 'NotFound'],
+    ['a promotion of another kind', '/api/v1/workloads/default/Pod/web/promote', post({}), 400, 'Invalid'],
+    ['an abort with an unknown field', '/api/v1/workloads/default/Deployment/web/abort', post({ to: '1' }), 400, 'Invalid'],
+    ['an abort by a foreign origin', '/api/v1/workloads/default/Deployment/web/abort', post({}, { origin: 'null' }), 403, 'Forbidden'],
+    ['a promotion that is no POST', '/api/v1/workloads/default/Deployment/web/promote', {}, 404, 'NotFound'],
     ['an actor with an escape', '/api/v1/apps/shop/sync', post({ actor: 'a\u001b[31m' }), 400, 'Invalid'],
     ['a body that is not JSON', '/api/v1/apps/shop/sync', post('{'), 400, 'Invalid'],
     [

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { cliOver } from '../support/fake-cli.ts'
 import { fakeControl } from '../support/fake-control.ts'
+import { rolling } from '../support/fake-rollouts.ts'
 import { shop } from '../support/fake-shop.ts'
 
 /** The contract for scripts, written out again by hand from the design: a change of a view must fail here. */
@@ -95,6 +96,52 @@ const history = items(
   }),
 )
 
+const evidence = z.looseObject({
+  task: z.string(),
+  attempt: z.number(),
+  code: z.string(),
+  message: z.string(),
+  exitCode: z.number().nullable(),
+  lastLines: z.array(z.string()),
+})
+
+const rollout = z.looseObject({
+  id: z.string(),
+  app: z.string(),
+  namespace: z.string(),
+  kind: z.string(),
+  workload: z.string(),
+  number: z.number(),
+  phase: z.enum(['Waiting', 'Rolling', 'Paused', 'Complete', 'Failed', 'RolledBack', 'Superseded']),
+  intent: z.enum(['Update', 'Restore']),
+  cause: z.string(),
+  revision: z.string(),
+  step: z.looseObject({ number: z.number(), of: z.number(), replicas: z.number() }).nullable(),
+  desired: z.number().nullable(),
+  updated: z.number().nullable(),
+  available: z.number().nullable(),
+  deadline: iso.nullable(),
+  until: iso.nullable(),
+  failure: z.looseObject({ code: z.string(), message: z.string(), because: z.string().nullable(), evidence: z.array(evidence) }).nullable(),
+  startedAt: iso,
+  finishedAt: iso.nullable(),
+})
+
+const result = z.looseObject({ workload: z.string(), result: z.string(), rollout: z.string().nullable(), run: z.string().nullable() })
+
+const rollouts: [string, z.ZodType][] = [
+  ['get rollouts -o json', items(rollout)],
+  ['get rollout/default/Deployment/web/3 -o json', rollout],
+  ['history deployment/web -o json', items(rollout)],
+  ['describe rollout/default/Deployment/api/7 -o json', rollout],
+  ['get deployment/web -o json', z.looseObject({ rollout })],
+  [
+    'describe deployment/api -o json',
+    z.looseObject({ quarantine: z.looseObject({ because: z.null(), evidence: z.array(evidence).min(1) }) }),
+  ],
+  ['describe revision/shop/2 -o json', z.looseObject({ id: z.literal(2), reason: z.string(), results: z.array(result).min(1) })],
+]
+
 const lists: [string, z.ZodType][] = [
   ['status -o json', status],
   ['status shop -o json', status],
@@ -111,6 +158,13 @@ const lists: [string, z.ZodType][] = [
 describe('JSON for scripts', () => {
   it.each(lists)('%s', async (command, schema) => {
     const { exit, stdout, stderr } = await cliOver(fakeControl(shop())).run(...command.split(' '))
+    expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' })
+    const value: unknown = JSON.parse(stdout)
+    expect(schema.safeParse(value).error).toBeUndefined()
+  })
+
+  it.each(rollouts)('%s', async (command, schema) => {
+    const { exit, stdout, stderr } = await cliOver(fakeControl(rolling())).run(...command.split(' '))
     expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' })
     const value: unknown = JSON.parse(stdout)
     expect(schema.safeParse(value).error).toBeUndefined()
@@ -138,9 +192,10 @@ describe('names of kinds', () => {
     ['agents', ['agent', 'node', 'nodes']],
     ['workloads', ['workload', 'wl']],
     ['events', ['event', 'ev']],
+    ['rollouts', ['rollout', 'ro']],
   ]
   it.each(same)('%s', async (kind, others) => {
-    const cli = cliOver(fakeControl(shop()))
+    const cli = cliOver(fakeControl({ ...shop(), rollouts: rolling().rollouts ?? [] }))
     const expected = (await cli.run('get', kind, '-o', 'name')).stdout
     expect(expected).not.toBe('')
     for (const other of others) expect((await cli.run('get', other, '-o', 'name')).stdout).toBe(expected)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { cliOver } from '../support/fake-cli.ts'
 import { fakeControl } from '../support/fake-control.ts'
+import { rolling } from '../support/fake-rollouts.ts'
 import { shop } from '../support/fake-shop.ts'
 
 /**
@@ -12,8 +13,9 @@ import { shop } from '../support/fake-shop.ts'
 const folder = join(import.meta.dirname, 'goldens')
 const files = readdirSync(folder).filter((name) => name.endsWith('.golden'))
 
-async function played(text: string): Promise<string> {
-  const cli = cliOver(fakeControl(shop()), { cwd: folder })
+async function played(name: string, text: string): Promise<string> {
+  const data = name === 'rollouts.golden' ? rolling() : shop()
+  const cli = cliOver(fakeControl(data), { cwd: folder })
   const commands = text.split('\n').filter((line) => line.startsWith('$ drover'))
   const parts: string[] = []
   for (const command of commands) {
@@ -31,7 +33,7 @@ describe('goldens', () => {
   it.each(files)('%s', async (name) => {
     const path = join(folder, name)
     const expected = readFileSync(path, 'utf8')
-    const actual = await played(expected)
+    const actual = await played(name, expected)
     if (process.env.UPDATE_GOLDENS === '1') writeFileSync(path, actual)
     else expect(actual).toBe(expected)
   })

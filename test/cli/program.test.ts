@@ -92,7 +92,7 @@ describe('rollback', () => {
       return answer
     }
     const control = fakeControl(shop())
-    return { questions, control, cli: cliOver(control, { ask, isTTY: { stdin: true, stdout: false } }) }
+    return { questions, control, cli: cliOver(control, { ask, isTTY: { stdin: true, stdout: false, stderr: false } }) }
   }
 
   it('asks on a terminal, and does nothing without a yes', async () => {
@@ -143,7 +143,9 @@ describe('manifests of a repository', () => {
 describe('colour', () => {
   const start = '\u001b['
   const printed = async (env: Record<string, string>, stdout: boolean, ...flags: string[]) =>
-    (await cliOver(fakeControl(shop()), { env, isTTY: { stdin: false, stdout } }).run('status', ...flags)).stdout.includes(start)
+    (await cliOver(fakeControl(shop()), { env, isTTY: { stdin: false, stdout, stderr: false } }).run('status', ...flags)).stdout.includes(
+      start,
+    )
 
   it('is for terminals, and as NO_COLOR, FORCE_COLOR, TERM and --no-color say', async () => {
     expect(await printed({}, false)).toBe(false)

@@ -8,7 +8,18 @@ import { cliOver } from '../support/fake-cli.ts'
 import { type FakeControl, fakeControl } from '../support/fake-control.ts'
 import { fakeGate } from '../support/fake-gate.ts'
 import { shop } from '../support/fake-shop.ts'
-import { appView, COMMIT_2, historyView, REVISION_1, REVISION_2, runView, taskView, workloadView } from '../support/fake-views.ts'
+import {
+  appView,
+  COMMIT_2,
+  historyView,
+  quarantineView,
+  REVISION_1,
+  REVISION_2,
+  rolloutView,
+  runView,
+  taskView,
+  workloadView,
+} from '../support/fake-views.ts'
 import { waitUntil } from '../support/wait-until.ts'
 
 /** Waits over real sockets, for what they wait on arrives over one. */
@@ -73,6 +84,37 @@ describe('wait', () => {
     expect(await (await overSocket(control)).run('wait', 'shop', '--revision', REVISION_2)).toMatchObject({ exit: 5 })
   })
 
+  it('ends with 3 as soon as the asked revision is rolled back', async () => {
+    const rolling = workloadView({ health: 'Degraded', rollout: rolloutView() })
+    const control = fakeControl({ apps: [appView({ ...SECOND, health: 'Degraded', workloads: [rolling] })] })
+    const cli = await overSocket(control)
+    const waiting = cli.run('wait', 'shop', '--revision', REVISION_2, '--timeout', '20s')
+    await waitUntil(() => cli.printed().stderr.includes('Rolling'))
+    control.data.history = [historyView({ id: 2, revision: REVISION_2, outcome: 'RolledBack', reason: 'CrashLoop: no' })]
+    change(control, { ...SECOND, workloads: [workloadView({ quarantine: quarantineView() })] })
+    expect(await waiting).toMatchObject({ exit: 3, stderr: expect.stringContaining('main@2222222 was rolled back: CrashLoop: no') })
+  })
+
+  const looks: [string, Record<string, string>, boolean, boolean][] = [
+    ['colour', {}, true, true],
+    ['none with NO_COLOR', { NO_COLOR: '1' }, true, false],
+    ['none in a log', {}, false, false],
+  ]
+  it.each(looks)('shows how workloads come along, with %s', async (_, env, stderr, colour) => {
+    const rolling = workloadView({ health: 'Progressing', rollout: rolloutView() })
+    const control = fakeControl({ apps: [appView({ health: 'Progressing', workloads: [rolling] })] })
+    const url = await serve(control)
+    const isTTY = { stdin: false, stdout: false, stderr }
+    const cli = cliOver(control, { fetch: globalThis.fetch, isTTY, env: { ...env, DROVER_SERVER: url } })
+    const waiting = cli.run('wait', 'deployment/web', '--healthy', '--timeout', '20s')
+    await waitUntil(() => cli.printed().stderr.includes('2/2 ready, 2 updated'))
+    change(control, {})
+    const done = await waiting
+    expect(done).toMatchObject({ exit: 0, stdout: '', stderr: expect.stringMatching(/deployment\/web is healthy\n$/) })
+    expect(done.stderr.includes('\u001b[33mRolling')).toBe(colour)
+    expect(done.stderr.includes('\u001b[1A')).toBe(stderr)
+  })
+
   it('waits for a run to end', async () => {
     const control = fakeControl({ runs: [runView({ phase: 'Running', finishedAt: null, exitCode: null })] })
     const waiting = (await overSocket(control)).run('wait', 'run/migrate-1')
@@ -127,7 +169,7 @@ describe('sync --wait', () => {
     await waitUntil(() => control.watchers() === 1)
     change(control, SECOND)
     expect(await waiting).toMatchObject({ exit: 0, stderr: 'shop is healthy at main@2222222\n' })
-    expect(control.asked[0]?.request).toEqual({ allowDelete: 'WithinBudget', actor: 'cli:ann' })
+    expect(control.asked[0]?.request).toEqual({ allowDelete: 'WithinBudget', plan: null, retry: 'No', actor: 'cli:ann' })
   })
 
   it('ends with 2 for a revision with invalid manifests', async () => {

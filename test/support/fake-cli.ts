@@ -28,7 +28,7 @@ export function cliOver(control: FakeControl = fakeControl(), over: Partial<CliD
     stdout: { write: (chunk) => (text.stdout += chunk) },
     stderr: { write: (chunk) => (text.stderr += chunk) },
     env: { USER: 'ann', HOME: '/home/ann' },
-    isTTY: { stdin: false, stdout: false },
+    isTTY: { stdin: false, stdout: false, stderr: false },
     cwd: process.cwd(),
     signal: new AbortController().signal,
     clock: stillClock,

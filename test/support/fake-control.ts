@@ -4,6 +4,7 @@ import {
   RequestError,
   type RollbackRequest,
   type SyncRequest,
+  type WorkloadRef,
 } from '../../src/control/requests/control-plane.ts'
 import type { LogLine, LogOptions } from '../../src/model/protocol.ts'
 import type {
@@ -12,6 +13,7 @@ import type {
   EventView,
   HistoryView,
   PlanView,
+  RolloutView,
   RunView,
   TaskView,
   VersionView,
@@ -26,6 +28,7 @@ export interface FakeData {
   tasks: TaskView[]
   runs: RunView[]
   agents: AgentView[]
+  rollouts: RolloutView[]
   history: HistoryView[]
   events: EventView[]
   why: WhyView | null
@@ -35,10 +38,15 @@ export interface FakeData {
   logs: Record<string, LogLine[]>
 }
 
+interface WorkloadAsk {
+  readonly workload: WorkloadRef
+  readonly actor: string
+}
+
 export interface FakeControl extends ControlPlane {
   readonly data: FakeData
   /** Requests that reached it, for tests of what is passed on. */
-  readonly asked: { verb: string; app: string; request: PlanRequest | SyncRequest | RollbackRequest }[]
+  readonly asked: { verb: string; app: string; request: PlanRequest | SyncRequest | RollbackRequest | WorkloadAsk }[]
   /** Log readers that have not ended; 0 once every client has gone. */
   readonly openLogs: () => number
   readonly watchers: () => number
@@ -58,6 +66,14 @@ export function fakeControl(data: Partial<FakeData> = {}): FakeControl {
     if (app === undefined) throw new RequestError('NotFound', `there is no app "${name}"`)
     return app
   }
+  const onWorkload = (verb: string, request: WorkloadAsk): WorkloadView => {
+    const { namespace, kind, name } = request.workload
+    const same = (view: WorkloadView) => view.namespace === namespace && view.kind === kind && view.name === name
+    const found = all.apps.flatMap((app) => app.workloads).find(same)
+    if (found === undefined) throw new RequestError('NotFound', `there is no ${kind} "${name}" in namespace ${namespace}`)
+    asked.push({ verb, app: found.app, request })
+    return found
+  }
   const control: FakeControl = {
     data: all,
     asked,
@@ -74,6 +90,7 @@ export function fakeControl(data: Partial<FakeData> = {}): FakeControl {
     tasks: () => all.tasks,
     runs: () => all.runs,
     agents: () => all.agents,
+    rollouts: () => all.rollouts,
     history: (app) => {
       appNamed(app)
       return all.history
@@ -106,6 +123,8 @@ export function fakeControl(data: Partial<FakeData> = {}): FakeControl {
       if (found === undefined) throw new RequestError('NotFound', `app "${app}" has no revision "${request.to}" in its history`)
       return { app: appNamed(app), to: found, revertCommit: request.revert === 'CommitToGit' ? 'f'.repeat(40) : null }
     },
+    promote: async (workload, actor) => onWorkload('promote', { workload, actor }),
+    abort: async (workload, actor) => onWorkload('abort', { workload, actor }),
     logs: async (task, options, signal) => {
       const lines = all.logs[task]
       if (lines === undefined) throw new RequestError('NotFound', `there is no task "${task}"`)
@@ -130,6 +149,7 @@ const nothing = (): FakeData => ({
   tasks: [],
   runs: [],
   agents: [],
+  rollouts: [],
   history: [],
   events: [],
   why: null,

@@ -152,7 +152,7 @@ export function shop(): Partial<FakeData> {
       problems: [],
       holds: [],
       order: [['Deployment default/web']],
-      fingerprint: 'f1',
+      fingerprint: 'f00d',
       text: '-/+ deployment/web\n      ~ spec.template.spec.containers[web].image: "nginx:1.26" -> "nginx:1.27" (forces restart)\n\nPlan: 0 to add, 0 to change, 1 to replace, 0 to destroy.\n',
     },
     objects: [{ apiVersion: 'drover.dev/v1', kind: 'Deployment', metadata: { name: 'web' } }],

@@ -1,4 +1,4 @@
-import type { AgentView, AppView, HistoryView, RunView, TaskView, WorkloadView } from '../../src/model/views.ts'
+import type { AgentView, AppView, HistoryView, RolloutView, RunView, TaskView, WorkloadView } from '../../src/model/views.ts'
 
 /** Views with every field set, for tests to vary. */
 
@@ -7,6 +7,7 @@ export const COMMIT_2 = '2222222222222222222222222222222222222222'
 export const REVISION_1 = `main@sha1:${COMMIT_1}`
 export const REVISION_2 = `main@sha1:${COMMIT_2}`
 const DIGEST = 'd'.repeat(64)
+const OLD_DIGEST = 'a'.repeat(64)
 /** The wall clock of these tests; views are some time before it. */
 export const NOW = Date.parse('2026-11-20T12:00:00Z')
 
@@ -22,6 +23,7 @@ export const workloadView = (over: Partial<WorkloadView> = {}): WorkloadView => 
   revision: REVISION_1,
   quarantine: null,
   reasons: [],
+  rollout: null,
   ...over,
 })
 
@@ -112,7 +114,74 @@ export const historyView = (over: Partial<HistoryView> = {}): HistoryView => ({
   subject: 'Open the shop',
   cause: 'git',
   outcome: 'Healthy',
+  reason: null,
   startedAt: '2026-11-20T10:00:00.000Z',
   finishedAt: '2026-11-20T10:00:30.000Z',
+  results: [],
+  ...over,
+})
+
+/** Under way since a minute, on its way from the first revision to the second. */
+export const rolloutView = (over: Partial<RolloutView> = {}): RolloutView => ({
+  id: 'default/Deployment/web/3',
+  app: 'shop',
+  namespace: 'default',
+  kind: 'Deployment',
+  workload: 'web',
+  number: 3,
+  phase: 'Rolling',
+  intent: 'Update',
+  cause: 'poll',
+  revision: REVISION_2,
+  inputsDigest: DIGEST,
+  fromRevision: REVISION_1,
+  fromInputsDigest: OLD_DIGEST,
+  step: null,
+  desired: 5,
+  updated: 2,
+  available: 4,
+  deadline: '2026-11-20T12:09:00.000Z',
+  until: null,
+  failure: null,
+  startedAt: '2026-11-20T11:59:00.000Z',
+  finishedAt: null,
+  ...over,
+})
+
+type Evidence = NonNullable<RolloutView['failure']>['evidence'][number]
+
+export const evidenceView = (over: Partial<Evidence> = {}): Evidence => ({
+  task: 'web-0-new99',
+  attempt: 3,
+  code: 'CrashLoop',
+  message: 'exited 3 times',
+  exitCode: 1,
+  lastLines: ['connecting to db', 'panic: no such \u001b[31mtable'],
+  ...over,
+})
+
+/** Over: it crashed, and what ran before was brought back. */
+export const rolledBackView = (over: Partial<RolloutView> = {}): RolloutView =>
+  rolloutView({
+    phase: 'RolledBack',
+    desired: null,
+    updated: null,
+    available: null,
+    deadline: null,
+    failure: { code: 'CrashLoop', message: '2 of 2 new tasks crash', because: null, evidence: [evidenceView()] },
+    finishedAt: '2026-11-20T11:59:42.000Z',
+    ...over,
+  })
+
+export const quarantineView = (over: Partial<NonNullable<WorkloadView['quarantine']>> = {}): NonNullable<WorkloadView['quarantine']> => ({
+  bad: DIGEST,
+  good: OLD_DIGEST,
+  badRevision: REVISION_2,
+  goodRevision: REVISION_1,
+  reason: 'CrashLoop: 2 of 2 new tasks crash',
+  actor: 'drover',
+  at: '2026-11-20T11:59:42.000Z',
+  because: null,
+  evidence: [evidenceView()],
   ...over,
 })

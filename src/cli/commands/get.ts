@@ -1,10 +1,10 @@
 import type { Client } from '../client.ts'
-import { EXIT } from '../exit.ts'
-import { agentListing, appListing, eventListing, type Look, runListing, taskListing, workloadListing } from '../listings.ts'
+import { CliError, EXIT } from '../exit.ts'
+import { agentListing, appListing, eventListing, type Look, rolloutListing, runListing, taskListing, workloadListing } from '../listings.ts'
 import { type Kind, type ObjectName, parseObject } from '../objects.ts'
 import { columnsFor, type Format, type Listing } from '../output/print.ts'
 import { table } from '../output/table.ts'
-import { found, inAnother, isKind, readAgents, readApps, readEvents, readRuns, readTasks, readWorkloads } from '../read.ts'
+import { found, inAnother, isKind, readAgents, readApps, readEvents, readRollouts, readRuns, readTasks, readWorkloads } from '../read.ts'
 import type { Command, Session } from '../session.ts'
 import { changes } from '../watch.ts'
 
@@ -74,10 +74,14 @@ async function loaded(client: Client, kind: Kind, looks: Look, { use }: Use): Pr
       return use({ rows: await readTasks(client), listing: taskListing(looks), id: idOf, ...scoped })
     case 'run':
       return use({ rows: await readRuns(client), listing: runListing(looks), id: idOf, ...scoped })
+    case 'rollout':
+      return use({ rows: await readRollouts(client), listing: rolloutListing(looks), id: idOf, ...scoped })
     case 'agent':
       return use({ rows: await readAgents(client), listing: agentListing(looks), id: idOf, namespace: nowhere, app: nowhere })
     case 'event':
       return use({ rows: await readEvents(client, {}), listing: eventListing(looks), id: idOf, namespace: nowhere, app: appOf })
+    case 'revision':
+      throw new CliError(EXIT.usage, 'revisions are listed by app', '`drover history APP` lists them')
     default:
       return kind satisfies never
   }

@@ -1,10 +1,11 @@
+import type { RunView } from '../../model/views.ts'
 import type { Client } from '../client.ts'
-import { EXIT } from '../exit.ts'
-import { eventListing, historyListing } from '../listings.ts'
-import { parseOne } from '../objects.ts'
+import { CliError, EXIT } from '../exit.ts'
+import { eventListing, historyListing, rolloutListing, runListing } from '../listings.ts'
+import { type Kind, parseOne } from '../objects.ts'
 import { columnsFor, type Format } from '../output/print.ts'
 import { table } from '../output/table.ts'
-import { readApp, readEvents, readHistory, readWorkload } from '../read.ts'
+import { readApp, readEvents, readHistory, readRollouts, readRuns, readWorkload } from '../read.ts'
 import type { Command, Session } from '../session.ts'
 import { changes } from '../watch.ts'
 
@@ -46,10 +47,37 @@ async function eventObject(client: Client, words: readonly string[], namespace: 
   return `${workload.kind.toLowerCase()}/${namespace}/${name}`
 }
 
-/** Every sync and rollback of an app, newest first. */
-export const history: Command<{ output: Format }> = async (session, [app = ''], { output }) => {
+export interface HistoryOptions {
+  readonly output: Format
+  readonly namespace: string
+}
+
+/** Every sync and rollback of an app, every rollout of a Deployment or every run of a Job, newest first. */
+export const history: Command<HistoryOptions> = async (session, words, options) => {
+  const [first = ''] = words
+  const object = words.length > 1 || first.includes('/') ? await parseOne(words) : { kind: 'app' as const, name: first }
   const client = await session.client()
-  await readApp(client, app)
-  await session.printer.list(output, await readHistory(client, app), historyListing(look(session)))
+  if (object.kind !== 'app') return workloadHistory(session, object, options)
+  await readApp(client, object.name)
+  await session.printer.list(options.output, await readHistory(client, object.name), historyListing(look(session)))
+  return EXIT.ok
+}
+
+async function workloadHistory(session: Session, { kind, name }: { kind: Kind; name: string }, options: HistoryOptions): Promise<number> {
+  if (kind !== 'deployment' && kind !== 'job' && kind !== 'workload')
+    throw new CliError(EXIT.usage, `${kind}/${name} has no history`, 'give APP, deployment/NAME or job/NAME')
+  const client = await session.client()
+  const view = await readWorkload(client, { kind, name, namespace: options.namespace })
+  const { printer } = session
+  if (view.kind === 'Job') {
+    const runs = (await readRuns(client)).filter((run) => run.job === name && run.namespace === view.namespace)
+    // One that has not started yet is the newest.
+    const started = (run: RunView) => run.startedAt ?? '9'
+    const newest = runs.toSorted((a, b) => started(b).localeCompare(started(a)))
+    await printer.list(options.output, newest, runListing(look(session)))
+  } else {
+    const own = (await readRollouts(client)).filter((rollout) => rollout.workload === name && rollout.namespace === view.namespace)
+    await printer.list(options.output, own, rolloutListing(look(session)))
+  }
   return EXIT.ok
 }

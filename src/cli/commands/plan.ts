@@ -15,6 +15,8 @@ export interface PlanOptions extends SourceOptions {
   readonly app?: string
   readonly local?: boolean
   readonly detailedExitcode?: boolean
+  /** Where to keep the plan for `drover sync --plan`. */
+  readonly out?: string
   readonly output: 'text' | 'json' | 'yaml'
 }
 
@@ -29,10 +31,29 @@ const NO_FILES: Pick<Source, 'files'> = { files: [] }
 /** What would change: 0, or with --detailed-exitcode 0 for no change, 2 for changes and 1 for errors, as Terraform has it. */
 export const plan: Command<PlanOptions> = async (session, words, options) => {
   const detailed = options.detailedExitcode === true
+  assertCanBeKept(words, options)
   const { plan: view, source } = await failingWith(detailed ? EXIT.error : null, () => planned(session, words, options))
   await show(session, { plan: view, source }, options.output)
+  if (options.out !== undefined) await keep(session, view, options.out)
   if (view.problems.length > 0) return detailed ? EXIT.error : EXIT.usage
   return detailed && view.changes.length > 0 ? 2 : EXIT.ok
+}
+
+/** @throws CliError 2: a sync applies what the app's own ref holds, so a plan of anything else says nothing of it. */
+function assertCanBeKept(words: readonly string[], { out, local, repo, ref, path }: PlanOptions): void {
+  if (out === undefined || (words.length === 0 && local !== true && repo === undefined && ref === undefined && path === undefined)) return
+  const hint = 'leave out FILES, --repo, --ref, --path and --local, or --out'
+  throw new CliError(EXIT.usage, '--out keeps a plan of what git says to the server, for it is the only one that can be synced', hint)
+}
+
+async function keep({ deps, printer, client }: Session, view: PlanView, path: string): Promise<void> {
+  if (view.problems.length > 0) return printer.say(`${path} is not written: mend the problems first`)
+  const { writePlanFile } = await import('../plan-file.ts')
+  const { cluster } = await (await client()).get('/api/v1/version', VersionView)
+  const { app, to: revision, fingerprint, text } = view
+  const createdAt = new Date(deps.clock.now()).toISOString()
+  await writePlanFile(deps, path, { cluster, app, revision, fingerprint, text, createdAt })
+  printer.say(escapeLines(`the plan is in ${path}\nnext: drover sync ${app} --plan ${path}`))
 }
 
 /** As `plan`, with the exit codes of diff(1): 0 the same, 1 different, 2 and more trouble. */

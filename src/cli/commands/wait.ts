@@ -1,13 +1,12 @@
-import type { AppView } from '../../model/views.ts'
+import type { AppView, WorkloadView } from '../../model/views.ts'
 import type { Client } from '../client.ts'
-import { Unreachable } from '../client.ts'
 import { CliError, EXIT } from '../exit.ts'
-import { type AppGoal, appVerdict, currentRun, type Goal, runVerdict, type Verdict, workloadVerdict } from '../goals.ts'
+import { type AppGoal, appVerdict, currentRun, type Goal, runVerdict, takenBack, type Verdict, workloadVerdict } from '../goals.ts'
 import { parseOne } from '../objects.ts'
-import { escapeText } from '../output/escape.ts'
 import { found, isKind, pickWorkload, readApp, readApps, readHistory, readRuns, sameRevision } from '../read.ts'
-import type { Command, Session } from '../session.ts'
-import { changes } from '../watch.ts'
+import { inNamespace } from '../rollouts.ts'
+import type { Command } from '../session.ts'
+import { type Judge, until } from '../until.ts'
 
 export interface WaitOptions {
   readonly namespace: string
@@ -22,7 +21,13 @@ export interface WaitOptions {
 export const wait: Command<WaitOptions> = async (session, words, options) => {
   const goal = goalOf(options)
   const judge = await judgeOf(words, goal, options)
-  return until(session, judge, { timeoutMs: options.timeout, object: words.join('/') })
+  return until(session, judge, { timeoutMs: options.timeout, object: objectOf(words, options) })
+}
+
+/** As `drover why` takes it. */
+function objectOf(words: readonly string[], { namespace }: WaitOptions): string {
+  const object = words.join('/')
+  return object.includes('/') ? `${object}${inNamespace(namespace)}` : object
 }
 
 /** @throws CliError 2 when two goals are asked at once. */
@@ -31,9 +36,6 @@ function goalOf(options: WaitOptions): Goal | null {
   if (goals.length > 1) throw new CliError(EXIT.usage, `wait for one thing: --${goals.join(' or --')}`)
   return goals[0] ?? null
 }
-
-/** Reads the present state and judges it. @throws CliError 5 for what is not there and will not come. */
-type Judge = (client: Client) => Promise<Verdict>
 
 async function judgeOf(words: readonly string[], goal: Goal | null, options: WaitOptions): Promise<Judge> {
   const [first = ''] = words
@@ -45,12 +47,11 @@ async function judgeOf(words: readonly string[], goal: Goal | null, options: Wai
     case 'run':
       return async (client) => {
         const runs = await readRuns(client)
-        return runVerdict(
-          found(
-            runs.find((run) => run.id === name),
-            { kind, name, known: runs.map((run) => run.id) },
-          ),
+        const run = found(
+          runs.find((item) => item.id === name),
+          { kind, name, known: runs.map((item) => item.id) },
         )
+        return { verdict: runVerdict(run), workloads: [] }
       }
     case 'deployment':
     case 'job':
@@ -67,12 +68,13 @@ function appGoal(goal: Goal | null, options: WaitOptions): AppGoal {
   return { goal, revision: options.revision ?? null }
 }
 
-const appJudge =
+/** Waits for an app as a whole. */
+export const appJudge =
   (name: string, goal: AppGoal): Judge =>
   async (client) => {
     const app = await readApp(client, name)
     const history = goal.revision === null ? [] : await readHistory(client, name)
-    return appVerdict(app, history, goal)
+    return { verdict: appVerdict(app, history, goal), workloads: app.workloads }
   }
 
 interface WorkloadAsked {
@@ -91,16 +93,29 @@ function workloadJudge({ kind, name, goal }: WorkloadAsked, { namespace, revisio
     const view = views.find((item) => isKind(item, kind) && item.name === name && item.namespace === namespace)
     if (view === undefined) {
       if (!mayCome(apps, revision)) pickWorkload(views, { kind, name, namespace })
-      return { exit: null, about: `there is no ${kind} "${name}" yet` }
+      return { verdict: { exit: null, about: `there is no ${kind} "${name}" yet` }, workloads: [] }
     }
     const app = apps.find((item) => item.name === view.app)
-    if (app !== undefined && revision !== null && !sameRevision(revision, app.lastAppliedRevision)) {
-      return appVerdict(app, await readHistory(client, app.name), { goal: 'synced', revision })
-    }
-    if (view.kind !== 'Job' || goal === 'healthy') return workloadVerdict(view, revision)
-    const run = currentRun(view, await readRuns(client))
-    return run === undefined ? { exit: null, about: `job/${name} has no run yet` } : runVerdict(run)
+    return { verdict: await verdictOf(client, { view, app, revision, goal }), workloads: [view] }
   }
+}
+
+interface Found {
+  readonly view: WorkloadView
+  readonly app: AppView | undefined
+  readonly revision: string | null
+  readonly goal: Goal | null
+}
+
+async function verdictOf(client: Client, { view, app, revision, goal }: Found): Promise<Verdict> {
+  const back = takenBack(view, revision)
+  if (back !== null) return back
+  if (app !== undefined && revision !== null && !sameRevision(revision, app.lastAppliedRevision)) {
+    return appVerdict(app, await readHistory(client, app.name), { goal: 'synced', revision })
+  }
+  if (view.kind !== 'Job' || goal === 'healthy') return workloadVerdict(view, revision)
+  const run = currentRun(view, await readRuns(client))
+  return run === undefined ? { exit: null, about: `job/${view.name} has no run yet` } : runVerdict(run)
 }
 
 /** What is not there may come with a revision that is not applied yet; once all is applied, or stuck, it will not. */
@@ -109,51 +124,4 @@ function mayCome(apps: readonly AppView[], revision: string | null): boolean {
   const stuck = (app: AppView) => app.problems.length > 0 || app.holds.length > 0
   const tried = (app: AppView) => app.lastAttemptedRevision !== null && app.lastAttemptedRevision === app.observedRevision
   return !apps.every((app) => tried(app) && (app.sync === 'Synced' || stuck(app)))
-}
-
-const TIMED_OUT = new Error('timed out')
-
-export interface Patience {
-  readonly timeoutMs: number
-  /** What is waited for, as `drover why` takes it; a bare name is an app. */
-  readonly object: string
-}
-
-/** Judges now and after every change, until it is over or `timeoutMs` have passed. */
-export async function until(session: Session, judge: Judge, { timeoutMs, object }: Patience): Promise<number> {
-  const { deps, printer } = session
-  const client = await session.client()
-  const ended = new AbortController()
-  const deadline = deps.clock.sleep(timeoutMs, ended.signal).then(
-    () => ended.abort(TIMED_OUT),
-    () => undefined,
-  )
-  const signal = AbortSignal.any([deps.signal, ended.signal])
-  let last: Verdict = { exit: null, about: 'nothing is known yet' }
-  try {
-    for await (const _ of changes({ client, clock: deps.clock, signal })) {
-      last = await judged(judge, client, last)
-      if (last.exit !== null) break
-    }
-  } finally {
-    ended.abort()
-    await deadline
-  }
-  if (last.exit === null && deps.signal.aborted) return EXIT.interrupted
-  if (last.exit === null) {
-    const hint = `\`drover why ${object.includes('/') ? object : `app/${object}`}\` tells what it waits for`
-    throw new CliError(EXIT.timeout, `timed out after ${timeoutMs / 1000}s: ${last.about}`, hint)
-  }
-  printer.say(escapeText(last.about))
-  return last.exit
-}
-
-/** A server that goes away between two changes is no verdict: the watch connects again and then it is asked again. */
-async function judged(judge: Judge, client: Client, last: Verdict): Promise<Verdict> {
-  try {
-    return await judge(client)
-  } catch (error) {
-    if (error instanceof Unreachable) return last
-    throw error
-  }
 }

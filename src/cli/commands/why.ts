@@ -2,7 +2,7 @@ import { WhyView } from '../../model/views.ts'
 import type { Client } from '../client.ts'
 import { ServerRefusal } from '../client.ts'
 import { EXIT } from '../exit.ts'
-import { parseOne } from '../objects.ts'
+import { onlyDescribed, parseOne } from '../objects.ts'
 import { statusColor } from '../output/colors.ts'
 import { escapeText } from '../output/escape.ts'
 import type { Format } from '../output/print.ts'
@@ -17,6 +17,7 @@ export interface WhyOptions {
 
 export const why: Command<WhyOptions> = async (session, words, options) => {
   const { kind, name } = await parseOne(words)
+  onlyDescribed({ kind, name })
   const client = await session.client()
   const workload = kind === 'workload' || kind === 'deployment' || kind === 'job'
   const object = workload ? workloadName(await readWorkload(client, { kind, name, namespace: options.namespace })) : `${kind}/${name}`

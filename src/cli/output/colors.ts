@@ -20,8 +20,8 @@ function wantsColor({ env, isTTY, plain }: Terminal): boolean {
 
 export const colorsFor = (terminal: Terminal): Colors => pc.createColors(wantsColor(terminal))
 
-const GOOD = new Set(['Healthy', 'Synced', 'Running', 'Succeeded', 'Ready', 'ok'])
-const BAD = new Set(['Degraded', 'Failed', 'Lost', 'Rejected', 'Missing', 'Unreachable', 'Warning', 'fail'])
+const GOOD = new Set(['Healthy', 'Synced', 'Running', 'Succeeded', 'Ready', 'Complete', 'ok'])
+const BAD = new Set(['Degraded', 'Failed', 'Lost', 'Rejected', 'Missing', 'Unreachable', 'Warning', 'RolledBack', 'fail'])
 const PENDING = new Set([
   'Progressing',
   'OutOfSync',
@@ -32,6 +32,9 @@ const PENDING = new Set([
   'Stopping',
   'Assigned',
   'Suspect',
+  'Waiting',
+  'Rolling',
+  'Paused',
   'warn',
 ])
 

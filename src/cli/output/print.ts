@@ -12,10 +12,13 @@ export interface Listing<T> {
 /** Data goes to stdout, and everything said about it to stderr. */
 export class Printer {
   readonly colors: Colors
+  /** Of what is said on stderr, which may be a terminal where stdout is none. */
+  readonly asideColors: Colors
   readonly #deps: CliDeps
   constructor(deps: CliDeps, plain: boolean) {
     this.#deps = deps
     this.colors = colorsFor({ env: deps.env, isTTY: deps.isTTY.stdout, plain })
+    this.asideColors = colorsFor({ env: deps.env, isTTY: deps.isTTY.stderr, plain })
   }
 
   out(text: string): void {

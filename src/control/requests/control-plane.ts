@@ -1,3 +1,4 @@
+import type { WorkloadKind } from '../../model/ids.ts'
 import type { LogLine, LogOptions } from '../../model/protocol.ts'
 import type {
   AgentView,
@@ -5,6 +6,7 @@ import type {
   EventView,
   HistoryView,
   PlanView,
+  RolloutView,
   RunView,
   TaskView,
   VersionView,
@@ -24,6 +26,8 @@ export interface ControlPlane {
   tasks(): TaskView[]
   runs(): RunView[]
   agents(): AgentView[]
+  /** Newest first. */
+  rollouts(): RolloutView[]
   history(app: string): HistoryView[]
   /** Oldest first; `object` and `app` narrow it. */
   events(filter: { object?: string; app?: string }): EventView[]
@@ -35,6 +39,10 @@ export interface ControlPlane {
   /** Polls git now; resolves when the resulting writes are committed. */
   sync(app: string, request: SyncRequest): Promise<AppView>
   rollback(app: string, request: RollbackRequest): Promise<{ app: AppView; to: HistoryView; revertCommit: string | null }>
+  /** Goes on past a canary pause, or tries a failed rollout that is held again. */
+  promote(workload: WorkloadRef, actor: string): Promise<WorkloadView>
+  /** Ends a rollout under way as failed: back to the last good version. */
+  abort(workload: WorkloadRef, actor: string): Promise<WorkloadView>
   logs(task: string, options: LogOptions, signal: AbortSignal): Promise<AsyncIterable<LogLine>>
   /** Yields whenever anything readable may have changed, at most once a turn; ends on abort. */
   changes(signal: AbortSignal): AsyncIterable<void>
@@ -46,9 +54,19 @@ export interface PlanRequest {
   readonly files: readonly { readonly path: string; readonly text: string }[] | null
 }
 
+export interface WorkloadRef {
+  readonly namespace: string
+  readonly kind: WorkloadKind
+  readonly name: string
+}
+
 export interface SyncRequest {
   /** Lets this revision remove more than the deletion budget, or empty the app. */
   readonly allowDelete: 'WithinBudget' | 'Any'
+  /** Apply exactly what this plan said: a Conflict when the world has moved since. Null: whatever git says now. */
+  readonly plan: { readonly revision: string; readonly fingerprint: string } | null
+  /** `Quarantined`: lift what automatic rollbacks hold, and try it again. */
+  readonly retry: 'No' | 'Quarantined'
   readonly actor: string
 }
 

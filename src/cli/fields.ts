@@ -1,0 +1,89 @@
+import type { AgentView, AppView, RunView, TaskView, WorkloadView } from '../model/views.ts'
+import { durationOf, type Look } from './listings.ts'
+import type { Field } from './output/report.ts'
+import { ageOf } from './output/time.ts'
+import { workloadName } from './read.ts'
+import { quarantineFields, rolloutLine } from './rollout-fields.ts'
+
+/** What `describe` says of each kind. */
+
+const reasonLines = (reasons: readonly { code: string; message: string; count: number }[]): string[] =>
+  reasons.map(({ code, message, count }) => `${count > 1 ? `${count} x ` : ''}${code}: ${message}`)
+
+const pairs = (record: Readonly<Record<string, string | number>>): string[] => Object.entries(record).map((entry) => entry.join('='))
+
+export const appFields = (app: AppView): Field[] => [
+  ['App', app.name],
+  ['Sync', app.sync],
+  ['Health', app.health],
+  ['Repository', app.source.repo],
+  ['Ref', app.source.ref],
+  ['Path', app.source.path],
+  ['Applied', app.lastAppliedRevision ?? 'nothing yet'],
+  ['Attempted', app.lastAttemptedRevision ?? 'nothing yet'],
+  ['Observed', app.observedRevision ?? 'nothing yet'],
+  ['Holds', app.holds.map((hold) => `${hold.gate}: ${hold.message} (unblock: ${hold.unblockBy})`)],
+  ['Problems', app.problems.map((problem) => `${problem.file}:${problem.line}:${problem.column}: ${problem.message}`)],
+  ['Workloads', app.workloads.map((view) => `${workloadName(view)} ${view.health} ${view.ready}/${view.desired}`)],
+]
+
+export const workloadFields = (view: WorkloadView): Field[] => [
+  ['Name', workloadName(view)],
+  ['Namespace', view.namespace],
+  ['App', view.app],
+  ['Health', view.health],
+  ['Ready', `${view.ready} of ${view.desired}`],
+  ['Revision', view.revision],
+  ['Inputs', view.inputsDigest],
+  ['Rollout', view.rollout === null ? null : rolloutLine(view.rollout)],
+  ...quarantineFields(view),
+  ['Reasons', reasonLines(view.reasons)],
+]
+
+const attemptLine = (attempt: { attempt: number; exitCode: number | null; reason: string }): string =>
+  `attempt ${attempt.attempt}: ${attempt.reason}, exit code ${attempt.exitCode ?? 'unknown'}`
+
+export const taskFields = (task: TaskView, { now }: Look): Field[] => [
+  ['Task', task.id],
+  ['Workload', workloadName({ kind: task.kind, name: task.workload })],
+  ['Namespace', task.namespace],
+  ['Slot', task.slot],
+  ['Agent', task.agent ?? 'not placed'],
+  ['Phase', task.phase],
+  ['Wanted', task.desired],
+  ['Ready', task.ready ? 'yes' : 'no'],
+  ['Attempt', String(task.attempt)],
+  ['Exit code', task.exitCode === null ? null : String(task.exitCode)],
+  ['Ports', pairs(task.ports)],
+  ['Revision', task.revision],
+  ['Age', ageOf(task.createdAt, now)],
+  ['Reasons', reasonLines(task.reasons)],
+  ['Attempts', task.attempts.map(attemptLine)],
+]
+
+export const runFields = (run: RunView, { now }: Look): Field[] => [
+  ['Run', run.id],
+  ['Job', run.job],
+  ['Namespace', run.namespace],
+  ['Phase', run.phase],
+  ['Trigger', run.trigger],
+  ['Exit code', run.exitCode === null ? null : String(run.exitCode)],
+  ['Reason', run.reason],
+  ['Duration', durationOf(run, now)],
+  ['Revision', run.revision],
+  ['Attempts', run.attempts.map((attempt) => `${attempt.task} ${attemptLine(attempt)}`)],
+  ['Last lines', run.lastLines],
+]
+
+export const agentFields = (agent: AgentView): Field[] => [
+  ['Agent', agent.id],
+  ['Status', agent.status],
+  ['Version', agent.version],
+  ['CPU', `${agent.used.cpuMillis / 1000} of ${agent.capacity.cpuMillis / 1000} cores reserved`],
+  ['Memory', `${Math.round(agent.used.memoryBytes / 2 ** 20)} of ${Math.round(agent.capacity.memoryBytes / 2 ** 20)} Mi reserved`],
+  ['Labels', pairs(agent.labels)],
+  [
+    'Drivers',
+    Object.entries(agent.drivers).map(([name, driver]) => `${name}: ${driver.available ? 'available' : 'not available'}: ${driver.detail}`),
+  ],
+]
