@@ -8,6 +8,8 @@ export interface KeepInput extends RollingInput {
   readonly fallback: { readonly templateDigest: Digest; readonly slots: readonly string[] } | null
   /** Tasks of the new version wanted beside the old ones; `AsTheyAre`: none is added, and where one serves alone it does. */
   readonly canaries: number | 'AsTheyAre'
+  /** Tasks that may live at once. */
+  readonly most: number
 }
 
 export interface KeepPlan {
@@ -25,21 +27,22 @@ export function planKeep(given: KeepInput): KeepPlan {
   const strays = strayed({ ...given, slots: wanted })
   const tasks = given.tasks.filter((state) => isLive(state) && !strays.includes(state)).sort(oldestFirst)
   const input = { ...given, tasks }
-  const leftover = leftovers(input)
-  const stop = [...strays, ...leftover].map((state) => state.task.id)
-  return { create: canarySlots(input), refill: refillSlots(input, leftover), stop, wakeAt: nextAvailable(input) }
+  const leaving = leftovers(input, new Set(wanted))
+  const stop = [...strays, ...leaving].map((state) => state.task.id)
+  const room = Math.max(0, given.most - (tasks.length - leaving.length))
+  const refill = refillSlots(input, leaving).slice(0, room)
+  return { create: canarySlots(input).slice(0, room - refill.length), refill, stop, wakeAt: nextAvailable(input) }
 }
 
-/** Tasks of a version that was given up on its way, beside one that serves in their slot. */
-function leftovers(input: KeepInput): TaskState[] {
+/** Tasks of a version that was given up on its way, beside one that serves in their slot, and those in slots that neither version has. */
+function leftovers(input: KeepInput, wanted: ReadonlySet<string>): TaskState[] {
   const { tasks, fallback } = input
   if (fallback === null) return []
   const budget = new Budget({ ...input, slots: fallback.slots })
   const serving = new Set(tasks.filter((state) => isOf(state, fallback.templateDigest)).map(({ task }) => task.slot))
-  return tasks.filter(
-    (state) =>
-      !isOf(state, fallback.templateDigest) && !isOf(state, input.templateDigest) && serving.has(state.task.slot) && budget.mayStop(state),
-  )
+  const isLeft = (state: TaskState): boolean =>
+    !isOf(state, fallback.templateDigest) && !isOf(state, input.templateDigest) && serving.has(state.task.slot)
+  return tasks.filter((state) => (isLeft(state) || !wanted.has(state.task.slot)) && budget.mayStop(state))
 }
 
 function canarySlots({ tasks, templateDigest, slots, canaries }: KeepInput): string[] {

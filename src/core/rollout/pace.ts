@@ -40,7 +40,7 @@ export function planTasks(state: WorkloadState, spec: DeploymentSpec, { rollout,
     return { ...plan, create: plan.create.map(given) }
   }
   const kept = fallback === null ? null : { templateDigest: fallback.target.templateDigest, slots: fallback.slots }
-  const plan = planKeep({ ...input, fallback: kept, canaries: pace.canaries })
+  const plan = planKeep({ ...input, fallback: kept, canaries: pace.canaries, most: mostLive(state, spec) })
   const refill = fallback === null ? [] : plan.refill.map((slot) => ({ slot, target: fallback.target }))
   return { stop: plan.stop, wakeAt: plan.wakeAt, create: [...refill, ...plan.create.map(given)] }
 }

@@ -6,7 +6,7 @@ import { type Draft, RolloutWorld } from './world.ts'
 
 /** Rollouts that the issue of their promises asks for; each run of the property begins some. */
 const ROLLOUTS = 20_000
-const RUNS = 6_000
+const RUNS = 7_500
 
 const draft: fc.Arbitrary<Draft> = fc.record({
   template: fc.nat(3),
@@ -77,6 +77,7 @@ function untilFinished(world: RolloutWorld, fate: 'ready' | 'never'): string[] {
     const broken = world.settle()
     if (broken.length > 0) return broken
     const { rollout } = world
+    world.stopped()
     if (rollout !== undefined && isFinished(rollout) && (fate === 'never' || whatIsMissing(world).length === 0)) return []
     if (fate === 'ready')
       for (const state of world.live) if (state.observed?.ready !== true) world.say(state, { phase: 'Running', ready: true })

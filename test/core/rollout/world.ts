@@ -4,7 +4,7 @@ import { reconcile } from '../../../src/core/reconcile.ts'
 import { planReturns } from '../../../src/core/returns.ts'
 import { pauseOver } from '../../../src/core/rollout/event.ts'
 import { advance, isFinished, type RolloutEvent } from '../../../src/core/rollout/step.ts'
-import { isAvailable, isLive, isReady, type TaskState } from '../../../src/core/task-state.ts'
+import { isAvailable, isLive, isReady, isTerminal, type TaskState } from '../../../src/core/task-state.ts'
 import { digestOf } from '../../../src/lib/canonical.ts'
 import type { Digest } from '../../../src/model/ids.ts'
 import { type DeploymentSpec, SyncPolicy } from '../../../src/model/manifest.ts'
@@ -81,6 +81,12 @@ export class RolloutWorld {
     const [newest, ...older] = this.state.rollouts
     const event = newest === undefined ? null : make(newest)
     if (newest !== undefined && event !== null) this.state = { ...this.state, rollouts: [advance(newest, event, this.now), ...older] }
+  }
+
+  /** Agents carry out what they were told. */
+  stopped(): void {
+    for (const state of this.state.tasks.filter(({ task }) => task.desired === 'stop'))
+      if (!isTerminal(state)) this.say(state, { phase: 'Stopped' })
   }
 
   promote(): void {
