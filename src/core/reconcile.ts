@@ -44,7 +44,7 @@ function deployment(state: WorkloadState, spec: DeploymentSpec, context: DecideC
   const plan = planTasks(state, spec, { rollout: begun, now })
   // The last stop may be what completes it.
   const rollout = followRollout(withoutStopped(state, begun, plan.stop), spec, now)
-  const due = plan.create.map((place) => ({ place, at: retryAt(state, place, now) }))
+  const due = plan.create.map((place) => ({ place, at: retryAt(state, place, { since: rollout.startedAt, now }) }))
   const create = due.filter(({ at }) => at <= now).map(({ place }) => newTask(state, { ...place, run: null, maxRestarts: null }, context))
   const later = due.filter(({ at }) => at > now).map(({ at }) => at)
   const rollouts = rolloutWrites(state, [...overtaken(state, now), rollout], spec.revisionHistoryLimit)
@@ -111,10 +111,17 @@ function forget(state: WorkloadState): Write[] {
   return expendable(state.tasks, { run, slots, templateDigest: record.templateDigest }).flatMap(deleteWrites)
 }
 
-/** Refused or failed tasks of this template delay the next one in their slot, as a restart on the machine would. */
-function retryAt(state: WorkloadState, { slot, target }: { slot: string; target: Target }, now: Millis): Millis {
+/** Refused or failed tasks of this template delay the next one in their slot, as a restart on the machine would; a new rollout is a new try. */
+function retryAt(
+  state: WorkloadState,
+  { slot, target }: { slot: string; target: Target },
+  { since, now }: { since: Millis; now: Millis },
+): Millis {
   const failedAt = state.tasks
-    .filter(({ task }) => task.slot === slot && task.templateDigest === target.templateDigest && task.desired === 'run')
+    .filter(
+      ({ task }) =>
+        task.slot === slot && task.templateDigest === target.templateDigest && task.desired === 'run' && task.createdAt >= since,
+    )
     .flatMap((task) => (hasFailed(task) ? [task.observed?.updatedAt ?? 0] : []))
     .filter((at) => at > now - CALM_AFTER)
   return failedAt.length === 0 ? 0 : Math.max(...failedAt) + restartDelay(Math.min(failedAt.length, KEPT_FOR_BACKOFF))

@@ -167,14 +167,16 @@ describe('a control plane that ends', () => {
   it('answers that it is not available, to who asked before and who asks after', async () => {
     const { world } = await open({ 'web.yaml': web('web') })
     const plane = world.plane
-    const asked = plane.sync(APP, { allowDelete: 'WithinBudget', actor: 'ada' }).then(
+    const asked = plane.sync(APP, { allowDelete: 'WithinBudget', plan: null, retry: 'No', actor: 'ada' }).then(
       () => 'done',
       (error: { code?: string }) => error.code,
     )
     await world.servers[0]?.stop()
     expect(['done', 'Unavailable']).toContain(await asked)
     expect(() => plane.apps()).toThrow(expect.objectContaining({ code: 'Unavailable' }))
-    await expect(plane.sync(APP, { allowDelete: 'WithinBudget', actor: 'ada' })).rejects.toMatchObject({ code: 'Unavailable' })
+    await expect(plane.sync(APP, { allowDelete: 'WithinBudget', plan: null, retry: 'No', actor: 'ada' })).rejects.toMatchObject({
+      code: 'Unavailable',
+    })
     await expect(plane.rollback(APP, { to: '1', revert: 'No', actor: 'ada' })).rejects.toMatchObject({ code: 'Unavailable' })
     expect(() => plane.changes(new AbortController().signal)).toThrow(expect.objectContaining({ code: 'Unavailable' }))
   })

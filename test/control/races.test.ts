@@ -13,7 +13,7 @@ afterEach(async () => {
   await Promise.all(worlds.splice(0).map((world) => world.close()))
 })
 
-const sync = (world: World, actor: string) => world.plane.sync(APP, { allowDelete: 'WithinBudget', actor })
+const sync = (world: World, actor: string) => world.plane.sync(APP, { allowDelete: 'WithinBudget', plan: null, retry: 'No', actor })
 const rollback = (world: World, to: string) => world.plane.rollback(APP, { to, revert: 'No', actor: 'ada' })
 
 it('many syncs at once apply a commit once, and each answers with what it applied', async () => {

@@ -13,7 +13,8 @@ afterEach(async () => {
   await Promise.all(worlds.splice(0).map((world) => world.close()))
 })
 
-const sync = (world: World, allowDelete: 'Any' | 'WithinBudget' = 'WithinBudget') => world.plane.sync(APP, { allowDelete, actor: 'ada' })
+const sync = (world: World, allowDelete: 'Any' | 'WithinBudget' = 'WithinBudget') =>
+  world.plane.sync(APP, { allowDelete, plan: null, retry: 'No', actor: 'ada' })
 const revisionOf = (world: World) => `main@sha1:${world.repo.head()}`
 
 describe('a push', () => {
@@ -297,7 +298,7 @@ describe('history', () => {
   it('Degraded while it fails, Superseded by the next, Healthy in the end', async () => {
     const world = await open({ 'web.yaml': web('web') })
     await world.synced()
-    world.commit({ 'web.yaml': web('web', { image: 'bad:1', unit: 'fake: {failStart: true}' }) })
+    world.commit({ 'web.yaml': web('web', { image: 'bad:1', unit: 'fake: {failStart: true}', more: 'onFailure: Hold' }) })
     await waitUntil(() => world.outcomes()[0] === 'Degraded')
     expect(world.app()).toMatchObject({ sync: 'Synced', health: 'Degraded' })
     expect(

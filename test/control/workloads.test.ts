@@ -43,7 +43,7 @@ describe('dependsOn', () => {
     await world.synced()
     const before = world.ids('web')
     world.commit(files('a:2', 'fake: {failStart: true}'))
-    await waitUntil(() => world.app().health === 'Degraded')
+    await waitUntil(() => world.workload('web')?.rollout?.fromRevision === null && world.outcomes().includes('RolledBack'))
     expect(world.ids('web')).toEqual(before)
     world.commit(files('a:3'))
     await world.synced()
@@ -91,7 +91,7 @@ describe('why', () => {
   it('tells of a crash loop when the next start is due, and of a quarantine what lifts it', async () => {
     const world = await open({ 'web.yaml': web('web') })
     await world.synced()
-    world.commit({ 'web.yaml': web('web', { image: 'a:2', unit: 'fake: {crashAfterSeconds: 0}' }) })
+    world.commit({ 'web.yaml': web('web', { image: 'a:2', unit: 'fake: {crashAfterSeconds: 0}', more: 'onFailure: Continue' }) })
     await waitUntil(() => world.plane.why('deployment/web', 'default').lines.some(({ until }) => until !== null))
     const crashing = world.plane.why('deployment/web', 'default')
     expect(crashing.health).toBe('Degraded')

@@ -181,12 +181,14 @@ const rollback: Operation = {
 
 const sync: Operation = {
   name: 'sync',
-  run: (world) => ask(world, 'sync', (plane) => plane.sync(APP, { allowDelete: 'WithinBudget', actor: 'operator' })),
+  run: (world) =>
+    ask(world, 'sync', (plane) => plane.sync(APP, { allowDelete: 'WithinBudget', plan: null, retry: 'No', actor: 'operator' })),
 }
 
 const syncDelete: Operation = {
   name: 'sync --allow-delete',
-  run: (world) => ask(world, 'sync --allow-delete', (plane) => plane.sync(APP, { allowDelete: 'Any', actor: DELETER })),
+  run: (world) =>
+    ask(world, 'sync --allow-delete', (plane) => plane.sync(APP, { allowDelete: 'Any', plan: null, retry: 'No', actor: DELETER })),
 }
 
 export const OPERATIONS: readonly Operation[] = [

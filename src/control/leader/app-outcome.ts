@@ -47,7 +47,7 @@ function settleRevision(app: string, context: TurnContext): void {
 }
 
 function outcomeOf(health: Health): RevisionRecord['outcome'] {
-  if (health === 'Healthy' || health === 'Suspended') return 'Healthy'
+  if (health === 'Healthy') return 'Healthy'
   return health === 'Degraded' ? 'Degraded' : 'Progressing'
 }
 

@@ -116,7 +116,10 @@ export class Draft {
       apps.add(must(write.value ?? this.#cluster.workloads.get(write.id as WorkloadKey), `workload ${write.id}`).app)
     }
     if (write.table === 'runs' && write.value !== null) workloads.add(write.value.workload)
-    if (write.table === 'rollouts' && write.value !== null) apps.add(write.value.app)
+    if (write.table === 'rollouts' && write.value !== null) {
+      apps.add(write.value.app)
+      workloads.add(write.value.workload)
+    }
     if (write.table === 'agents') this.#touchAgent(workloads)
     if (write.table !== 'tasks' && write.table !== 'observed') return
     const id = write.id as TaskId

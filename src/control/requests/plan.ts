@@ -12,6 +12,7 @@ import type { PlanView } from '../../model/views.ts'
 import { agentViews } from '../leader/place.ts'
 import type { Term } from '../leader/term.ts'
 import { policyOf, syncInput } from '../source/apply.ts'
+import { fingerprintOf } from '../source/fingerprint.ts'
 import type { RenderedApp, Renderer } from '../source/render.ts'
 import { revisionName, type Source } from '../source/source.ts'
 import type { PlanRequest } from './control-plane.ts'
@@ -46,9 +47,9 @@ export async function renderApp(rendering: Rendering): Promise<{ revision: strin
 export async function planApp(rendering: Rendering, term: Term, now: Millis): Promise<PlanView> {
   const { revision, rendered } = await renderRequest(rendering)
   const app = { ...rendering.app, policy: policyOf(rendered, rendering.app) }
-  const plan = planSync(
-    syncInput({ app: app.name, revision, rendered, allowDelete: 'WithinBudget', retry: 'No' }, app, { cluster: term.cluster, now }),
-  )
+  const candidate = { app: app.name, revision, rendered, allowDelete: 'WithinBudget', retry: 'No' } as const
+  const input = syncInput(candidate, app, { cluster: term.cluster, now })
+  const plan = planSync(input)
   const live = liveVersions(app.name, term)
   const changes = diffWorkloads(live, outcome(live, rendered, plan))
   return planView(changes, {
@@ -58,6 +59,7 @@ export async function planApp(rendering: Rendering, term: Term, now: Millis): Pr
     room: roomOf(rendered, term),
     holds: plan.holds,
     problems: rendered.problems,
+    fingerprint: fingerprintOf(input, plan),
   })
 }
 

@@ -1,7 +1,10 @@
 import type { Clock } from '../../lib/clock.ts'
 import { RetryableError } from '../../lib/errors.ts'
 import { must } from '../../lib/must.ts'
+import { workloadKey } from '../../model/ids.ts'
 import { Rendered } from '../../model/records.ts'
+import type { Rollout } from '../../model/rollout.ts'
+import type { WorkloadView } from '../../model/views.ts'
 import { readBlob } from '../../store/blobs.ts'
 import type { Store } from '../../store/store.ts'
 import type { LogTickets } from '../agents/log-tickets.ts'
@@ -11,14 +14,17 @@ import { DemotedError } from '../leader/commit.ts'
 import type { LeadingTerm } from '../leader/lead.ts'
 import type { ClusterIdentity } from '../leader/load.ts'
 import { readVersion } from '../leader/load.ts'
+import type { TurnContext } from '../leader/term.ts'
 import { refuseByGit } from '../source/git-refusal.ts'
 import type { Renderer } from '../source/render.ts'
 import { inTurn, type Source } from '../source/source.ts'
 import type { ControlPlane, PlanRequest, RollbackRequest } from './control-plane.ts'
-import { RequestError } from './control-plane.ts'
+import { RequestError, type SyncRequest, type WorkloadRef } from './control-plane.ts'
 import { planApp, renderApp } from './plan.ts'
 import { revertInGit } from './revert.ts'
 import { findRevision, rollBack } from './rollback.ts'
+import { rolloutView } from './rollout-views.ts'
+import { abort, promote } from './rollouts.ts'
 import { agentView, appView, eventView, historyView, runView, taskView, workloadView } from './views.ts'
 import { whyObject } from './why.ts'
 
@@ -48,7 +54,7 @@ export function createRequests(deps: RequestDeps): ControlPlane {
 
 type Reads = Pick<
   ControlPlane,
-  'version' | 'apps' | 'app' | 'workloads' | 'tasks' | 'runs' | 'agents' | 'history' | 'events' | 'why' | 'changes'
+  'version' | 'apps' | 'app' | 'workloads' | 'tasks' | 'runs' | 'rollouts' | 'agents' | 'history' | 'events' | 'why' | 'changes'
 >
 
 function reads(deps: RequestDeps): Reads {
@@ -60,6 +66,7 @@ function reads(deps: RequestDeps): Reads {
     workloads: () => [...term().cluster.workloads.values()].map((record) => workloadView(record, term())),
     tasks: () => [...term().cluster.tasks.keys()].map((id) => taskView(term().cluster.taskState(id), term())),
     runs: () => [...term().cluster.runs.values()].toSorted((a, b) => b.createdAt - a.createdAt).map(runView),
+    rollouts: () => [...term().cluster.rollouts.values()].toSorted(newestRollout).map((rollout) => rolloutView(rollout, term())),
     agents: () => [...term().cluster.agents.values()].map((agent) => agentView(agent, term())),
     history: (name) =>
       term()
@@ -77,7 +84,9 @@ function reads(deps: RequestDeps): Reads {
   }
 }
 
-type Verbs = Pick<ControlPlane, 'render' | 'plan' | 'sync' | 'rollback' | 'logs'>
+const newestRollout = (a: Rollout, b: Rollout): number => b.startedAt - a.startedAt || (a.id < b.id ? -1 : 1)
+
+type Verbs = Pick<ControlPlane, 'render' | 'plan' | 'sync' | 'rollback' | 'promote' | 'abort' | 'logs'>
 
 function verbs(deps: RequestDeps): Verbs {
   return {
@@ -87,13 +96,29 @@ function verbs(deps: RequestDeps): Verbs {
     sync: (name, request) =>
       inTerm(deps, async (leading) => {
         const app = appNamed(name, leading)
+        assertOnePurpose(request)
         await refuseByGit(sourceOf(name, leading).sync(request))
         return appView(appNamed(app.name, leading), leading.term)
       }),
     rollback: (name, request) => inTerm(deps, (leading) => rollback(name, request, { ...deps, leading })),
+    promote: (ref, actor) => inTerm(deps, (leading) => speak(ref, leading, (turn) => promote(ref, actor, turn))),
+    abort: (ref, actor) => inTerm(deps, (leading) => speak(ref, leading, (turn) => abort(ref, actor, turn))),
     logs: async (task, options, signal) =>
       openLogs({ task, options, term: deps.leading().term, tickets: deps.tickets, newId: deps.newId }, signal),
   }
+}
+
+/** What was planned is applied as it was planned, and nothing beside it. */
+function assertOnePurpose({ plan, allowDelete, retry }: SyncRequest): void {
+  if (plan !== null && (allowDelete === 'Any' || retry === 'Quarantined'))
+    throw new RequestError('Invalid', 'a plan is applied as it is: it goes with neither --allow-delete nor --retry')
+}
+
+/** Says a word to a rollout, and answers with what it made of it. */
+async function speak({ namespace, kind, name }: WorkloadRef, leading: Leading, word: (turn: TurnContext) => void): Promise<WorkloadView> {
+  await inTurn(leading, word)
+  const record = leading.term.cluster.workloads.get(workloadKey(namespace, kind, name))
+  return workloadView(must(record, 'the workload was there'), leading.term)
 }
 
 type LedBy = Omit<RequestDeps, 'leading'> & { readonly leading: Leading }

@@ -8,6 +8,7 @@ import type { AppRecord, Hold, WorkloadRecord } from '../../model/records.ts'
 import type { Cluster } from '../leader/cluster.ts'
 import { addRevision, effectiveSet } from '../leader/history.ts'
 import type { TurnContext } from '../leader/term.ts'
+import { assertUnmoved, type PlannedSync } from './fingerprint.ts'
 import type { RenderedApp } from './render.ts'
 
 export interface RevisionInput {
@@ -17,16 +18,20 @@ export interface RevisionInput {
   readonly rendered: RenderedApp
   readonly allowDelete: 'WithinBudget' | 'Any'
   readonly retry: 'No' | 'Quarantined'
+  /** What a person saw and agreed to; null: whatever it comes to. */
+  readonly plan: PlannedSync | null
   readonly cause: string
 }
 
-/** Takes a rendered revision into the cluster as far as the gates let it; the rest is said on the app. */
+/** Takes a rendered revision into the cluster as far as the gates let it; the rest is said on the app. @throws RequestError when the plan is of another world. */
 export function applyRevision(input: RevisionInput, context: TurnContext): void {
   const { term, draft, now } = context
   const app = must(term.cluster.apps.get(input.app), `app ${input.app}`)
-  term.read.add(app.name)
   const policy = policyOf(input.rendered, app)
-  const plan = planSync(syncInput(input, { ...app, policy }, { cluster: term.cluster, now }))
+  const candidate = syncInput(input, { ...app, policy }, { cluster: term.cluster, now })
+  const plan = planSync(candidate)
+  if (input.plan !== null) assertUnmoved(input.plan, candidate, plan)
+  term.read.add(app.name)
   const applied = new Set(plan.apply)
   for (const { wanted, version } of input.rendered.workloads) if (applied.has(wanted)) draft.version(wanted.inputsDigest, version)
   writeWorkloads(input, plan, context)

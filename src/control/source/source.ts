@@ -10,7 +10,9 @@ import type { Millis, Oid } from '../../model/ids.ts'
 import type { AppRecord, AppSource } from '../../model/records.ts'
 import type { LeadingTerm } from '../leader/lead.ts'
 import type { TurnContext } from '../leader/term.ts'
+import { RequestError } from '../requests/control-plane.ts'
 import { applyRevision, clearSourceError, noteHeldRevision, noteSourceError, policyOf } from './apply.ts'
+import type { PlannedSync } from './fingerprint.ts'
 import type { RenderedApp, Renderer } from './render.ts'
 import type { TreeStore } from './tree-store.ts'
 
@@ -29,10 +31,13 @@ export interface SourceDeps {
 interface Ask {
   readonly allowDelete: 'WithinBudget' | 'Any'
   readonly retry: 'No' | 'Quarantined'
+  readonly plan: PlannedSync | null
   readonly actor: string
   readonly done: () => void
   readonly failed: (error: unknown) => void
 }
+
+const NOBODY_ASKS = { allowDelete: 'WithinBudget', retry: 'No', plan: null } as const
 
 /** Follows one app's ref for one term: polls, renders what is new, and hands it to the leader's turn. */
 export class Source {
@@ -51,7 +56,7 @@ export class Source {
   }
 
   /** Resolves when a sync that began after this call is committed. @throws what git or the turn said. */
-  sync(ask: Pick<Ask, 'allowDelete' | 'retry' | 'actor'>): Promise<void> {
+  sync(ask: Pick<Ask, 'allowDelete' | 'retry' | 'plan' | 'actor'>): Promise<void> {
     if (this.#over !== null) return Promise.reject(this.#over)
     return new Promise((resolve, reject) => this.#asks.put({ ...ask, done: resolve, failed: reject }))
   }
@@ -109,7 +114,8 @@ export class Source {
       return commit.oid
     } catch (error) {
       for (const ask of asks) ask.failed(error)
-      if (signal.aborted) return null
+      // Who asked was refused; git itself answered.
+      if (signal.aborted || error instanceof RequestError) return null
       await this.#tellError(error)
       return null
     }
@@ -127,8 +133,9 @@ export class Source {
     if (app.lastAttemptedRevision === null && ask === undefined && policyOf(rendered, app).mode === 'Manual') return held()
     await this.#keepTrees(repo, rendered, context.signal)
     const cause = ask === undefined ? 'poll' : `sync by ${ask.actor}`
-    const { allowDelete, retry } = ask ?? { allowDelete: 'WithinBudget', retry: 'No' }
-    await this.#inTurn((turn) => applyRevision({ app: this.#app, revision, commit, rendered, allowDelete, retry, cause }, turn), 'Always')
+    const { allowDelete, retry, plan } = ask ?? NOBODY_ASKS
+    const input = { app: this.#app, revision, commit, rendered, allowDelete, retry, plan, cause }
+    await this.#inTurn((turn) => applyRevision(input, turn), 'Always')
     this.#deps.log.info(
       { app: this.#app, revision, workloads: rendered.workloads.length, problems: rendered.problems.length },
       'revision taken in',
