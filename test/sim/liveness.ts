@@ -8,6 +8,7 @@ import type { AgentNode } from './agent-node.ts'
 import { isRunning } from './checkers/machines.ts'
 import { APP, type ControlNode } from './control-node.ts'
 import type { Script } from './manifests.ts'
+import type { Mirror } from './mirror.ts'
 import type { World } from './world.ts'
 
 /** What is not yet as it should be, once nothing disturbs any more; empty: all is at rest. */
@@ -20,6 +21,7 @@ export async function checkSettled(world: World): Promise<string[]> {
   return [
     ...appTroubles(world, app),
     ...workloadTroubles(world).map((trouble) => withReasons(trouble, leader)),
+    ...rolloutTroubles(world),
     ...agents.flat(),
     ...memoryTroubles(world, leader),
   ]
@@ -48,16 +50,31 @@ function appTroubles({ git, mirror }: World, app: AppView): string[] {
   if (!(app.observedRevision ?? '').endsWith(info.oid)) return [`the head ${info.oid} is not seen, but ${app.observedRevision}`]
   if (app.holds.some(({ gate }) => gate === 'SourceError')) return ['the source still counts as failed']
   if (app.sync !== 'Synced' && app.holds.length === 0) return [`the app is ${app.sync} without a reason`]
-  if (app.holds.length > 0) return []
+  if (app.holds.length > 0 || isOpenRevision(mirror)) return []
   const wanted = model.folder === 'Empty' ? '' : [...model.workloads.keys()].sort().join(' ')
   const live = [...mirror.table('workloads').keys()].sort().join(' ')
   return wanted === live ? [] : [`synced, but git wants ${wanted} and the store has ${live}`]
 }
 
+/** An atomic revision that is not healthy yet keeps what it removes. */
+function isOpenRevision(mirror: Mirror): boolean {
+  const newest = [...mirror.table('revisions').values()].filter(({ outcome }) => outcome !== 'Rejected').sort((a, b) => b.id - a.id)[0]
+  return newest !== undefined && newest.deadlineAt !== null && (newest.outcome === 'Progressing' || newest.outcome === 'Degraded')
+}
+
+/** Each has ended, or waits for a person or for what it depends on. */
+function rolloutTroubles({ mirror }: World): string[] {
+  return [...mirror.table('rollouts').values()].flatMap(({ id, state, to }) => {
+    const waits = state.phase === 'Waiting' && (mirror.version(to.inputsDigest)?.spec.dependsOn.length ?? 0) > 0
+    const isOpen = state.phase === 'Rolling' || (state.phase === 'Paused' && state.until !== null) || state.phase === 'Waiting'
+    return isOpen && !waits ? [`rollout ${id} is still ${state.phase}`] : []
+  })
+}
+
 function workloadTroubles(world: World): string[] {
   const { mirror } = world
   return [...mirror.table('workloads').values()].flatMap((record) => {
-    if (!record.wanted) return [`${record.key} is still being removed`]
+    if (!record.wanted) return isOpenRevision(mirror) ? [] : [`${record.key} is still being removed`]
     const version = mirror.version(record.inputsDigest)
     if (version === null) return [`${record.key} has no body`]
     if (isExcused(record.key, world, new Set())) return []
@@ -78,11 +95,29 @@ function isExcused(key: WorkloadKey, world: World, seen: Set<WorkloadKey>): bool
   if (version === null || seen.has(key)) return true
   seen.add(key)
   const script = scriptOf(version)
-  if (script !== null && (script.failStart === true || script.crashAfterSeconds !== undefined)) return true
+  if (script !== null && isBad(script)) return true
+  if (isHeld(key, world)) return true
   if (version.kind === 'Job' && (script?.exitCode ?? 0) !== 0) return true
   const run = [...world.mirror.table('runs').values()].find((one) => one.workload === key && one.templateDigest === record?.templateDigest)
   if (run?.phase === 'Failed' && (run.reason === 'Superseded' || run.reason === 'Removed')) return true
   return version.spec.dependsOn.some(({ kind, name }) => isExcused(`default/${kind}/${name}` as WorkloadKey, world, seen))
+}
+
+const isBad = (script: Script): boolean =>
+  script.failStart === true ||
+  script.crashAfterSeconds !== undefined ||
+  script.unhealthyAfterSeconds !== undefined ||
+  (script.readyAfterSeconds ?? 0) > 1000
+
+/** A person is to say how it goes on: at a canary step, or after a failure that the policy holds. */
+function isHeld(key: WorkloadKey, { mirror }: World): boolean {
+  const record = mirror.table('workloads').get(key)
+  const rollout = [...mirror.table('rollouts').values()].find(
+    ({ workload, generation }) => workload === key && generation === record?.generation,
+  )
+  if (rollout?.state.phase === 'Paused') return rollout.state.until === null
+  const version = record === undefined ? null : mirror.version(record.inputsDigest)
+  return rollout?.state.phase === 'Failed' && version?.kind === 'Deployment' && version.spec.onFailure === 'Hold'
 }
 
 function jobTroubles({ mirror }: World, key: WorkloadKey): string[] {

@@ -10,6 +10,16 @@ export interface Script {
   readonly failStart?: boolean
   readonly readyAfterSeconds?: number
   readonly crashAfterSeconds?: number
+  readonly unhealthyAfterSeconds?: number
+}
+
+/** Steps of a canary, as the manifest has them. */
+export interface CanaryModel {
+  readonly steps: readonly (
+    | { readonly percent: number; readonly pauseSeconds: number }
+    | { readonly percent: number; readonly manual: true }
+  )[]
+  readonly autoPromote: boolean
 }
 
 export interface WorkloadModel {
@@ -22,6 +32,11 @@ export interface WorkloadModel {
   readonly maxSurge: number
   readonly maxUnavailable: number
   readonly minReadySeconds: number
+  readonly progressDeadlineSeconds: number
+  readonly onFailure: 'Rollback' | 'Hold' | 'Continue'
+  readonly canary: CanaryModel | null
+  /** Asks its tasks; on the fake driver the script answers. */
+  readonly probed: boolean
   readonly completions: number
   readonly parallelism: number
   readonly backoffLimit: number
@@ -42,11 +57,13 @@ export interface RepoModel {
   readonly folder: 'Present' | 'Empty' | 'Missing'
   /** Most workloads that one revision may remove; null: the default policy. */
   readonly budget: { readonly count: number; readonly percent: number } | null
+  /** A revision stands or falls as a whole. */
+  readonly atomic: boolean
   /** Version of every shipped folder. */
   readonly code: number
 }
 
-export const EMPTY_REPO: RepoModel = { workloads: new Map(), broken: new Map(), folder: 'Present', budget: null, code: 1 }
+export const EMPTY_REPO: RepoModel = { workloads: new Map(), broken: new Map(), folder: 'Present', budget: null, atomic: false, code: 1 }
 
 export const keyOf = (workload: Pick<WorkloadModel, 'kind' | 'name'>): WorkloadKey => workloadKey('default', workload.kind, workload.name)
 
@@ -55,8 +72,13 @@ export function templateText(workload: WorkloadModel, code: number): string {
   return JSON.stringify({ template: template(workload), code: workload.ships ? code : null })
 }
 
-function template({ name, image, script, ships, kind }: WorkloadModel) {
-  const fake = script === null ? {} : { fake: script }
+const PROBES = {
+  readinessProbe: { tcpSocket: { port: 80 }, periodSeconds: 1, failureThreshold: 2 },
+  livenessProbe: { tcpSocket: { port: 80 }, periodSeconds: 2, initialDelaySeconds: 15 },
+}
+
+function template({ name, image, script, ships, kind, probed }: WorkloadModel) {
+  const fake = { ...(script === null ? {} : { fake: script }), ...(probed && kind === 'Deployment' ? PROBES : {}) }
   const program = { name: 'main', command: ['run', `v${image}`], artifacts: [{ git: `code/${name}` }], ...fake }
   const container = { name: 'main', image: `${name}:${image}`, resources: { requests: { cpu: '50m' } }, ...fake }
   return {
@@ -76,12 +98,13 @@ function specOf(workload: WorkloadModel) {
     const { completions, parallelism, backoffLimit } = workload
     return { completions, parallelism, backoffLimit, ...shared }
   }
-  const { mode, replicas, minReadySeconds, maxSurge, maxUnavailable } = workload
+  const { mode, replicas, minReadySeconds, progressDeadlineSeconds, onFailure, canary, maxSurge, maxUnavailable } = workload
+  const steps = canary === null || workload.strategy === 'Recreate' ? {} : { canary }
   return {
     mode,
     replicas,
-    minReadySeconds,
-    strategy: { type: workload.strategy, ...rolling(workload.strategy, maxSurge, maxUnavailable) },
+    ...{ minReadySeconds, progressDeadlineSeconds, onFailure },
+    strategy: { type: workload.strategy, ...rolling(workload.strategy, maxSurge, maxUnavailable), ...steps },
     ...shared,
   }
 }
@@ -107,8 +130,10 @@ export function filesOf(repo: RepoModel): ReadonlyMap<string, string> {
   for (const [key, workload] of repo.workloads) {
     files.set(`${APP_PATH}/${workload.kind.toLowerCase()}-${workload.name}.yaml`, manifestText(workload, repo.broken.get(key)))
   }
-  if (repo.budget !== null) {
-    const app = { apiVersion: API_VERSION, kind: 'App', metadata: { name: 'demo' }, spec: { sync: { deletionBudget: repo.budget } } }
+  if (repo.budget !== null || repo.atomic) {
+    const budget = repo.budget === null ? {} : { deletionBudget: repo.budget }
+    const sync = { ...budget, ...(repo.atomic ? { atomic: true, deadlineSeconds: 240 } : {}) }
+    const app = { apiVersion: API_VERSION, kind: 'App', metadata: { name: 'demo' }, spec: { sync } }
     files.set(`${APP_PATH}/drover.yaml`, JSON.stringify(app))
   }
   return files

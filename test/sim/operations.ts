@@ -1,8 +1,8 @@
 import { messageOf } from '../../src/lib/errors.ts'
 import type { WorkloadKey } from '../../src/model/ids.ts'
-import { DELETER } from './checkers/desired.ts'
+import { DELETER, RETRIER } from './checkers/desired.ts'
 import { APP } from './control-node.ts'
-import { keyOf, type RepoModel, type Script, type WorkloadModel } from './manifests.ts'
+import { type CanaryModel, keyOf, type RepoModel, type Script, type WorkloadModel } from './manifests.ts'
 import type { Rng } from './rng.ts'
 import type { World } from './world.ts'
 
@@ -14,7 +14,7 @@ export interface Operation {
 const NAMES = ['web', 'api', 'cache', 'etl', 'feed', 'mail', 'seed', 'work'] as const
 
 function script(kind: WorkloadModel['kind'], rng: Rng): Script | null {
-  const kinds = kind === 'Job' ? 'JJJJFFC' : 'RRRRRSSCX'
+  const kinds = kind === 'Job' ? 'JJJJFFC' : 'RRRRRSSCXNU'
   switch (rng.pick([...kinds])) {
     case 'J':
       return { runForSeconds: rng.int(1, 15) }
@@ -26,9 +26,22 @@ function script(kind: WorkloadModel['kind'], rng: Rng): Script | null {
       return { readyAfterSeconds: rng.int(1, 10) }
     case 'X':
       return { failStart: true }
+    case 'N':
+      return { readyAfterSeconds: 1_000_000 }
+    case 'U':
+      return { unhealthyAfterSeconds: rng.int(1, 30) }
     default:
       return null
   }
+}
+
+function canary(rng: Rng): CanaryModel | null {
+  if (rng.chance(0.75)) return null
+  const percents = rng.pick([[34], [50, 100], [100], [25, 75]])
+  const steps = percents.map((percent) =>
+    rng.chance(0.2) ? { percent, manual: true as const } : { percent, pauseSeconds: rng.int(0, 10) },
+  )
+  return { steps, autoPromote: rng.chance(0.8) }
 }
 
 function newWorkload(name: string, rng: Rng): WorkloadModel {
@@ -43,6 +56,10 @@ function newWorkload(name: string, rng: Rng): WorkloadModel {
     maxSurge: rng.int(0, 2),
     maxUnavailable: rng.int(0, 2),
     minReadySeconds: rng.chance(0.3) ? rng.int(1, 5) : 0,
+    progressDeadlineSeconds: rng.pick([20, 45, 90]),
+    onFailure: rng.pick(['Rollback', 'Rollback', 'Rollback', 'Hold', 'Continue'] as const),
+    canary: canary(rng),
+    probed: rng.chance(0.3),
     completions: rng.int(1, 3),
     parallelism: rng.int(1, 2),
     backoffLimit: rng.int(0, 2),
@@ -57,7 +74,7 @@ export function firstModel(rng: Rng): RepoModel {
   const names = NAMES.slice(0, rng.int(1, 6))
   const workloads = new Map(names.map((name) => newWorkload(name, rng)).map((workload) => [keyOf(workload), workload]))
   const budget = rng.chance(0.3) ? { count: 1, percent: 0 } : null
-  return { workloads, broken: new Map(), folder: 'Present', budget, code: 1 }
+  return { workloads, broken: new Map(), folder: 'Present', budget, atomic: rng.chance(0.2), code: 1 }
 }
 
 type Edit = (model: RepoModel, rng: Rng) => RepoModel
@@ -85,7 +102,11 @@ const EDITS: Readonly<Record<string, Edit>> = {
     maxSurge: rng.int(0, 2),
     maxUnavailable: rng.int(0, 2),
     minReadySeconds: rng.int(0, 5),
+    onFailure: rng.pick(['Rollback', 'Hold', 'Continue'] as const),
+    canary: canary(rng),
   })),
+  probes: editOne((workload) => ({ probed: !workload.probed })),
+  atomic: (model) => ({ ...model, atomic: !model.atomic }),
   script: editOne((workload, _model, rng) => ({ script: script(workload.kind, rng) })),
   depend: editOne((workload, model, rng) => {
     const targets = earlier(workload, model)
@@ -191,6 +212,29 @@ const syncDelete: Operation = {
     ask(world, 'sync --allow-delete', (plane) => plane.sync(APP, { allowDelete: 'Any', plan: null, retry: 'No', actor: DELETER })),
 }
 
+/** Tries what automatic rollbacks hold once more. */
+const retry: Operation = {
+  name: 'sync --retry',
+  run: (world) =>
+    ask(world, 'sync --retry', (plane) =>
+      plane.sync(APP, { allowDelete: 'WithinBudget', plan: null, retry: 'Quarantined', actor: RETRIER }),
+    ),
+}
+
+function speak(verb: 'promote' | 'abort'): Operation {
+  return {
+    name: verb,
+    run(world, rng) {
+      const draw = rng.next()
+      ask(world, verb, (plane) => {
+        const deployments = plane.workloads().filter(({ kind }) => kind === 'Deployment')
+        const name = deployments[Math.floor(draw * deployments.length)]?.name ?? 'none'
+        return plane[verb]({ namespace: 'default', kind: 'Deployment', name }, 'operator')
+      })
+    },
+  }
+}
+
 export const OPERATIONS: readonly Operation[] = [
   ...Object.entries(EDITS).map(([name, edit]) => commit(name, edit)),
   revert,
@@ -198,6 +242,9 @@ export const OPERATIONS: readonly Operation[] = [
   rollback,
   sync,
   syncDelete,
+  retry,
+  speak('promote'),
+  speak('abort'),
 ]
 
 /** How often each is chosen before swarm testing thins them out; what is not named counts 1. */
@@ -208,4 +255,5 @@ export const WEIGHTS: Readonly<Record<string, number>> = {
   'commit add': 2,
   'commit mend': 3,
   rollback: 2,
+  promote: 2,
 }

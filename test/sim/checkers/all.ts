@@ -6,12 +6,14 @@ import { machinesChecker } from './machines.ts'
 import { ordersChecker } from './orders.ts'
 import { recordsChecker } from './records.ts'
 import { rolloutChecker } from './rollout.ts'
+import { rolloutsChecker } from './rollouts.ts'
 
 export const CHECKERS: readonly MakeChecker[] = [
   leadershipChecker,
   recordsChecker,
   machinesChecker,
   rolloutChecker,
+  rolloutsChecker,
   desiredChecker,
   jobsChecker,
   ordersChecker,

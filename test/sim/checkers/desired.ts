@@ -15,7 +15,7 @@ export const desiredChecker: MakeChecker = (context) => {
       const causes = changesOf(commit.changes, 'revisions').flatMap(({ before, after }) =>
         before === undefined ? (after?.cause ?? []) : [],
       )
-      if (causes.some((cause) => cause.startsWith('rollback'))) return
+      if (causes.some((cause) => cause.startsWith('rollback') || cause.startsWith('automatic rollback'))) return
       const removed = changes
         .filter(({ before, after }) => before?.wanted === true && after?.wanted === false)
         .map(({ id }) => id as WorkloadKey)
@@ -41,6 +41,8 @@ export const desiredChecker: MakeChecker = (context) => {
 
 /** Who asks for a sync that may remove anything. */
 export const DELETER = 'deleter'
+/** Who asks for what failed to be tried again. */
+export const RETRIER = 'retrier'
 
 function modelOf({ git, mirror }: CheckContext, { changes }: Commit): RepoModel {
   const app = changesOf(changes, 'apps').at(-1)?.after ?? [...mirror.table('apps').values()][0]

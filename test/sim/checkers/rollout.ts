@@ -2,6 +2,7 @@ import { rollingLimits } from '../../../src/core/rolling.ts'
 import { isAvailable, isLive, type TaskState } from '../../../src/core/task-state.ts'
 import { must } from '../../../src/lib/must.ts'
 import type { WorkloadKey } from '../../../src/model/ids.ts'
+import type { WorkloadVersion } from '../../../src/model/version.ts'
 import type { CheckContext, Commit, MakeChecker } from '../checker.ts'
 import { changesOf } from '../mirror.ts'
 
@@ -21,10 +22,12 @@ function checkWorkload(context: CheckContext, commit: Commit, key: WorkloadKey):
   const record = commit.mirror.table('workloads').get(key)
   if (record === undefined || !record.wanted) return
   const version = must(commit.mirror.version(record.inputsDigest), `the body of ${key}`)
+  const good = record.good === null ? null : commit.mirror.version(record.good.inputsDigest)
   const tasks = commit.mirror.tasksOf(key)
   checkQuarantine(context, commit, { key, created: created.flatMap(({ after }) => after?.inputsDigest ?? []) })
   if (version.kind !== 'Deployment') return
-  const slots = version.spec.mode === 'Global' ? [...commit.mirror.table('agents').keys()] : numbers(version.spec.replicas)
+  const slots = slotsOf(version, commit)
+  const others = good === null || good.kind !== 'Deployment' ? slots : slotsOf(good, commit)
   const limits = rollingLimits(version.spec, slots.length)
   const fresh = new Set<string>(created.map(({ id }) => id))
   for (const { id, before } of stopped) {
@@ -42,12 +45,24 @@ function checkWorkload(context: CheckContext, commit: Commit, key: WorkloadKey):
     tasks,
     slots,
     stopped: stopped.map(({ id }) => id),
-    least: slots.length - limits.maxUnavailable,
+    // Until the larger of two versions has taken over, the smaller one is what is promised.
+    least: Math.min(slots.length, others.length) - limits.maxUnavailable,
     minReadyMs: version.spec.minReadySeconds * 1000,
   })
   const live = tasks.filter(isLive).length
-  if (created.length > 0 && live > slots.length + limits.maxSurge)
-    context.findings.report('NeverAboveSurge', `${key} has ${live} tasks, at most ${slots.length + limits.maxSurge} may be`)
+  const most = Math.max(slots.length, others.length) + Math.max(limits.maxSurge, largestStep(version, slots.length))
+  if (created.length > 0 && live > most) context.findings.report('NeverAboveSurge', `${key} has ${live} tasks, at most ${most} may be`)
+}
+
+type DeploymentVersion = Extract<WorkloadVersion, { kind: 'Deployment' }>
+
+function slotsOf({ spec }: DeploymentVersion, { mirror }: Commit): string[] {
+  return spec.mode === 'Global' ? [...mirror.table('agents').keys()] : numbers(spec.replicas)
+}
+
+/** Canaries that may run beside all others. */
+function largestStep({ spec }: DeploymentVersion, slots: number): number {
+  return Math.max(0, ...(spec.strategy.canary?.steps ?? []).map(({ percent }) => Math.ceil((slots * (percent ?? 0)) / 100)))
 }
 
 const TERMINAL_ENOUGH: ReadonlySet<string> = new Set(['Succeeded', 'Failed', 'Stopped', 'Lost', 'Rejected'])

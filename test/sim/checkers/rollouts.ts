@@ -1,0 +1,63 @@
+import type { WorkloadKey } from '../../../src/model/ids.ts'
+import type { Rollout, RolloutPhase } from '../../../src/model/rollout.ts'
+import type { CheckContext, Commit, MakeChecker } from '../checker.ts'
+import { changesOf } from '../mirror.ts'
+import { RETRIER } from './desired.ts'
+
+/** Where a phase may lead in one step or several; said here a second time, so that a mistake in the table is seen. */
+const FORWARD: { readonly [P in RolloutPhase]: readonly RolloutPhase[] } = {
+  Waiting: ['Waiting', 'Rolling', 'Paused', 'Complete', 'Failed', 'RolledBack', 'Superseded'],
+  Rolling: ['Rolling', 'Paused', 'Complete', 'Failed', 'RolledBack', 'Superseded'],
+  Paused: ['Paused', 'Rolling', 'Complete', 'Failed', 'RolledBack', 'Superseded'],
+  Complete: ['Complete', 'RolledBack'],
+  Failed: ['Failed', 'RolledBack', 'Waiting', 'Rolling', 'Paused', 'Complete'],
+  RolledBack: ['RolledBack'],
+  Superseded: ['Superseded'],
+}
+
+const UNDER_WAY: ReadonlySet<RolloutPhase> = new Set(['Waiting', 'Rolling', 'Paused'])
+
+/** Rollouts move as their table says, one at a time; what failed by itself goes back once, and git does not bring it again. */
+export const rolloutsChecker: MakeChecker = (context) => {
+  /** By workload: the inputs that went back by themselves since git, or a person, last said something new. */
+  const taken = new Map<string, Set<string>>()
+  return {
+    committed(commit) {
+      for (const { before, after } of changesOf(commit.changes, 'rollouts')) if (after !== undefined) checkStep(context, before, after)
+      checkOneAtATime(context, commit)
+      checkNoFlapping(context, commit, taken)
+    },
+  }
+}
+
+function checkStep({ findings }: CheckContext, before: Rollout | undefined, after: Rollout): void {
+  if (before === undefined) return
+  if (!FORWARD[before.state.phase].includes(after.state.phase))
+    findings.report('RolloutForward', `${after.id} went from ${before.state.phase} to ${after.state.phase}`)
+  if (before.to.inputsDigest !== after.to.inputsDigest) findings.report('RolloutForward', `${after.id} leads elsewhere by now`)
+}
+
+function checkOneAtATime({ findings }: CheckContext, { changes, mirror }: Commit): void {
+  const keys = new Set(changesOf(changes, 'rollouts').flatMap(({ after }) => after?.workload ?? []))
+  if (keys.size === 0) return
+  for (const key of keys) {
+    const own = [...mirror.table('rollouts').values()].filter(({ workload }) => workload === key)
+    const newest = Math.max(...own.map(({ number }) => number))
+    const behind = own.find(({ number, state }) => number !== newest && UNDER_WAY.has(state.phase))
+    if (behind !== undefined) findings.report('NewestRolloutWins', `${behind.id} goes on beside number ${newest}`)
+  }
+}
+
+function checkNoFlapping({ findings }: CheckContext, { changes }: Commit, taken: Map<string, Set<string>>): void {
+  const asked = changesOf(changes, 'revisions').some(({ before, after }) => before === undefined && after?.cause === `sync by ${RETRIER}`)
+  if (asked) taken.clear()
+  for (const { id, before, after } of changesOf(changes, 'quarantine')) {
+    const key = id as WorkloadKey
+    // Lifted: git said something else of it, or of what took it along.
+    if (after === undefined) taken.delete(key)
+    if (after === undefined || after.revisionId === null || after.bad === null || before?.bad === after.bad) continue
+    const known = taken.get(key) ?? new Set()
+    if (known.has(after.bad)) findings.report('NoFlapping', `${key} went back from ${after.bad} a second time`)
+    taken.set(key, known.add(after.bad))
+  }
+}
