@@ -10,6 +10,7 @@ export interface Script {
   readonly failStart?: boolean
   readonly readyAfterSeconds?: number
   readonly crashAfterSeconds?: number
+  readonly unhealthyAfterSeconds?: number
 }
 
 export interface WorkloadModel {

@@ -222,7 +222,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     driver: restartingDriver,
   }),
   planted('recovery-blind', ['NeverTwoRunning'], { driver: blindDriver }),
-  planted('ready-too-early', ['ReadyIsTrue'], { driver: (driver) => ({ ...driver, ready: async () => true }) }),
+  planted('ready-too-early', ['ReadyIsTrue'], { driver: (driver) => ({ ...driver, health: async () => 'none' }) }),
   planted('exit-code-lost', ['ExitIsTrue'], { driver: lyingDriver }),
   planted('report-acknowledged-unread', ['ComesToRest'], { uplink: ackingUplink }),
   planted('full-set-incomplete', ['StopIsOrdered'], { uplink: leakyUplink }),
