@@ -118,6 +118,24 @@ it('restarts in place what fails its liveness probe: one record, one failure, an
   expect(clock.sleeping).toBe(0)
 })
 
+it('goes on counting for one probe while there is news of another', async () => {
+  const world = createWorld()
+  const { clock, hub, startAgent } = world
+  const { failing, driver } = scripted(world)
+  hub.assign('web-0', probed({ readiness: { failureThreshold: 1 }, liveness: { failureThreshold: 5 } }))
+  failing.set(PORTS.liveness, 'refused')
+  const agent = startAgent({ driver })
+  await clock.advance(500)
+  for (let second = 0; second < 5; second += 1) {
+    expect(hub.status('web-0')).toMatchObject({ attempt: 1, ready: second % 2 === 0 })
+    if (second % 2 === 0) failing.set(PORTS.readiness, 'busy')
+    else failing.delete(PORTS.readiness)
+    await clock.advance(SECOND)
+  }
+  expect(hub.status('web-0')?.attempts).toMatchObject([{ attempt: 1, reason: 'LivenessProbeFailed' }])
+  await agent.end()
+})
+
 it('counts as failed for its liveness though it may run no more', async () => {
   const world = createWorld()
   const { clock, hub, startAgent } = world
