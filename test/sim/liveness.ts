@@ -78,7 +78,7 @@ function isExcused(key: WorkloadKey, world: World, seen: Set<WorkloadKey>): bool
   if (version === null || seen.has(key)) return true
   seen.add(key)
   const script = scriptOf(version)
-  if (script !== null && (script.failStart === true || script.crashAfterSeconds !== undefined)) return true
+  if (script?.failStart === true || script?.crashAfterSeconds !== undefined || script?.unhealthyAfterSeconds !== undefined) return true
   if (version.kind === 'Job' && (script?.exitCode ?? 0) !== 0) return true
   const run = [...world.mirror.table('runs').values()].find((one) => one.workload === key && one.templateDigest === record?.templateDigest)
   if (run?.phase === 'Failed' && (run.reason === 'Superseded' || run.reason === 'Removed')) return true

@@ -14,7 +14,7 @@ export interface Operation {
 const NAMES = ['web', 'api', 'cache', 'etl', 'feed', 'mail', 'seed', 'work'] as const
 
 function script(kind: WorkloadModel['kind'], rng: Rng): Script | null {
-  const kinds = kind === 'Job' ? 'JJJJFFC' : 'RRRRRSSCX'
+  const kinds = kind === 'Job' ? 'JJJJFFC' : 'RRRRUSSCX'
   switch (rng.pick([...kinds])) {
     case 'J':
       return { runForSeconds: rng.int(1, 15) }
@@ -24,6 +24,8 @@ function script(kind: WorkloadModel['kind'], rng: Rng): Script | null {
       return { crashAfterSeconds: rng.int(1, 20), exitCode: rng.int(0, 9) }
     case 'S':
       return { readyAfterSeconds: rng.int(1, 10) }
+    case 'U':
+      return { readyAfterSeconds: 1, unhealthyAfterSeconds: rng.int(5, 60) }
     case 'X':
       return { failStart: true }
     default:

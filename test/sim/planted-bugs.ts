@@ -223,6 +223,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   }),
   planted('recovery-blind', ['NeverTwoRunning'], { driver: blindDriver }),
   planted('ready-too-early', ['ReadyIsTrue'], { driver: (driver) => ({ ...driver, health: async () => 'none' }) }),
+  planted('health-made-up', ['StopIsOrdered'], { driver: (driver) => ({ ...driver, health: async () => 'unhealthy' }) }),
   planted('exit-code-lost', ['ExitIsTrue'], { driver: lyingDriver }),
   planted('report-acknowledged-unread', ['ComesToRest'], { uplink: ackingUplink }),
   planted('full-set-incomplete', ['StopIsOrdered'], { uplink: leakyUplink }),
