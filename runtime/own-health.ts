@@ -1,4 +1,4 @@
-import type { Health, KnownHealth } from '../src/core/task-probe.ts'
+import type { Health } from '../src/core/task-probe.ts'
 import { orAbandon } from '../src/lib/abandon.ts'
 import { messageOf } from '../src/lib/errors.ts'
 import { pause } from '../src/lib/waits.ts'
@@ -27,7 +27,7 @@ export function watchOwnHealth(patient: Patient): Watch {
 class OwnHealthWatch implements Watch {
   readonly #patient: Patient
   #said: Said | null = null
-  #ready: KnownHealth['ready']
+  #ready: boolean
   #timesUnhealthy = 0
   #pause = POLL_MIN
 

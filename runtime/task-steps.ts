@@ -123,8 +123,10 @@ async function waitFor(step: Wait, subject: Subject, carried: Carried): Promise<
   try {
     if (signal.aborted) return null
     carried.prober ??= createProber({ ...tools, handle, spec, startedAt: step.startedAt, known: step.known })
-    const seen = await Promise.race([exitOf(tools.driver, handle, over.signal), carried.prober.next(step.known, over.signal)])
-    return await withLastLines(seen, () => lastLines(tools, handle, signal))
+    const exited = exitOf(tools.driver, handle, over.signal)
+    const seen = await Promise.race([exited, carried.prober.next(step.known, over.signal)])
+    const told = await withLastLines(seen, () => lastLines(tools, handle, signal))
+    return told.type === 'unhealthy' ? await unlessExited(told, exited) : told
   } catch (error) {
     return signal.aborted ? null : { type: 'stepFailed', failure: failureOf(error, 'WaitFailed') }
   } finally {
@@ -140,6 +142,12 @@ interface Exited {
 
 async function exitOf(driver: Driver, handle: Handle, signal: AbortSignal): Promise<Exited> {
   return { type: 'exited', exit: await driver.wait(handle, signal) }
+}
+
+/** What ended by itself meanwhile did not answer because of that: its exit tells more. */
+async function unlessExited(told: Extract<TaskEvent, { type: 'unhealthy' }>, exited: Promise<Exited>): Promise<TaskEvent> {
+  const last = await Promise.race([exited, told])
+  return last.type === 'exited' ? { ...last, lastLines: told.lastLines } : last
 }
 
 /** What went well needs no last words. */

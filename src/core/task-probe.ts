@@ -13,7 +13,7 @@ export type ProbeKind = keyof ProbeSpecs
 /** `unknown`: nobody could ask, which says nothing of the task. */
 export type Answer = { readonly type: 'passed' } | { readonly type: 'failed'; readonly message: string } | { readonly type: 'unknown' }
 
-export interface ProbeState {
+interface ProbeState {
   /** What it counts as; `open`: neither threshold was reached yet. */
   readonly stands: 'open' | 'passed' | 'failed'
   readonly last: 'passed' | 'failed' | null

@@ -259,6 +259,29 @@ it('does not take the end of a task for its bad health', async () => {
   await agent.end()
 })
 
+it('takes the exit for the truth when a probe failed because of it', async () => {
+  const world = createWorld()
+  const { clock, hub, startAgent } = world
+  const spec = probed({ liveness: { initialDelaySeconds: 30, failureThreshold: 1 } }, { runForSeconds: 30 }, { restartPolicy: 'Never' })
+  hub.assign('job-0', spec)
+  const noticesLate = (real: Driver): Driver => ({
+    ...real,
+    wait: async (handle, signal) => {
+      const exit = await real.wait(handle, signal)
+      await clock.sleep(100, signal)
+      return exit
+    },
+    logs: async function* (...query) {
+      await clock.sleep(200)
+      yield* real.logs(...query)
+    },
+  })
+  const agent = startAgent({ driver: noticesLate })
+  await clock.advance(MINUTE)
+  expect(hub.status('job-0')).toMatchObject({ phase: 'Succeeded', failures: 0, attempts: [{ exitCode: 0, reason: 'Completed' }] })
+  await agent.end()
+})
+
 it('asks a task without any health check once, and never again', async () => {
   const { clock, hub, startAgent } = createWorld()
   let asked = 0
