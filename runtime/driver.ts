@@ -46,7 +46,10 @@ export interface LogQuery {
 /** The very image of each container, by its name: `name@sha256:...` where a registry knows it, else the image's id. */
 export type ResolvedImages = Readonly<Record<string, string>>
 
-/** What an attempt's own health check says, such as Docker's HEALTHCHECK; `none`: it has none, so it is well while it runs. */
+/**
+ * What an attempt's own health check says, such as Docker's HEALTHCHECK; `none`: it has none, so it is well while it runs.
+ * `unhealthy` is a reason to restart it, so only the check itself says that: what ended, is gone or paused is `starting`, or `none`.
+ */
 export type OwnHealth = 'none' | 'starting' | 'healthy' | 'unhealthy'
 
 export type ProbeResult = { readonly passed: true } | { readonly passed: false; readonly message: string }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { AgentTask } from '../src/core/task-life.ts'
 import { Epoch, TaskId } from '../src/model/ids.ts'
 import { Assignment } from '../src/model/protocol.ts'
+import { Reason } from '../src/model/reason.ts'
 import { AttemptRecord } from '../src/model/task.ts'
 
 /** All that must outlive the agent for one task: the order, and how far it has come. */
@@ -36,6 +37,13 @@ export interface Journal {
 export const NEW_AGENT: AgentNotes = { epoch: 0 as Epoch }
 
 const Millis = z.number()
+/** An entry of a version that knew no probes has none of this. */
+const HealthFields = {
+  startup: z.enum(['pending', 'passed']).default('pending'),
+  ready: z.boolean(),
+  unready: Reason.nullable().default(null),
+}
+const Because = Reason.nullable().default(null)
 const Pointer = { ref: z.string(), startedAt: Millis }
 
 const LifeSchema = z.discriminatedUnion('phase', [
@@ -45,10 +53,11 @@ const LifeSchema = z.discriminatedUnion('phase', [
     phase: z.literal('Recovering'),
     was: z.enum(['Starting', 'Running', 'Stopping']),
     startedAt: Millis.nullable(),
-    ready: z.boolean(),
+    because: Because,
+    ...HealthFields,
   }),
-  z.object({ phase: z.literal('Running'), ...Pointer, ready: z.boolean() }),
-  z.object({ phase: z.literal('Stopping'), ref: z.string(), startedAt: Millis.nullable() }),
+  z.object({ phase: z.literal('Running'), ...Pointer, ...HealthFields }),
+  z.object({ phase: z.literal('Stopping'), ref: z.string(), startedAt: Millis.nullable(), because: Because }),
   z.object({ phase: z.literal('Ended'), as: z.enum(['Succeeded', 'Failed', 'Stopped', 'Lost', 'Rejected']) }),
   z.object({ phase: z.literal('Removed') }),
 ])

@@ -4,8 +4,9 @@ import { messageOf } from '../src/lib/errors.ts'
 import type { TaskId } from '../src/model/ids.ts'
 import type { Assignment } from '../src/model/protocol.ts'
 import type { TaskStatus } from '../src/model/task.ts'
+import type { TaskSpec, UnitSpec } from '../src/model/task-spec.ts'
 import type { Journal, JournalEntry } from './journal.ts'
-import { type Prepared, perform, type StepTools } from './task-steps.ts'
+import { type Carried, perform, type StepTools } from './task-steps.ts'
 
 /** Where a runner says what people should see; an adapter over `report.ts`. */
 export interface StatusSink {
@@ -58,7 +59,7 @@ class Runner {
   entry: JournalEntry
   readonly #deps: RunnerDeps
   readonly #signal: AbortSignal
-  readonly #prepared: Prepared = { files: { trees: {} } }
+  readonly #carried: Carried = { files: { trees: {} }, prober: null }
   /** Ends the wait, back-off or preparation under way when an order makes it pointless. */
   #interrupt = new AbortController()
   #doing: Step['type'] = 'idle'
@@ -92,6 +93,7 @@ class Runner {
     while (!this.#signal.aborted) {
       this.#interrupt = new AbortController()
       await this.#keep()
+      if (this.entry.state.life.phase !== 'Running') this.#endProber()
       const step = nextStep(this.entry.state, this.#deps.clock.now())
       if (step.type === 'forget') {
         await this.#forget()
@@ -100,8 +102,14 @@ class Runner {
       const event = await this.#do(step)
       if (event !== null) this.#apply(event)
     }
+    this.#endProber()
     await this.#keep()
     this.#signal.removeEventListener('abort', onAbort)
+  }
+
+  #endProber(): void {
+    this.#carried.prober?.end()
+    this.#carried.prober = null
   }
 
   async #do(step: Exclude<Step, { type: 'forget' }>): Promise<TaskEvent | null> {
@@ -112,8 +120,8 @@ class Runner {
       if (step.type === 'idle') return await aborted(signal)
       if (step.type === 'start' && !this.#kept.durable) return { type: 'startNotCalled', failure: NOT_WRITTEN }
       const { assignment, state } = this.entry
-      const subject = { task: state.task, spec: assignment.spec, tools: this.#deps, signal }
-      return await perform(step, subject, this.#prepared)
+      const subject = { task: state.task, spec: pinned(assignment.spec, state.images), tools: this.#deps, signal }
+      return await perform(step, subject, this.#carried)
     } finally {
       this.#doing = 'idle'
     }
@@ -162,6 +170,15 @@ class Runner {
 }
 
 const NOT_WRITTEN = { retryable: true, code: 'JournalFailed', message: 'the intent to start could not be written down' }
+
+/** Every attempt of a task runs the very images that its first one was prepared with. */
+function pinned(spec: TaskSpec, images: AgentTask['images']): TaskSpec {
+  const pin = (unit: UnitSpec): UnitSpec => {
+    const image = images[unit.name]
+    return image === undefined ? unit : { ...unit, pinned: image }
+  }
+  return { ...spec, units: spec.units.map(pin) }
+}
 
 function aborted(signal: AbortSignal): Promise<null> {
   return new Promise((resolve) => {

@@ -1,4 +1,6 @@
 import type { Failure, Step, TaskEvent } from '../src/core/task.ts'
+import { UNKNOWN_HEALTH } from '../src/core/task-life.ts'
+import type { HealthNews } from '../src/core/task-probe.ts'
 import { orAbandon } from '../src/lib/abandon.ts'
 import type { Clock } from '../src/lib/clock.ts'
 import { messageOf, TerminalError } from '../src/lib/errors.ts'
@@ -6,11 +8,10 @@ import type { Logger } from '../src/lib/log.ts'
 import type { Semaphore } from '../src/lib/semaphore.ts'
 import type { Millis, TaskId } from '../src/model/ids.ts'
 import type { TaskSpec } from '../src/model/task-spec.ts'
-import type { AttemptRef, Driver, Handle, PreparedFiles } from './driver.ts'
+import type { AttemptRef, Driver, Exit, Handle, PreparedFiles } from './driver.ts'
+import { lastLines } from './last-lines.ts'
+import { createProber, type Prober } from './prober.ts'
 
-/** How often an attempt that is not ready yet is asked, at first and at most. */
-const READY_POLL_MIN: Millis = 100
-const READY_POLL_MAX: Millis = 1_000
 /** No back-off is longer, so a wall clock that jumped back cannot stretch one. */
 const SLEEP_MAX: Millis = 300_000
 
@@ -34,24 +35,26 @@ export interface Subject {
   readonly signal: AbortSignal
 }
 
-/** What `prepare` left for `start`; lost with the agent, which then prepares again. */
-export interface Prepared {
+/** What one step leaves for a later one; lost with the agent, which then finds out anew. */
+export interface Carried {
   files: PreparedFiles
+  /** Of the attempt that runs; whoever drops it ends it. */
+  prober: Prober | null
 }
 
 type DriverStep = Exclude<Step, { type: 'idle' | 'forget' }>
 
 /** Does one step. Null: it was cut short and nothing can be said. */
-export async function perform(step: DriverStep, subject: Subject, prepared: Prepared): Promise<TaskEvent | null> {
+export async function perform(step: DriverStep, subject: Subject, carried: Carried): Promise<TaskEvent | null> {
   switch (step.type) {
     case 'prepare':
-      return await prepare(subject, prepared)
+      return await prepare(subject, carried)
     case 'start':
-      return await start(refOf(subject, step.attempt), subject, prepared)
+      return await start(refOf(subject, step.attempt), subject, carried)
     case 'recover':
       return await recover(refOf(subject, step.attempt), subject)
     case 'wait':
-      return await waitFor(step, subject)
+      return await waitFor(step, subject, carried)
     case 'stop':
       return await stop(step, subject)
     case 'backOff':
@@ -70,39 +73,32 @@ function failureOf(error: unknown, code: string): Failure {
 
 const refOf = ({ task }: Subject, attempt: number): AttemptRef => ({ task, attempt })
 
-async function prepare({ spec, tools, signal }: Subject, prepared: Prepared): Promise<TaskEvent | null> {
+async function prepare({ spec, tools, signal }: Subject, carried: Carried): Promise<TaskEvent | null> {
   try {
-    prepared.files = await tools.prepareFiles(spec, signal)
-    await tools.driver.prepare(spec, signal)
-    return { type: 'prepared' }
+    carried.files = await tools.prepareFiles(spec, signal)
+    return { type: 'prepared', images: await tools.driver.prepare(spec, signal) }
   } catch (error) {
     return signal.aborted ? null : { type: 'prepareFailed', failure: failureOf(error, 'PrepareFailed') }
   }
 }
 
 /** Once the driver is called nothing cuts it short: its answer decides what is on the machine. */
-async function start(ref: AttemptRef, { spec, tools, signal }: Subject, prepared: Prepared): Promise<TaskEvent> {
+async function start(ref: AttemptRef, subject: Subject, carried: Carried): Promise<TaskEvent> {
+  const { spec, tools, signal } = subject
   const attempt = { called: false }
   try {
-    return await tools.starts.run(async () => {
+    const handle = await tools.starts.run(async () => {
       signal.throwIfAborted()
       attempt.called = true
-      const handle = await tools.driver.start(ref, spec, prepared.files)
-      return { type: 'started', ref: handle.ref, ready: await isReady(tools, handle) }
+      return await tools.driver.start(ref, spec, carried.files)
     }, signal)
+    const prober = createProber({ ...tools, handle, spec, startedAt: tools.clock.now(), known: UNKNOWN_HEALTH })
+    carried.prober = prober
+    await prober.first(signal)
+    return { type: 'started', ref: handle.ref, ready: prober.health().ready }
   } catch (error) {
     if (!attempt.called) return { type: 'startNotCalled', failure: null }
     return { type: 'startFailed', failure: failureOf(error, 'StartFailed') }
-  }
-}
-
-/** A driver that cannot tell now is asked again later. */
-async function isReady({ driver, log }: StepTools, handle: Handle): Promise<boolean> {
-  try {
-    return await driver.ready(handle)
-  } catch (error) {
-    log.debug({ task: handle.task, attempt: handle.attempt, error: messageOf(error) }, 'readiness not known')
-    return false
   }
 }
 
@@ -118,16 +114,19 @@ async function recover(ref: AttemptRef, { tools, signal }: Subject): Promise<Tas
 
 type Wait = Extract<Step, { type: 'wait' }>
 
-async function waitFor(step: Wait, subject: Subject): Promise<TaskEvent | null> {
-  const { tools, signal, task } = subject
+async function waitFor(step: Wait, subject: Subject, carried: Carried): Promise<TaskEvent | null> {
+  const { tools, signal, spec, task } = subject
   const handle: Handle = { task, attempt: step.attempt, ref: step.ref }
   const over = new AbortController()
   const onAbort = (): void => over.abort(signal.reason)
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     if (signal.aborted) return null
+    carried.prober ??= createProber({ ...tools, handle, spec, startedAt: step.startedAt, known: step.known })
     const exited = exitOf(tools.driver, handle, over.signal)
-    return await (step.ready ? exited : Promise.race([exited, readiness(handle, tools, over.signal)]))
+    const seen = await Promise.race([exited, carried.prober.next(step.known, over.signal)])
+    const told = await withLastLines(seen, () => lastLines(tools, handle, signal))
+    return told.type === 'unhealthy' ? await unlessExited(told, exited) : told
   } catch (error) {
     return signal.aborted ? null : { type: 'stepFailed', failure: failureOf(error, 'WaitFailed') }
   } finally {
@@ -136,14 +135,31 @@ async function waitFor(step: Wait, subject: Subject): Promise<TaskEvent | null> 
   }
 }
 
-async function exitOf(driver: Driver, handle: Handle, signal: AbortSignal): Promise<TaskEvent> {
+interface Exited {
+  readonly type: 'exited'
+  readonly exit: Exit
+}
+
+async function exitOf(driver: Driver, handle: Handle, signal: AbortSignal): Promise<Exited> {
   return { type: 'exited', exit: await driver.wait(handle, signal) }
 }
 
-async function readiness(handle: Handle, tools: StepTools, signal: AbortSignal): Promise<TaskEvent> {
-  for (let pause = READY_POLL_MIN; ; pause = Math.min(READY_POLL_MAX, pause * 2)) {
-    if (await isReady(tools, handle)) return { type: 'ready' }
-    await tools.clock.sleep(pause, signal)
+/** What ended by itself meanwhile did not answer because of that: its exit tells more. */
+async function unlessExited(told: Extract<TaskEvent, { type: 'unhealthy' }>, exited: Promise<Exited>): Promise<TaskEvent> {
+  const last = await Promise.race([exited, told])
+  return last.type === 'exited' ? { ...last, lastLines: told.lastLines } : last
+}
+
+/** What went well needs no last words. */
+async function withLastLines(seen: Exited | HealthNews, read: () => Promise<readonly string[]>): Promise<TaskEvent> {
+  switch (seen.type) {
+    case 'exited':
+      return { ...seen, lastLines: seen.exit.exitCode === 0 && seen.exit.signal === null ? [] : await read() }
+    case 'unready':
+    case 'unhealthy':
+      return { type: seen.type, reason: seen.reason, lastLines: await read() }
+    default:
+      return seen
   }
 }
 
@@ -152,7 +168,8 @@ async function stop(step: Extract<Step, { type: 'stop' }>, { task, spec, tools, 
   const handle: Handle = { task, attempt: step.attempt, ref: step.ref }
   try {
     await orAbandon(tools.driver.stop(handle, spec.gracePeriodSeconds * 1000), signal)
-    return { type: 'stopped', exit: await tools.driver.wait(handle, signal) }
+    const exit = await tools.driver.wait(handle, signal)
+    return { type: 'stopped', exit, lastLines: step.by === 'order' ? [] : await lastLines(tools, handle, signal) }
   } catch (error) {
     return signal.aborted ? null : { type: 'stepFailed', failure: failureOf(error, 'StopFailed') }
   }

@@ -2,6 +2,7 @@ import type { Millis, TaskId } from '../model/ids.ts'
 import type { Reason } from '../model/reason.ts'
 import type { AttemptRecord, ObservedPhase, TaskStatus } from '../model/task.ts'
 import type { TaskSpec } from '../model/task-spec.ts'
+import type { KnownHealth } from './task-probe.ts'
 
 /** What the control plane wants; only moves from left to right. `gone`: stop it and remove every trace. */
 export type Desired = 'run' | 'stop' | 'gone'
@@ -15,14 +16,15 @@ export type Life =
   /** The intent is written down; the driver's start was called, or is about to be. */
   | { readonly phase: 'Starting' }
   /** It may be on the machine: only the driver can tell. People go on seeing `was`. */
-  | {
+  | ({
       readonly phase: 'Recovering'
       readonly was: 'Starting' | 'Running' | 'Stopping'
       readonly startedAt: Millis | null
-      readonly ready: boolean
-    }
-  | { readonly phase: 'Running'; readonly ref: string; readonly startedAt: Millis; readonly ready: boolean }
-  | { readonly phase: 'Stopping'; readonly ref: string; readonly startedAt: Millis | null }
+      readonly because: Reason | null
+    } & KnownHealth)
+  | ({ readonly phase: 'Running'; readonly ref: string; readonly startedAt: Millis } & KnownHealth)
+  /** `because`: what is wrong with it, so it is restarted; null when an order stops it. */
+  | { readonly phase: 'Stopping'; readonly ref: string; readonly startedAt: Millis | null; readonly because: Reason | null }
   | { readonly phase: 'Ended'; readonly as: EndPhase }
   /** Every trace is gone; only the journal entry is left to forget. */
   | { readonly phase: 'Removed' }
@@ -84,8 +86,11 @@ export function initialState(order: { task: TaskId; rule: RestartRule; desired: 
   }
 }
 
+/** Nothing is known of how it is. */
+export const UNKNOWN_HEALTH: KnownHealth = { startup: 'pending', ready: false, unready: null }
+
 function initialLife(desired: Desired, found: number | null): Life {
-  if (found !== null) return { phase: 'Recovering', was: 'Starting', startedAt: null, ready: false }
+  if (found !== null) return { phase: 'Recovering', was: 'Starting', startedAt: null, because: null, ...UNKNOWN_HEALTH }
   if (desired === 'run') return { phase: 'Preparing' }
   return desired === 'stop' ? { phase: 'Ended', as: 'Stopped' } : { phase: 'Removed' }
 }
@@ -99,13 +104,20 @@ export function statusOf(state: AgentTask): TaskStatus {
     phase: shownPhase(life),
     ready: 'ready' in life && shownPhase(life) === 'Running' && life.ready,
     failures: state.failures,
-    reasons: [...state.reasons],
+    reasons: [...healthReasons(life), ...state.reasons],
     backoffUntil: life.phase === 'Preparing' || life.phase === 'Recovering' ? state.until : null,
     startedAt: startedAt(state),
     attempts: [...state.records],
     images: { ...state.images },
     lastLines: [...state.lastLines],
   }
+}
+
+/** What is wrong with the attempt itself, before what is wrong with a call for it. */
+function healthReasons(life: Life): Reason[] {
+  const because = 'because' in life ? life.because : null
+  const unready = 'unready' in life ? life.unready : null
+  return [because, unready].filter((reason) => reason !== null)
 }
 
 function shownPhase(life: Life): ObservedPhase {

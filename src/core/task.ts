@@ -7,9 +7,12 @@
  * and what `statusOf` shows never goes back.
  */
 import type { Millis } from '../model/ids.ts'
+import type { Reason } from '../model/reason.ts'
 import { retryDelay } from './restart.ts'
-import { type Exit, endAttempt, short } from './task-end.ts'
-import type { AgentTask, Desired, Life, RestartRule } from './task-life.ts'
+import { type AttemptEnd, type Exit, endAttempt } from './task-end.ts'
+import { type AgentTask, type Desired, type Life, type RestartRule, UNKNOWN_HEALTH } from './task-life.ts'
+import type { KnownHealth } from './task-probe.ts'
+import { short } from './task-text.ts'
 
 export type Step =
   /** Pull, unpack, check; nothing of the attempt is on the machine yet. */
@@ -17,9 +20,9 @@ export type Step =
   | { readonly type: 'start'; readonly attempt: number }
   /** Ask the driver what became of this attempt. */
   | { readonly type: 'recover'; readonly attempt: number }
-  /** Until it exits or, if it is not yet ready, becomes ready. */
-  | { readonly type: 'wait'; readonly attempt: number; readonly ref: string; readonly ready: boolean }
-  | { readonly type: 'stop'; readonly attempt: number; readonly ref: string }
+  /** Until it exits, or there is news of how it is. */
+  | { readonly type: 'wait'; readonly attempt: number; readonly ref: string; readonly startedAt: Millis; readonly known: KnownHealth }
+  | { readonly type: 'stop'; readonly attempt: number; readonly ref: string; readonly by: 'order' | 'health' }
   | { readonly type: 'backOff'; readonly until: Millis }
   | { readonly type: 'remove'; readonly attempt: number }
   /** Every trace is gone: drop the journal entry, the loop ends. */
@@ -39,7 +42,7 @@ export type TaskEvent =
   /** The state was read from the journal: whatever was under way may or may not have happened. */
   | { readonly type: 'agentRestarted' }
   | { readonly type: 'due' }
-  | { readonly type: 'prepared' }
+  | { readonly type: 'prepared'; readonly images: Readonly<Record<string, string>> }
   | { readonly type: 'prepareFailed'; readonly failure: Failure }
   | { readonly type: 'started'; readonly ref: string; readonly ready: boolean }
   /** The driver's start was called and failed: the attempt may still have started. */
@@ -49,9 +52,14 @@ export type TaskEvent =
   | { readonly type: 'attached'; readonly ref: string }
   | { readonly type: 'neverStarted' }
   | { readonly type: 'goneMissing' }
+  | { readonly type: 'startupPassed' }
   | { readonly type: 'ready' }
-  | { readonly type: 'exited'; readonly exit: Exit }
-  | { readonly type: 'stopped'; readonly exit: Exit }
+  /** A threshold says that it is not ready, or says so in other words. */
+  | { readonly type: 'unready'; readonly reason: Reason; readonly lastLines: readonly string[] }
+  /** It runs but has to be restarted. */
+  | { readonly type: 'unhealthy'; readonly reason: Reason; readonly lastLines: readonly string[] }
+  | { readonly type: 'exited'; readonly exit: Exit; readonly lastLines: readonly string[] }
+  | { readonly type: 'stopped'; readonly exit: Exit; readonly lastLines: readonly string[] }
   /** Waiting, recovering or stopping did not work. Not retryable: there is nothing to wait for or to stop. */
   | { readonly type: 'stepFailed'; readonly failure: Failure }
   | { readonly type: 'removed'; readonly attempt: number }
@@ -74,9 +82,9 @@ export function nextStep(state: AgentTask, now: Millis): Step {
     case 'Recovering':
       return { type: 'recover', attempt: state.attempt }
     case 'Running':
-      return { type: 'wait', attempt: state.attempt, ref: life.ref, ready: life.ready }
+      return { type: 'wait', attempt: state.attempt, ref: life.ref, startedAt: life.startedAt, known: knownOf(life) }
     case 'Stopping':
-      return { type: 'stop', attempt: state.attempt, ref: life.ref }
+      return { type: 'stop', attempt: state.attempt, ref: life.ref, by: life.because === null ? 'order' : 'health' }
     case 'Ended':
       return leavingStep(state)
     case 'Removed':
@@ -114,10 +122,13 @@ const HANDLERS: { readonly [K in TaskEvent['type']]: Handler<Extract<TaskEvent, 
   },
   agentRestarted: (state) => ({ ...state, life: asked(state.life) }),
   due: (state) => ({ ...state, until: null }),
-  prepared: (state) => (state.life.phase === 'Preparing' ? { ...state, until: null, reasons: [], life: { phase: 'Starting' } } : state),
+  prepared: (state, { images }) =>
+    state.life.phase === 'Preparing'
+      ? { ...state, until: null, reasons: [], images: { ...images, ...state.images }, life: { phase: 'Starting' } }
+      : state,
   prepareFailed: (state, { failure }, now) => (state.life.phase === 'Preparing' ? tryAgainOrGiveUp(state, failure, now) : state),
   started: (state, { ref, ready }, now) =>
-    state.life.phase === 'Starting' ? running(state, { phase: 'Running', ref, startedAt: now, ready }) : state,
+    state.life.phase === 'Starting' ? running(state, { phase: 'Running', ref, startedAt: now, ...UNKNOWN_HEALTH, ready }) : state,
   startFailed: (state, { failure }, now) => {
     if (state.life.phase !== 'Starting') return state
     const doubtful: AgentTask = { ...state, life: asked(state.life) }
@@ -131,9 +142,18 @@ const HANDLERS: { readonly [K in TaskEvent['type']]: Handler<Extract<TaskEvent, 
   attached: (state, { ref }, now) => (state.life.phase === 'Recovering' ? attached(state, state.life, { ref, now }) : state),
   neverStarted: (state, _event, now) => (state.life.phase === 'Recovering' ? neverStarted(state, state.life, now) : state),
   goneMissing: (state, _event, now) => (state.life.phase === 'Recovering' ? endAttempt(state, lost(now), now) : state),
-  ready: (state) => (state.life.phase === 'Running' ? { ...state, life: { ...state.life, ready: true } } : state),
-  exited: (state, { exit }, now) => (state.life.phase === 'Running' ? endAttempt(state, exit, now) : state),
-  stopped: (state, { exit }, now) => (state.life.phase === 'Stopping' ? endAttempt(state, asStopped(exit), now) : state),
+  startupPassed: (state) => (state.life.phase === 'Running' ? { ...state, life: { ...state.life, startup: 'passed' } } : state),
+  ready: (state) => (state.life.phase === 'Running' ? nowReady(state, state.life) : state),
+  unready: (state, { reason, lastLines }) =>
+    state.life.phase === 'Running' ? { ...state, lastLines, life: { ...state.life, ready: false, unready: reason } } : state,
+  unhealthy: (state, { reason, lastLines }) => {
+    if (state.life.phase !== 'Running') return state
+    const { ref, startedAt } = state.life
+    return { ...state, lastLines, life: { phase: 'Stopping', ref, startedAt, because: reason } }
+  },
+  exited: (state, { exit, lastLines }, now) => (state.life.phase === 'Running' ? endAttempt(state, { ...exit, lastLines }, now) : state),
+  stopped: (state, { exit, lastLines }, now) =>
+    state.life.phase === 'Stopping' ? endAttempt(state, { ...asStopped(exit), lastLines }, now) : state,
   stepFailed: (state, { failure }, now) => {
     const { phase } = state.life
     if (phase !== 'Running' && phase !== 'Recovering' && phase !== 'Stopping') return state
@@ -156,7 +176,10 @@ function obey(state: AgentTask): AgentTask {
   const { life, desired } = state
   if (desired === 'run') return state
   if (life.phase === 'Preparing') return obey({ ...state, until: null, reasons: [], life: { phase: 'Ended', as: 'Stopped' } })
-  if (life.phase === 'Running') return { ...state, until: null, life: { phase: 'Stopping', ref: life.ref, startedAt: life.startedAt } }
+  if (life.phase === 'Running') {
+    const { ref, startedAt } = life
+    return { ...state, until: null, life: { phase: 'Stopping', ref, startedAt, because: null } }
+  }
   if (life.phase === 'Ended' && desired === 'gone' && state.leftovers.length === 0)
     return { ...state, until: null, life: { phase: 'Removed' } }
   return state
@@ -167,17 +190,20 @@ const further = (a: Desired, b: Desired): Desired => (ORDER.indexOf(b) > ORDER.i
 
 /** What may be on the machine has to be asked for. */
 function asked(life: Life): Life {
+  const nothing = { because: null, ...UNKNOWN_HEALTH }
   switch (life.phase) {
     case 'Starting':
-      return { phase: 'Recovering', was: 'Starting', startedAt: null, ready: false }
+      return { ...nothing, phase: 'Recovering', was: 'Starting', startedAt: null }
     case 'Running':
-      return { phase: 'Recovering', was: 'Running', startedAt: life.startedAt, ready: life.ready }
+      return { ...nothing, phase: 'Recovering', was: 'Running', startedAt: life.startedAt, ...knownOf(life) }
     case 'Stopping':
-      return { phase: 'Recovering', was: 'Stopping', startedAt: life.startedAt, ready: false }
+      return { ...nothing, phase: 'Recovering', was: 'Stopping', startedAt: life.startedAt, because: life.because }
     default:
       return life
   }
 }
+
+const knownOf = ({ startup, ready, unready }: KnownHealth): KnownHealth => ({ startup, ready, unready })
 
 type Running = Extract<Life, { phase: 'Running' }>
 type Recovering = Extract<Life, { phase: 'Recovering' }>
@@ -186,10 +212,16 @@ function running(state: AgentTask, life: Running): AgentTask {
   return { ...state, tries: 0, until: null, everStarted: true, reasons: [], life }
 }
 
+/** Nothing is left for a startup probe to ask; the lines of a probe that failed are old news. */
+function nowReady(state: AgentTask, life: Running): AgentTask {
+  const lastLines = life.unready === null ? state.lastLines : []
+  return { ...state, lastLines, life: { ...life, startup: 'passed', ready: true, unready: null } }
+}
+
 function attached(state: AgentTask, life: Recovering, { ref, now }: { ref: string; now: Millis }): AgentTask {
   const startedAt = life.startedAt ?? now
-  const again = running(state, { phase: 'Running', ref, startedAt, ready: life.ready })
-  return life.was === 'Stopping' ? { ...again, life: { phase: 'Stopping', ref, startedAt } } : again
+  const again = running(state, { phase: 'Running', ref, startedAt, ...knownOf(life) })
+  return life.was === 'Stopping' ? { ...again, life: { phase: 'Stopping', ref, startedAt, because: life.because } } : again
 }
 
 /** Safe to go on with the next attempt, and nobody's failure. A start that was seen to happen is lost instead. */
@@ -224,7 +256,10 @@ function givenUp(state: AgentTask, failure: Failure): AgentTask {
   return { ...state, until: null, reasons, life: { phase: 'Ended', as: state.everStarted ? 'Failed' : 'Rejected' } }
 }
 
-const lost = (now: Millis): Exit => ({ exitCode: null, signal: null, reason: 'LostUnknownExit', startedAt: null, finishedAt: now })
+const lost = (now: Millis): AttemptEnd => ({
+  ...{ exitCode: null, signal: null, reason: 'LostUnknownExit' },
+  ...{ startedAt: null, finishedAt: now, lastLines: [] },
+})
 
 /** It ended because it was told to; other causes (OOMKilled, HostReboot) are worth keeping. */
 const asStopped = (exit: Exit): Exit => (exit.reason === 'Completed' || exit.reason === 'Error' ? { ...exit, reason: 'Stopped' } : exit)

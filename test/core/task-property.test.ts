@@ -22,6 +22,7 @@ interface Machine {
   readonly ended: number[]
 }
 
+const UNWELL = { code: 'ProbeFailed', message: 'it does not answer', count: 1 }
 const failure = (retryable: boolean) => ({ retryable, code: 'Failing', message: 'it fails' })
 
 function answer(step: Step, machine: Machine, { choice, now }: { choice: number; now: number }): TaskEvent | null {
@@ -29,7 +30,7 @@ function answer(step: Step, machine: Machine, { choice, now }: { choice: number;
   const last = machine.started.at(-1) ?? 0
   switch (step.type) {
     case 'prepare':
-      return choice < 7 ? { type: 'prepared' } : { type: 'prepareFailed', failure: failure(choice < 9) }
+      return choice < 7 ? { type: 'prepared', images: {} } : { type: 'prepareFailed', failure: failure(choice < 9) }
     case 'start':
       if (choice === 9) return { type: 'startNotCalled', failure: failure(true) }
       if (choice === 8) return { type: 'startFailed', failure: failure(false) }
@@ -44,13 +45,15 @@ function answer(step: Step, machine: Machine, { choice, now }: { choice: number;
       return { type: 'goneMissing' }
     case 'wait':
       if (choice === 9) return { type: 'stepFailed', failure: failure(true) }
-      if (!step.ready && choice > 6) return { type: 'ready' }
+      if (choice === 8) return { type: 'unhealthy', reason: UNWELL, lastLines: [] }
+      if (choice > 5) return step.known.ready ? { type: 'unready', reason: UNWELL, lastLines: [] } : { type: 'ready' }
+      if (choice === 5) return { type: 'startupPassed' }
       machine.ended.push(step.attempt)
-      return { type: 'exited', exit }
+      return { type: 'exited', exit, lastLines: [] }
     case 'stop':
       if (choice === 9) return { type: 'stepFailed', failure: failure(true) }
       machine.ended.push(step.attempt)
-      return { type: 'stopped', exit }
+      return { type: 'stopped', exit, lastLines: [] }
     case 'backOff':
       return { type: 'due' }
     case 'remove':

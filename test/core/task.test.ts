@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { LEFTOVERS_KEPT, nextStep, onResult, type TaskEvent } from '../../src/core/task.ts'
-import { type AgentTask, type Desired, initialState, type Life, statusOf } from '../../src/core/task-life.ts'
+import { type AgentTask, type Desired, initialState, type Life, statusOf, UNKNOWN_HEALTH } from '../../src/core/task-life.ts'
 import type { TaskId } from '../../src/model/ids.ts'
 
 const NOW = 1_000_000
@@ -17,14 +17,28 @@ const exit = (exitCode: number | null, reason = 'Error', signal: string | null =
   finishedAt: NOW,
 })
 
+const unwell = { code: 'LivenessProbeFailed', message: 'status 503', count: 1 }
+const unready = { code: 'ReadinessProbeFailed', message: 'status 503', count: 1 }
+const nothing = { because: null, ...UNKNOWN_HEALTH }
+
 const LIVES = {
   Preparing: { phase: 'Preparing' },
   Starting: { phase: 'Starting' },
-  'Recovering, was Starting': { phase: 'Recovering', was: 'Starting', startedAt: null, ready: false },
-  'Recovering, was Running': { phase: 'Recovering', was: 'Running', startedAt: NOW - 5_000, ready: true },
-  'Recovering, was Stopping': { phase: 'Recovering', was: 'Stopping', startedAt: NOW - 5_000, ready: false },
-  Running: { phase: 'Running', ref: 'r', startedAt: NOW - 5_000, ready: false },
-  Stopping: { phase: 'Stopping', ref: 'r', startedAt: NOW - 5_000 },
+  'Recovering, was Starting': { phase: 'Recovering', was: 'Starting', startedAt: null, ...nothing },
+  'Recovering, was Running': { phase: 'Recovering', was: 'Running', startedAt: NOW - 5_000, ...nothing, startup: 'passed', ready: true },
+  'Recovering, was Stopping': { phase: 'Recovering', was: 'Stopping', startedAt: NOW - 5_000, ...nothing },
+  'Recovering, was Stopping an unhealthy one': {
+    phase: 'Recovering',
+    was: 'Stopping',
+    startedAt: NOW - 5_000,
+    ...nothing,
+    because: unwell,
+  },
+  Running: { phase: 'Running', ref: 'r', startedAt: NOW - 5_000, ...UNKNOWN_HEALTH },
+  'Running, ready': { phase: 'Running', ref: 'r', startedAt: NOW - 5_000, startup: 'passed', ready: true, unready: null },
+  'Running, unready': { phase: 'Running', ref: 'r', startedAt: NOW - 5_000, startup: 'passed', ready: false, unready },
+  Stopping: { phase: 'Stopping', ref: 'r', startedAt: NOW - 5_000, because: null },
+  'Stopping an unhealthy one': { phase: 'Stopping', ref: 'r', startedAt: NOW - 5_000, because: unwell },
   Ended: { phase: 'Ended', as: 'Succeeded' },
   Removed: { phase: 'Removed' },
 } satisfies Record<string, Life>
@@ -36,7 +50,7 @@ const EVENTS = {
   'told to go': { type: 'assigned', desired: 'gone', rule },
   'agent restarted': { type: 'agentRestarted' },
   due: { type: 'due' },
-  prepared: { type: 'prepared' },
+  prepared: { type: 'prepared', images: { main: 'web@sha256:1' } },
   'prepare failed': { type: 'prepareFailed', failure: away },
   'prepare hopeless': { type: 'prepareFailed', failure: hopeless },
   started: { type: 'started', ref: 'r', ready: true },
@@ -46,9 +60,13 @@ const EVENTS = {
   attached: { type: 'attached', ref: 'r' },
   'never started': { type: 'neverStarted' },
   missing: { type: 'goneMissing' },
+  'startup passed': { type: 'startupPassed' },
   ready: { type: 'ready' },
-  'exited with 1': { type: 'exited', exit: exit(1) },
-  stopped: { type: 'stopped', exit: exit(143) },
+  unready: { type: 'unready', reason: unready, lastLines: ['oh'] },
+  unhealthy: { type: 'unhealthy', reason: unwell, lastLines: ['oh'] },
+  'exited with 0': { type: 'exited', exit: exit(0, 'Completed'), lastLines: [] },
+  'exited with 1': { type: 'exited', exit: exit(1), lastLines: ['bye'] },
+  stopped: { type: 'stopped', exit: exit(143), lastLines: [] },
   'step failed': { type: 'stepFailed', failure: away },
   'step hopeless': { type: 'stepFailed', failure: hopeless },
   removed: { type: 'removed', attempt: 1 },
@@ -67,7 +85,7 @@ const CHANGES: { readonly [L in LifeName]: Partial<Record<EventName, string>> } 
   },
   Starting: {
     'agent restarted': '1 Starting?',
-    started: '1 Running',
+    started: '1 Running, ready',
     'start failed': '1 Starting?, waits',
     'start hopeless': '1 Rejected',
     'start not called': '2 Preparing, waits',
@@ -80,11 +98,11 @@ const CHANGES: { readonly [L in LifeName]: Partial<Record<EventName, string>> } 
     'step hopeless': '1 Starting?, waits',
   },
   'Recovering, was Running': {
-    attached: '1 Running',
+    attached: '1 Running, startup passed, ready',
     'never started': '2 Preparing + record',
     missing: '2 Preparing + record',
-    'step failed': '1 Running?, waits',
-    'step hopeless': '1 Running?, waits',
+    'step failed': '1 Running?, startup passed, ready, waits',
+    'step hopeless': '1 Running?, startup passed, ready, waits',
   },
   'Recovering, was Stopping': {
     attached: '1 Stopping',
@@ -93,13 +111,46 @@ const CHANGES: { readonly [L in LifeName]: Partial<Record<EventName, string>> } 
     'step failed': '1 Stopping?, waits',
     'step hopeless': '1 Stopping?, waits',
   },
+  'Recovering, was Stopping an unhealthy one': {
+    attached: '1 Stopping (LivenessProbeFailed)',
+    'never started': '2 Preparing + LivenessProbeFailed',
+    missing: '2 Preparing + LivenessProbeFailed',
+    'step failed': '1 Stopping? (LivenessProbeFailed), waits',
+    'step hopeless': '1 Stopping? (LivenessProbeFailed), waits',
+  },
   Running: {
     'told to stop': '1 Stopping',
     'told to go': '1 Stopping',
     'agent restarted': '1 Running?',
-    ready: '1 Running, ready',
+    'startup passed': '1 Running, startup passed',
+    ready: '1 Running, startup passed, ready',
+    unready: '1 Running (ReadinessProbeFailed)',
+    unhealthy: '1 Stopping (LivenessProbeFailed)',
+    'exited with 0': '2 Preparing + record',
     'exited with 1': '2 Preparing + record',
     'step failed': '1 Running?, waits',
+    'step hopeless': '2 Preparing + record',
+  },
+  'Running, ready': {
+    'told to stop': '1 Stopping',
+    'told to go': '1 Stopping',
+    'agent restarted': '1 Running?, startup passed, ready',
+    unready: '1 Running (ReadinessProbeFailed), startup passed',
+    unhealthy: '1 Stopping (LivenessProbeFailed)',
+    'exited with 0': '2 Preparing + record',
+    'exited with 1': '2 Preparing + record',
+    'step failed': '1 Running?, startup passed, ready, waits',
+    'step hopeless': '2 Preparing + record',
+  },
+  'Running, unready': {
+    'told to stop': '1 Stopping',
+    'told to go': '1 Stopping',
+    'agent restarted': '1 Running? (ReadinessProbeFailed), startup passed',
+    ready: '1 Running, startup passed, ready',
+    unhealthy: '1 Stopping (LivenessProbeFailed)',
+    'exited with 0': '2 Preparing + record',
+    'exited with 1': '2 Preparing + record',
+    'step failed': '1 Running? (ReadinessProbeFailed), startup passed, waits',
     'step hopeless': '2 Preparing + record',
   },
   Stopping: {
@@ -108,17 +159,28 @@ const CHANGES: { readonly [L in LifeName]: Partial<Record<EventName, string>> } 
     'step failed': '1 Stopping, waits',
     'step hopeless': '2 Preparing + record',
   },
+  'Stopping an unhealthy one': {
+    'agent restarted': '1 Stopping? (LivenessProbeFailed)',
+    stopped: '2 Preparing + LivenessProbeFailed',
+    'step failed': '1 Stopping (LivenessProbeFailed), waits',
+    'step hopeless': '2 Preparing + LivenessProbeFailed',
+  },
   Ended: { 'told to go': 'Removed', 'remove failed': '1 Succeeded, waits' },
   Removed: {},
 }
 
 function show(state: AgentTask, before: AgentTask): string {
-  const { phase, attempt, ready } = statusOf(state)
-  if (state.life.phase === 'Removed') return 'Removed'
-  const parts = [`${attempt} ${phase}${state.life.phase === 'Recovering' ? '?' : ''}`]
+  const { phase, attempt, ready, reasons } = statusOf(state)
+  const { life } = state
+  if (life.phase === 'Removed') return 'Removed'
+  const codes = [unwell, unready].filter(({ code }) => reasons.some((reason) => reason.code === code)).map(({ code }) => ` (${code})`)
+  const parts = [`${attempt} ${phase}${life.phase === 'Recovering' ? '?' : ''}${codes.join('')}`]
+  if ('startup' in life && life.startup === 'passed') parts.push('startup passed')
+  if (ready) parts.push('ready')
   if (state.until !== null) parts.push('waits')
-  if (ready && !statusOf(before).ready && state.life.phase === before.life.phase) parts.push('ready')
-  return `${parts.join(', ')}${state.records.length > before.records.length ? ' + record' : ''}`
+  if (state.records.length === before.records.length) return parts.join(', ')
+  const reason = state.records.at(-1)?.reason
+  return `${parts.join(', ')} + ${reason === unwell.code ? reason : 'record'}`
 }
 
 describe('every phase meets every event', () => {
@@ -137,8 +199,12 @@ describe('every phase meets every event', () => {
       'Recovering, was Starting': 'recover',
       'Recovering, was Running': 'recover',
       'Recovering, was Stopping': 'recover',
+      'Recovering, was Stopping an unhealthy one': 'recover',
       Running: 'wait',
+      'Running, ready': 'wait',
+      'Running, unready': 'wait',
       Stopping: 'stop',
+      'Stopping an unhealthy one': 'stop',
       Ended: 'idle',
       Removed: 'forget',
     }
@@ -151,7 +217,7 @@ describe('every phase meets every event', () => {
 describe('the restart policy', () => {
   const exiting = (state: Partial<AgentTask>, ended: ReturnType<typeof exit>) => {
     const running: AgentTask = { ...fresh, everStarted: true, life: LIVES.Running, ...state }
-    return onResult(running, { type: 'exited', exit: ended }, NOW)
+    return onResult(running, { type: 'exited', exit: ended, lastLines: [] }, NOW)
   }
   const cases: readonly [string, AgentTask['rule']['restartPolicy'], number | null, ReturnType<typeof exit>, string, number][] = [
     ['Always, exit 0: again, and nobody failed', 'Always', 0, exit(0, 'Completed'), 'Preparing', 0],
@@ -196,6 +262,86 @@ describe('the restart policy', () => {
     const records = Array.from({ length: 20 }, (_, index) => ({ ...exit(1), attempt: index + 1, message: null }))
     const state = exiting({ attempt: 21, records }, exit(1))
     expect(state.records.map((record) => record.attempt)).toEqual(Array.from({ length: 20 }, (_, index) => index + 2))
+  })
+})
+
+describe('a probe that fails', () => {
+  const running = (more: Partial<AgentTask> = {}): AgentTask => ({ ...fresh, everStarted: true, life: LIVES['Running, ready'], ...more })
+  const apply = (state: AgentTask, ...events: TaskEvent[]) => events.reduce((now, event) => onResult(now, event, NOW), state)
+  const unhealthy: TaskEvent = { type: 'unhealthy', reason: unwell, lastLines: ['deadlock'] }
+  const stoppedWith = (code: number, lastLines: string[] = []): TaskEvent => ({ type: 'stopped', exit: exit(code), lastLines })
+
+  it('keeps it running, not ready, with the reason and its last words, until it is ready again', () => {
+    const failing = apply(running(), EVENTS.unready)
+    expect(statusOf(failing)).toMatchObject({ phase: 'Running', attempt: 1, ready: false, reasons: [unready], lastLines: ['oh'] })
+    expect(nextStep(failing, NOW)).toMatchObject({ type: 'wait', known: { startup: 'passed', ready: false, unready } })
+    expect(statusOf(apply(failing, { type: 'ready' }))).toMatchObject({ ready: true, reasons: [], lastLines: [] })
+  })
+
+  it.each(['Always', 'OnFailure'] as const)('restarts in place as a failure even when it ends with 0: %s', (restartPolicy) => {
+    const stopping = apply(running({ rule: { restartPolicy, maxRestarts: 1 } }), unhealthy)
+    expect(nextStep(stopping, NOW)).toMatchObject({ type: 'stop', by: 'health' })
+    expect(statusOf(stopping)).toMatchObject({ phase: 'Stopping', ready: false, reasons: [unwell], lastLines: ['deadlock'] })
+    const again = apply(stopping, { type: 'stopped', exit: exit(0, 'Completed'), lastLines: ['deadlock', 'TERM'] })
+    expect(statusOf(again)).toMatchObject({
+      phase: 'Preparing',
+      attempt: 2,
+      failures: 1,
+      reasons: [{ code: 'Restarting', message: 'attempt 1 ended: LivenessProbeFailed (status 503), exit code 0' }],
+      attempts: [{ attempt: 1, exitCode: 0, reason: 'LivenessProbeFailed', message: 'status 503' }],
+      lastLines: ['deadlock', 'TERM'],
+    })
+    expect(again.records).toHaveLength(1)
+  })
+
+  it('backs off, and ends as failed when no restart is left or none is allowed', () => {
+    expect(statusOf(apply(running({ ends: 1 }), unhealthy, stoppedWith(0))).backoffUntil).toBe(NOW + 10_000)
+    for (const rule of [{ restartPolicy: 'OnFailure', maxRestarts: 0 } as const, { restartPolicy: 'Never', maxRestarts: null } as const]) {
+      const over = apply(running({ rule }), unhealthy, { ...stoppedWith(0), exit: exit(null, 'LostUnknownExit') } as TaskEvent)
+      expect(statusOf(over)).toMatchObject({ phase: 'Failed', failures: 1, reasons: [{ code: 'LivenessProbeFailed' }] })
+    }
+  })
+
+  it('is no failure any more when an order to stop comes meanwhile', () => {
+    const stop: TaskEvent = { type: 'assigned', desired: 'stop', rule }
+    const over = apply(running(), unhealthy, stop, stoppedWith(143, ['bye']))
+    expect(statusOf(over)).toMatchObject({ phase: 'Stopped', failures: 0, reasons: [], attempts: [{ reason: 'Stopped', message: null }] })
+  })
+
+  it('says why after an agent was killed in the middle of the stop, and keeps the words from before', () => {
+    const recovering = apply(running(), unhealthy, { type: 'agentRestarted' })
+    expect(statusOf(recovering)).toMatchObject({ phase: 'Stopping', reasons: [unwell] })
+    for (const end of [[{ type: 'goneMissing' }], [{ type: 'attached', ref: 'r' }, stoppedWith(143)]] satisfies TaskEvent[][])
+      expect(statusOf(apply(recovering, ...end))).toMatchObject({
+        attempt: 2,
+        failures: 1,
+        attempts: [{ reason: 'LivenessProbeFailed' }],
+        lastLines: ['deadlock'],
+      })
+  })
+
+  it('of startup is not asked again after an agent restarted', () => {
+    const started = apply(running({ life: LIVES.Running }), { type: 'startupPassed' }, { type: 'agentRestarted' }, EVENTS.attached)
+    expect(nextStep(started, NOW)).toMatchObject({ type: 'wait', known: { startup: 'passed', ready: false } })
+  })
+})
+
+describe('last words and images', () => {
+  const running: AgentTask = { ...fresh, lastLines: ['old'], life: LIVES.Running }
+  const ending = (event: TaskEvent, desired: Desired = 'run') => statusOf(onResult({ ...running, desired }, event, NOW)).lastLines
+
+  it('are those of the newest attempt that failed', () => {
+    expect(ending({ type: 'exited', exit: exit(1), lastLines: ['new'] })).toEqual(['new'])
+    expect(ending({ type: 'exited', exit: exit(1), lastLines: [] })).toEqual([])
+    expect(ending({ type: 'exited', exit: exit(0, 'Completed'), lastLines: ['done'] })).toEqual(['old'])
+    expect(ending({ type: 'exited', exit: exit(143), lastLines: ['told to'] }, 'stop')).toEqual(['old'])
+  })
+
+  it('are shown from the preparation on, and the first resolution stays for all attempts', () => {
+    const once = onResult(fresh, EVENTS.prepared, NOW)
+    expect(statusOf(once).images).toEqual({ main: 'web@sha256:1' })
+    const again = onResult({ ...once, attempt: 2, life: LIVES.Preparing }, { type: 'prepared', images: { main: 'web@sha256:2' } }, NOW)
+    expect(statusOf(again).images).toEqual({ main: 'web@sha256:1' })
   })
 })
 

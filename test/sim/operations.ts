@@ -24,12 +24,12 @@ function script(kind: WorkloadModel['kind'], rng: Rng): Script | null {
       return { crashAfterSeconds: rng.int(1, 20), exitCode: rng.int(0, 9) }
     case 'S':
       return { readyAfterSeconds: rng.int(1, 10) }
+    case 'U':
+      return { readyAfterSeconds: 1, unhealthyAfterSeconds: rng.int(5, 60) }
     case 'X':
       return { failStart: true }
     case 'N':
       return { readyAfterSeconds: 1_000_000 }
-    case 'U':
-      return { unhealthyAfterSeconds: rng.int(1, 30) }
     default:
       return null
   }

@@ -1,12 +1,13 @@
+import { createHash } from 'node:crypto'
 import type { Clock } from '../../../src/lib/clock.ts'
 import { TerminalError } from '../../../src/lib/errors.ts'
 import { must } from '../../../src/lib/must.ts'
 import type { LogLine } from '../../../src/model/protocol.ts'
 import type { TaskSpec } from '../../../src/model/task-spec.ts'
-import type { AttemptRef, Driver, Exit, Handle, LogQuery } from '../../driver.ts'
+import type { AttemptRef, Driver, Exit, Handle, LogQuery, ResolvedImages } from '../../driver.ts'
 import { Changes } from './changes.ts'
 import { type FakeMachine, type FakeRecord, keyOf } from './machine.ts'
-import { exitAt, linesUntil, nextChange, readyAt } from './script.ts'
+import { exitAt, healthAt, linesUntil, nextChange, probedAt } from './script.ts'
 
 export interface FakeDriverOptions {
   readonly machine: FakeMachine
@@ -29,16 +30,20 @@ export function createFakeDriver(options: FakeDriverOptions): Driver {
   const { machine, clock } = context
   return {
     fingerprint: async () => ({ available: true, detail: 'fake' }),
-    prepare: async () => undefined,
+    prepare: async (spec) => resolvedImages(spec),
     start: (ref, spec) => start(context, ref, spec),
     recover: async (ref) => {
       const record = await recorded(context, { ...bare(ref), unit: '', script: null, startedAt: null, stoppedAt: null })
       return record.startedAt === null ? { state: 'never-started' } : { state: 'attached', handle: handleOf(ref) }
     },
     wait: (handle, signal) => wait(context, handle, signal),
-    ready: async (handle) => {
+    health: async (handle) => {
       const record = await machine.read(handle)
-      return record !== null && readyAt(record, clock.now())
+      return record === null ? 'starting' : healthAt(record, clock.now())
+    },
+    probe: async (handle) => {
+      const record = await machine.read(handle)
+      return record === null ? { passed: false, message: 'it is not on this machine' } : probedAt(record, clock.now())
     },
     stop: (handle) => stop(context, handle),
     remove: async (ref) => {
@@ -51,6 +56,16 @@ export function createFakeDriver(options: FakeDriverOptions): Driver {
     owned: async () => (await machine.list()).map(bare),
     close: async () => undefined,
   }
+}
+
+/** A registry that never changes its mind: equal texts are equal images. */
+function resolvedImages({ units }: TaskSpec): ResolvedImages {
+  return Object.fromEntries(units.flatMap(({ name, image, pinned }) => (image === undefined ? [] : [[name, pinned ?? resolved(image)]])))
+}
+
+function resolved(image: string): string {
+  if (image.includes('@')) return image
+  return `${image.replace(/:[^:/]*$/, '')}@sha256:${createHash('sha256').update(image).digest('hex')}`
 }
 
 async function known({ machine }: Context, ref: AttemptRef): Promise<FakeRecord> {

@@ -1,6 +1,6 @@
 import type { LogLine } from '../../../src/model/protocol.ts'
 import type { FakeScript } from '../../../src/model/template.ts'
-import type { Exit } from '../../driver.ts'
+import type { Exit, OwnHealth, ProbeResult } from '../../driver.ts'
 import type { FakeRecord } from './machine.ts'
 
 const SECOND = 1000
@@ -42,9 +42,26 @@ export function exitAt(record: FakeRecord, now: number): Exit | null {
 const readyFrom = (record: FakeRecord): number | null =>
   record.startedAt === null ? null : record.startedAt + scriptOf(record).readyAfterSeconds * SECOND
 
-export function readyAt(record: FakeRecord, now: number): boolean {
-  const from = readyFrom(record)
-  return from !== null && from <= now && exitAt(record, now) === null
+function unhealthyFrom(record: FakeRecord): number | null {
+  const after = scriptOf(record).unhealthyAfterSeconds
+  return record.startedAt === null || after === undefined ? null : record.startedAt + after * SECOND
+}
+
+/** What its own health check says; one that has ended has nothing to say. */
+export function healthAt(record: FakeRecord, now: number): OwnHealth {
+  if (exitAt(record, now) !== null) return 'starting'
+  const [ready, unhealthy] = [readyFrom(record), unhealthyFrom(record)]
+  if (unhealthy !== null && unhealthy <= now) return 'unhealthy'
+  if (ready === null || ready > now) return 'starting'
+  return unhealthy === null ? 'none' : 'healthy'
+}
+
+/** The answer to any probe: the script knows only one truth. */
+export function probedAt(record: FakeRecord, now: number): ProbeResult {
+  if (exitAt(record, now) !== null) return { passed: false, message: 'it has ended' }
+  const health = healthAt(record, now)
+  if (health === 'starting') return { passed: false, message: 'the script says that it is not ready yet' }
+  return health === 'unhealthy' ? { passed: false, message: 'the script says that it is unhealthy' } : { passed: true }
 }
 
 /** What it has printed until `now`: its own story, so that `logs` has something to show. */
@@ -53,16 +70,18 @@ export function linesUntil(record: FakeRecord, now: number): LogLine[] {
   if (startedAt === null) return []
   const end = endsAt(record)
   const ready = readyFrom(record) ?? startedAt
+  const unhealthy = unhealthyFrom(record)
   const exit = exitAt(record, now)
   const line = (at: number, text: string): LogLine => ({ stream: 'stdout', at, text })
   const lines = [line(startedAt, 'started')]
   if (ready <= now && (end === null || ready < end)) lines.push(line(ready, 'ready'))
+  if (unhealthy !== null && unhealthy <= now && (end === null || unhealthy < end)) lines.push(line(unhealthy, 'unhealthy'))
   if (exit !== null) lines.push(line(exit.finishedAt, `exited with code ${exit.exitCode}`))
   return lines
 }
 
 /** The next moment after `now` at which it does something; null: none is planned. */
 export function nextChange(record: FakeRecord, now: number): number | null {
-  const moments = [readyFrom(record), endsAt(record)].filter((at) => at !== null && at > now)
+  const moments = [readyFrom(record), unhealthyFrom(record), endsAt(record)].filter((at) => at !== null && at > now)
   return moments.length === 0 ? null : Math.min(...moments.filter((at) => at !== null))
 }

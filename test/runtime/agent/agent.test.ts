@@ -377,7 +377,7 @@ it('waits out a driver that fails for a while, without using up an attempt', asy
       ...real,
       prepare: async (spec, signal) => {
         if (failing.prepare) throw new Error('registry is away')
-        await real.prepare(spec, signal)
+        return await real.prepare(spec, signal)
       },
       start: async (attempt, spec, files) => {
         if (failing.start) throw new Error('daemon is away')

@@ -2,7 +2,9 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { Driver } from '../../../runtime/driver.ts'
 import type { Epoch } from '../../../src/model/ids.ts'
+import type { ProbeSpecs } from '../../../src/model/probe.ts'
 import { TERMINAL } from '../../../src/model/task.ts'
+import type { TaskSpec } from '../../../src/model/task-spec.ts'
 import { checkLedger } from './ledger.ts'
 import { createWorld, fakeSpec } from './world.ts'
 
@@ -16,6 +18,7 @@ const script = fc.record(
     exitCode: fc.constantFrom(0, 0, 1),
     readyAfterSeconds: fc.integer({ min: 0, max: 5 }),
     crashAfterSeconds: fc.integer({ min: 1, max: 40 }),
+    unhealthyAfterSeconds: fc.integer({ min: 0, max: 40 }),
   },
   { requiredKeys: [] },
 )
@@ -24,8 +27,19 @@ const rule = fc.record({
   maxRestarts: fc.constantFrom(null, 0, 2),
 })
 
+/** Each asks the script, which knows whether it is well. */
+const probe = fc.record({
+  check: fc.constant({ type: 'tcp' as const, host: null, port: 80 }),
+  initialDelaySeconds: fc.constantFrom(0, 3),
+  periodSeconds: fc.constantFrom(1, 5),
+  timeoutSeconds: fc.constant(1),
+  successThreshold: fc.constantFrom(1, 2),
+  failureThreshold: fc.constantFrom(1, 3),
+})
+const probes = fc.record({ startup: probe, readiness: probe, liveness: probe }, { requiredKeys: [] })
+
 const operation = fc.oneof(
-  fc.record({ type: fc.constant('assign' as const), task: fc.constantFrom(...TASKS), script, rule }),
+  fc.record({ type: fc.constant('assign' as const), task: fc.constantFrom(...TASKS), script, rule, probes }),
   fc.record({ type: fc.constantFrom('stop' as const, 'forget' as const), task: fc.constantFrom(...TASKS) }),
   fc.record({
     type: fc.constant('kill' as const),
@@ -42,6 +56,11 @@ const story = fc.array(fc.record({ op: operation, thenMs: fc.constantFrom(0, 0, 
 })
 
 type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never
+
+const withProbes = (spec: TaskSpec, asked: ProbeSpecs): TaskSpec => ({
+  ...spec,
+  units: spec.units.map((unit) => ({ ...unit, probes: asked })),
+})
 
 /** A world in which an agent is always on its way back. */
 function createChaos() {
@@ -66,6 +85,8 @@ function createChaos() {
       stop: (handle, grace) => broken(() => real.stop(handle, grace)),
       remove: (ref) => broken(() => real.remove(ref)),
       owned: () => broken(() => real.owned()),
+      health: (handle) => broken(() => real.health(handle)),
+      probe: (handle, request, signal) => broken(() => real.probe(handle, request, signal)),
     }
   }
   let agent = world.startAgent({ driver: unreliable })
@@ -73,7 +94,7 @@ function createChaos() {
   const act = async (op: Operation): Promise<void> => {
     switch (op.type) {
       case 'assign':
-        if (!used.has(op.task)) hub.assign(op.task, fakeSpec(op.script, op.rule))
+        if (!used.has(op.task)) hub.assign(op.task, withProbes(fakeSpec(op.script, op.rule), op.probes))
         used.add(op.task)
         break
       case 'stop':

@@ -89,6 +89,24 @@ describe('the files', () => {
     expect(await readdir(join(directory, 'tasks'))).toEqual(['a.json'])
   })
 
+  it('of an agent that knew no probes are read as of tasks whose health is not known', async () => {
+    const lives = [
+      { phase: 'Running', ref: 'r', startedAt: 5, ready: true },
+      { phase: 'Stopping', ref: 'r', startedAt: 5 },
+      { phase: 'Recovering', was: 'Running', startedAt: 5, ready: true },
+    ]
+    for (const life of lives) {
+      const { images: _images, lastLines: _lines, ...state } = entry('a').state
+      await createFileJournal(directory)
+      await writeFile(join(directory, 'tasks', 'a.json'), JSON.stringify({ ...entry('a'), state: { ...state, life } }))
+      const { entries, damaged } = await (await createFileJournal(directory)).load()
+      expect(damaged).toEqual([])
+      expect(entries[0]?.state).toMatchObject({ images: {}, lastLines: [], life })
+      if (life.phase !== 'Stopping') expect(entries[0]?.state.life).toMatchObject({ startup: 'pending', unready: null })
+      if (life.phase !== 'Running') expect(entries[0]?.state.life).toMatchObject({ because: null })
+    }
+  })
+
   it('of the agent itself may be damaged too: it then has seen no leader', async () => {
     const journal = await createFileJournal(directory)
     await journal.save(entry('a'))

@@ -6,12 +6,13 @@ import { createWorld, fakeSpec } from './world.ts'
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
 
-/** A job that fails twice and is retried, a job that succeeds, a service that is stopped after a while. */
+/** A job that fails twice and is retried, one that hangs and is retried, one that succeeds, a service that is stopped after a while. */
 async function story(fate: Fate | null) {
   const world = createWorld()
   const { hub, clock, startAgent } = world
   hub.assign('fails-0', fakeSpec({ runForSeconds: 2, exitCode: 7 }, { restartPolicy: 'OnFailure', maxRestarts: 1 }))
   hub.assign('works-0', fakeSpec({ runForSeconds: 3 }, { restartPolicy: 'OnFailure', maxRestarts: 1 }))
+  hub.assign('hangs-0', fakeSpec({ unhealthyAfterSeconds: 2 }, { restartPolicy: 'OnFailure', maxRestarts: 1 }))
   hub.assign('web-0', fakeSpec({ readyAfterSeconds: 1 }))
   const first = startAgent(fate === null ? {} : { fate })
   const mourn = async (): Promise<void> => {
@@ -45,6 +46,9 @@ describe('an agent killed at any call to its driver or its journal', async () =>
       if (killed) deaths += 1
       checkLedger(world, hint)
       expect(world.hub.status('fails-0'), hint).toMatchObject({ phase: 'Failed', failures: 2 })
+      expect(world.hub.status('hangs-0'), hint).toMatchObject({ phase: 'Failed', failures: 2 })
+      const whys = world.hub.status('hangs-0')?.attempts.map((record) => record.reason)
+      expect(whys, hint).toEqual(['HealthCheckFailed', 'HealthCheckFailed'])
       expect(world.hub.status('works-0'), hint).toMatchObject({ phase: 'Succeeded', failures: 0 })
       expect(world.hub.status('web-0'), hint).toMatchObject({ phase: 'Stopped' })
     }

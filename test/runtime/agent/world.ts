@@ -7,16 +7,17 @@ import { createMemoryTreeCache } from '../../../runtime/trees.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import type { AgentId } from '../../../src/model/ids.ts'
 import { TaskSpec } from '../../../src/model/task-spec.ts'
+import { FakeScript } from '../../../src/model/template.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
 import { TestHub } from './hub.ts'
 import { type Fate, Life } from './mortal.ts'
 
-type Script = { runForSeconds?: number; exitCode?: number; failStart?: boolean; readyAfterSeconds?: number; crashAfterSeconds?: number }
-
-export function fakeSpec(script: Script = {}, rest: Partial<TaskSpec> = {}): TaskSpec {
+export function fakeSpec(script: Partial<FakeScript> = {}, rest: Partial<TaskSpec> = {}): TaskSpec {
   return TaskSpec.parse({
     driver: 'fake',
-    units: [{ name: 'main', command: [], args: [], env: {}, limits: {}, ports: [], mounts: [], artifacts: [], fake: fill(script) }],
+    units: [
+      { name: 'main', command: [], args: [], env: {}, limits: {}, ports: [], mounts: [], artifacts: [], fake: FakeScript.parse(script) },
+    ],
     volumes: [],
     hostNetwork: false,
     restartPolicy: 'Always',
@@ -26,8 +27,6 @@ export function fakeSpec(script: Script = {}, rest: Partial<TaskSpec> = {}): Tas
     ...rest,
   })
 }
-
-const fill = (script: Script) => ({ exitCode: 0, failStart: false, readyAfterSeconds: 0, ...script })
 
 /** One machine, one control plane, and agents that come and go between them, all under one virtual clock. */
 export function createWorld() {

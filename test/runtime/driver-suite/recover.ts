@@ -22,7 +22,7 @@ export function recoverTests(bench: () => Bench, has: Has, patient: Patient): vo
     const driver = await restarted(ref, RUN)
     const handle = await attached(driver, ref)
     expect(bare(handle)).toEqual(ref)
-    await waitUntil(() => driver.ready(handle), patient)
+    await waitUntil(async () => (await driver.health(handle)) !== 'starting', patient)
     const waiting = driver.wait(handle, never())
     await driver.stop(handle, 2_000)
     await waiting
@@ -44,7 +44,7 @@ export function recoverTests(bench: () => Bench, has: Has, patient: Patient): vo
     const driver = await bench().driver()
     const handle = await attached(driver, ref)
     expect(await driver.wait(handle, never())).toMatchObject({ exitCode: 6, reason: 'Error' })
-    expect(await driver.ready(handle)).toBe(false)
+    expect(await driver.health(handle)).not.toBe('unhealthy')
   })
 
   if (has('print')) {

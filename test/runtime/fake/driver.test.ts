@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import type { AttemptRef, Driver, Exit, Handle } from '../../../runtime/driver.ts'
 import { createFakeDriver } from '../../../runtime/drivers/fake/driver.ts'
 import { createFileFakeMachine, createMemoryFakeMachine } from '../../../runtime/drivers/fake/machine.ts'
+import { must } from '../../../src/lib/must.ts'
 import { TaskId } from '../../../src/model/ids.ts'
 import type { FakeScript } from '../../../src/model/template.ts'
 import { fakeSpec } from './harness.ts'
@@ -52,11 +53,46 @@ describe('fake driver under a virtual clock', () => {
   it('is ready after the time the script says, and no more once it ended', async () => {
     const { clock, driver } = bench()
     const handle = await start(driver, { readyAfterSeconds: 3, runForSeconds: 5 })
-    expect(await driver.ready(handle)).toBe(false)
+    const check = { type: 'tcp', host: null, port: 1 } as const
+    const probed = () => driver.probe(handle, { check, spec: fakeSpec(null) }, never())
+    expect(await driver.health(handle)).toBe('starting')
+    expect(await probed()).toEqual({ passed: false, message: 'the script says that it is not ready yet' })
     await clock.advance(3_000)
-    expect(await driver.ready(handle)).toBe(true)
+    expect(await driver.health(handle)).toBe('none')
+    expect(await probed()).toEqual({ passed: true })
     await clock.advance(2_000)
-    expect(await driver.ready(handle)).toBe(false)
+    expect(await driver.health(handle)).toBe('starting')
+    expect(await probed()).toEqual({ passed: false, message: 'it has ended' })
+  })
+
+  it('has a health check of its own when the script says that it fails, and it fails on', async () => {
+    const { clock, driver } = bench()
+    const handle = await start(driver, { readyAfterSeconds: 1, unhealthyAfterSeconds: 3 })
+    expect(await driver.health(handle)).toBe('starting')
+    await clock.advance(1_000)
+    expect(await driver.health(handle)).toBe('healthy')
+    await clock.advance(2_000)
+    expect(await driver.health(handle)).toBe('unhealthy')
+    const probe = driver.probe(handle, { check: { type: 'exec', command: ['true'] }, spec: fakeSpec(null) }, never())
+    expect(await probe).toEqual({ passed: false, message: 'the script says that it is unhealthy' })
+  })
+
+  it('resolves equal images to equal digests, and takes a pinned one as it is', async () => {
+    const { driver } = bench()
+    const [unit] = fakeSpec(null).units
+    const images = async (...units: { name: string; image?: string; pinned?: string }[]) =>
+      await driver.prepare({ ...fakeSpec(null), units: units.map((one) => ({ ...must(unit, 'one'), ...one })) }, never())
+    const { a, b, c, ...rest } = await images(
+      { name: 'a', image: 'localhost:5000/web:1' },
+      { name: 'b', image: 'localhost:5000/web:2' },
+      { name: 'c', image: 'web:1', pinned: 'web@sha256:1234' },
+      { name: 'd' },
+    )
+    expect(a).toMatch(/^localhost:5000\/web@sha256:[0-9a-f]{64}$/)
+    expect(b).not.toBe(a)
+    expect(c).toBe('web@sha256:1234')
+    expect(rest).toEqual({})
+    expect(await images({ name: 'a', image: 'localhost:5000/web:1' })).toEqual({ a })
   })
 
   it('leaves no timer behind for a task that runs until it is stopped', async () => {

@@ -1,5 +1,5 @@
 import type { FakeRecord } from '../../../runtime/drivers/fake/machine.ts'
-import { exitAt } from '../../../runtime/drivers/fake/script.ts'
+import { exitAt, healthAt } from '../../../runtime/drivers/fake/script.ts'
 import { isLive } from '../../../src/core/task-state.ts'
 import type { AgentId, TaskId } from '../../../src/model/ids.ts'
 import type { AgentNode } from '../agent-node.ts'
@@ -31,13 +31,16 @@ export const machinesChecker: MakeChecker = (context) => {
       checkAlone(context, agent, record)
     },
     stopped(agent, record) {
-      if (record.startedAt === null || record.stoppedAt === null) return
+      if (record.startedAt === null || record.stoppedAt === null || wasUnhealthy(record, record.stoppedAt)) return
       const task = mirror.table('tasks').get(record.task)
       const live = task !== undefined && isLive({ task, observed: mirror.table('observed').get(record.task) })
       if (live && task.agent === agent.id) findings.report('StopIsOrdered', `${agent.id} stopped ${record.task}, which is wanted`)
     },
   }
 }
+
+/** Its agent may stop it by itself, to start it again. */
+const wasUnhealthy = (record: FakeRecord, at: number): boolean => healthAt({ ...record, stoppedAt: null }, at) === 'unhealthy'
 
 /** No attempt of a task runs beside another, here or on any other machine. */
 function checkAlone({ findings, agents, now }: CheckContext, on: AgentNode, started: FakeRecord): void {
