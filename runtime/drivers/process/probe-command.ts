@@ -19,8 +19,9 @@ export interface ProbeCommand {
   readonly ownEnv: Readonly<Record<string, string>>
 }
 
-/** Everything comes as arguments, so nothing of a manifest is read by the shell. */
-const SCRIPT = `n=$1; shift
+/** Everything comes as arguments, so nothing of a manifest is read by the shell. One pipe for both outputs keeps their order. */
+const SCRIPT = `exec 2>&1
+n=$1; shift
 while [ "$n" -gt 0 ]; do echo 0 > "$1" || exit 126; shift; n=$((n-1)); done
 echo 0 2> /dev/null > /proc/self/oom_score_adj
 cd "$1" || exit 126; shift
@@ -47,21 +48,20 @@ export async function runProbe(command: ProbeCommand, signal: AbortSignal): Prom
   } finally {
     signal.removeEventListener('abort', kill)
     child.stdout.destroy()
-    child.stderr.destroy()
   }
 }
 
-type Child = ChildProcessByStdio<null, Readable, Readable>
+type Child = ChildProcessByStdio<null, Readable, null>
 
 function start({ joins, cwd, wrapper, env, command, ownEnv }: ProbeCommand): Child {
   const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`)
   const words = [String(joins.length), ...joins, cwd, ...wrapper, 'env', '-i', ...variables, ...command]
-  return spawn('sh', ['-c', SCRIPT, 'sh', ...words], { cwd: '/', detached: true, env: ownEnv, stdio: ['ignore', 'pipe', 'pipe'] })
+  return spawn('sh', ['-c', SCRIPT, 'sh', ...words], { cwd: '/', detached: true, env: ownEnv, stdio: ['ignore', 'pipe', 'ignore'] })
 }
 
 /** Resolves when no process holds its output any more. */
 function listen(child: Child, output: FirstLine): Promise<void> {
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => output.add(text))
+  child.stdout.setEncoding('utf8').on('data', (text: string) => output.add(text))
   return new Promise((resolve) => child.once('close', () => resolve()))
 }
 
