@@ -80,7 +80,10 @@ export interface Driver {
   wait(handle: Handle, signal: AbortSignal): Promise<Exit>
   /** What its own health check says; asked only where the manifest gives no probe. */
   health(handle: Handle): Promise<OwnHealth>
-  /** Asks once; an abort is the end of its patience and counts as not passed. Never throws for what the task does. */
+  /**
+   * Asks once; an abort is the end of its patience and counts as not passed. Never throws for what the task does.
+   * @throws RetryableError, TerminalError when nothing was asked, as with a silent runtime: no result, for nobody knows
+   */
   probe(handle: Handle, request: ProbeRequest, signal: AbortSignal): Promise<ProbeResult>
   /** TERM, then KILL of the whole tree after `graceMs`; returns when all of it is gone. Already ended is success. */
   stop(handle: Handle, graceMs: number): Promise<void>

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe } from 'vitest'
 import { Bench, type DriverHarness, type Lackable } from './driver-suite/bench.ts'
 import { logTests } from './driver-suite/logs.ts'
+import { probeTests } from './driver-suite/probe.ts'
 import { recoverTests } from './driver-suite/recover.ts'
 import { removeTests } from './driver-suite/remove.ts'
 import { startTests } from './driver-suite/start.ts'
@@ -34,6 +35,7 @@ export function driverSuite(name: string, makeHarness: () => Promise<DriverHarne
     describe('recover', () => recoverTests(() => bench, has, patient))
     describe('stop', () => stopTests(() => bench, has, patient))
     describe('remove and owned', () => removeTests(() => bench, patient))
+    if (has('serve')) describe('probe', () => probeTests(() => bench))
     if (has('print')) describe('logs', () => logTests(() => bench, has))
   })
 }

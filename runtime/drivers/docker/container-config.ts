@@ -18,11 +18,14 @@ export function onlyUnit(spec: TaskSpec): UnitSpec {
 /** What the engine takes as a name; it becomes a part of URLs, so nothing may leave its place there. */
 const IMAGE = /^[A-Za-z0-9][A-Za-z0-9._-]*([:/@][A-Za-z0-9_][A-Za-z0-9._+-]*)*$/
 
-/** @throws TerminalError when the unit names no image */
-export function imageOf(unit: UnitSpec): string {
-  if (unit.image !== undefined && IMAGE.test(unit.image)) return unit.image
-  throw new TerminalError('InvalidImageName', `container ${unit.name} names no image: ${JSON.stringify(unit.image ?? '')}`)
+/** What it runs: the very image it ran first, wherever the tag points by now. @throws TerminalError when the unit names no image */
+export function imageOf({ name, pinned, image }: UnitSpec): string {
+  const reference = pinned ?? image ?? ''
+  if (IMAGE.test(reference)) return reference
+  throw new TerminalError('InvalidImageName', `container ${name} names no image: ${JSON.stringify(reference)}`)
 }
+
+const hasProbes = ({ probes }: UnitSpec): boolean => Object.values(probes).some((probe) => probe !== undefined)
 
 export interface ContainerPlan {
   readonly identity: Identity
@@ -46,8 +49,8 @@ export function containerConfig(plan: ContainerPlan): ContainerCreateOptions {
     Labels: containerLabels(identity, ref, spec),
     Env: Object.entries({ ...unit.env, DROVER_ATTEMPT: String(ref.attempt) }).map(([key, value]) => `${key}=${value}`),
     StopTimeout: spec.gracePeriodSeconds,
-    // Drover probes by itself, and an image's own health check would flood the event stream.
-    Healthcheck: { Test: ['NONE'] },
+    // The manifest's probes stand in the place of the image's own health check.
+    ...(hasProbes(unit) ? { Healthcheck: { Test: ['NONE'] } } : {}),
     ...command(unit),
     ...(unit.workingDir === undefined ? {} : { WorkingDir: unit.workingDir }),
     ...(unit.user === undefined ? {} : { User: unit.user }),

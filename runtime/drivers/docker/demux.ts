@@ -4,7 +4,7 @@ const HEADER = 8
 /** A longer line is cut in pieces; characters. Docker itself cuts at 16 kB and marks the cut by the missing line end. */
 const MAX_LINE = 1_048_576
 
-interface Frame {
+export interface Frame {
   readonly stream: LogLine['stream']
   readonly text: string
 }
@@ -24,7 +24,8 @@ export async function* logLines(source: AsyncIterable<Uint8Array | string>): Asy
   for (const line of [partial.stdout, partial.stderr]) if (line !== null) yield line
 }
 
-async function* frames(source: AsyncIterable<Uint8Array | string>): AsyncGenerator<Frame> {
+/** The frames of an attached stream, each as soon as it is whole. */
+export async function* frames(source: AsyncIterable<Uint8Array | string>): AsyncGenerator<Frame> {
   let rest: Buffer = Buffer.alloc(0)
   for await (const chunk of source) {
     rest = Buffer.concat([rest, Buffer.from(chunk)])

@@ -3,18 +3,20 @@ import type { Clock } from '../../../src/lib/clock.ts'
 import type { Logger } from '../../../src/lib/log.ts'
 import { createSemaphore } from '../../../src/lib/semaphore.ts'
 import type { AttemptRef, Driver } from '../../driver.ts'
+import { createAddresses } from './addresses.ts'
 import { createAttempts } from './attempts.ts'
 import { onlyUnit } from './container-config.ts'
 import { createContainers } from './containers.ts'
 import { createEnding } from './ending.ts'
 import { createEngine, DEADLINES, type Deadlines } from './engine.ts'
 import { createHealth } from './engine-health.ts'
-import { isRunning } from './exit.ts'
 import { createImages } from './images.ts'
 import { launch, recoverAttempt, removeAttempt } from './launch.ts'
 import { containerLogs } from './logs.ts'
 import { containerName } from './names.ts'
 import { createNetwork } from './network.ts'
+import { ownHealth } from './own-health.ts'
+import { probeContainer } from './probes.ts'
 import { programFailure } from './program-check.ts'
 import { createSerial } from './serial.ts'
 import { createUsages } from './usage.ts'
@@ -44,6 +46,7 @@ export function createDockerDriver(options: DockerDriverOptions): Driver {
   const network = createNetwork(engine)
   const images = createImages(engine, log)
   const usages = createUsages(containers)
+  const addresses = createAddresses(containers)
   const attempts = createAttempts(options.stateDir)
   const tools = {
     identity,
@@ -60,18 +63,18 @@ export function createDockerDriver(options: DockerDriverOptions): Driver {
   return {
     fingerprint: createHealth(engine, clock),
     async prepare(spec, signal) {
-      await images.ensure(onlyUnit(spec), signal)
+      const unit = onlyUnit(spec)
+      const image = await images.ensure(unit, signal)
       if (!spec.hostNetwork) await network.ensure()
+      return { [unit.name]: image }
     },
     start: (ref, spec, files) => exclusively(ref, () => starts.run(() => launch(tools, { ref, spec, files }), closed.signal)),
     recover: (ref) => exclusively(ref, () => recoverAttempt(tools, ref)),
     wait: (handle, signal) => ending.wait(handle.ref, AbortSignal.any([signal, closed.signal])),
-    async ready(handle) {
-      const info = await containers.inspect(handle.ref)
-      return info !== null && isRunning(info) && !info.State.Paused
-    },
+    health: async (handle) => ownHealth(await containers.inspect(handle.ref)),
+    probe: (handle, request, signal) => probeContainer({ engine, clock, log, addresses }, handle.ref, request, signal),
     stop: (handle, graceMs) => ending.stop(handle.ref, graceMs),
-    remove: (ref) => exclusively(ref, () => removeAttempt({ ...tools, ending, usages }, ref)),
+    remove: (ref) => exclusively(ref, () => removeAttempt({ ...tools, noted: [ending, usages, addresses] }, ref)),
     logs: (handle, query, signal) => containerLogs(engine, handle.ref, { ...query, signal: AbortSignal.any([signal, closed.signal]) }),
     stats: (handle) => usages.read(handle.ref),
     async owned() {

@@ -1,11 +1,12 @@
 import { z } from 'zod'
-import { TerminalError } from '../../../src/lib/errors.ts'
+import { RetryableError, TerminalError } from '../../../src/lib/errors.ts'
 import type { Logger } from '../../../src/lib/log.ts'
 import type { Millis } from '../../../src/model/ids.ts'
 import type { UnitSpec } from '../../../src/model/task-spec.ts'
 import { imageOf } from './container-config.ts'
 import type { Engine } from './engine.ts'
 import { pullFailure, whenStatus } from './errors.ts'
+import { type ImageIdentity, isDigestReference, lastingReference } from './image-reference.ts'
 import { ndjson } from './ndjson.ts'
 import { createShared } from './shared.ts'
 
@@ -13,29 +14,56 @@ import { createShared } from './shared.ts'
 const PULL_DEADLINE: Millis = 30 * 60_000
 
 export interface Images {
-  /** The image is on this machine when it resolves, as the pull policy wants. @throws RetryableError, TerminalError */
-  ensure(unit: UnitSpec, signal: AbortSignal): Promise<void>
+  /**
+   * The image is on this machine when it resolves: the very one that is pinned, else what the pull policy wants.
+   * @returns the reference by which this very image can be had again
+   * @throws RetryableError, TerminalError
+   */
+  ensure(unit: UnitSpec, signal: AbortSignal): Promise<string>
 }
 
 export function createImages(engine: Engine, log: Logger): Images {
   const pulls = createShared((image: string, signal) => pull({ engine, log, image, signal }))
+
+  async function ensurePinned(pinned: string, unit: UnitSpec, signal: AbortSignal): Promise<string> {
+    if ((await inspect(engine, pinned, signal)) !== null) return pinned
+    if (!isDigestReference(pinned)) {
+      throw new TerminalError(
+        'ImageNotPresent',
+        `the very image that ran as ${unit.image ?? unit.name}, ${pinned}, is gone from this machine`,
+      )
+    }
+    if (unit.imagePullPolicy === 'Never') throw forbidden(pinned)
+    await pulls.run(pinned, signal)
+    return pinned
+  }
+
+  async function ensureByPolicy(unit: UnitSpec, signal: AbortSignal): Promise<string> {
+    const image = imageOf(unit)
+    const found = unit.imagePullPolicy === 'Always' ? null : await inspect(engine, image, signal)
+    if (found !== null) return lastingReference(image, found)
+    if (unit.imagePullPolicy === 'Never') throw forbidden(image)
+    await pulls.run(image, signal)
+    const pulled = await inspect(engine, image, signal)
+    if (pulled === null) throw new RetryableError(`image ${image} was pulled, and is gone again`)
+    return lastingReference(image, pulled)
+  }
+
   return {
-    async ensure(unit, signal) {
-      const image = imageOf(unit)
-      if (unit.imagePullPolicy !== 'Always' && (await isPresent(engine, image, signal))) return
-      if (unit.imagePullPolicy === 'Never') {
-        throw new TerminalError('ImageNotPresent', `image ${image} is not on this machine and imagePullPolicy is Never`)
-      }
-      await pulls.run(image, signal)
-    },
+    ensure: (unit, signal) => (unit.pinned === undefined ? ensureByPolicy(unit, signal) : ensurePinned(imageOf(unit), unit, signal)),
   }
 }
 
-const isPresent = (engine: Engine, image: string, signal: AbortSignal): Promise<boolean> =>
-  engine
-    .get(`inspect image ${image}`, `/images/${image}/json`, { signal })
-    .then(() => true)
-    .catch(whenStatus([404], false))
+const forbidden = (image: string): TerminalError =>
+  new TerminalError('ImageNotPresent', `image ${image} is not on this machine and imagePullPolicy is Never`)
+
+const Inspected = z.object({ Id: z.string(), RepoDigests: z.array(z.string()).nullish() })
+
+/** Null when it is not on this machine. */
+async function inspect(engine: Engine, image: string, signal: AbortSignal): Promise<ImageIdentity | null> {
+  const found = await engine.get(`inspect image ${image}`, `/images/${image}/json`, { signal }).catch(whenStatus([404], null))
+  return found === null ? null : Inspected.parse(found)
+}
 
 interface Pull {
   readonly engine: Engine

@@ -5,13 +5,11 @@ import type { AttemptRef, Driver, Handle, PreparedFiles } from '../../driver.ts'
 import type { Attempts, Mark } from './attempts.ts'
 import { containerConfig, imageOf, onlyUnit } from './container-config.ts'
 import type { Containers } from './containers.ts'
-import type { Ending } from './ending.ts'
 import { startFailure, statusOf } from './errors.ts'
 import { hasBegun } from './exit.ts'
 import { mountsOf } from './mounts.ts'
 import type { Identity } from './names.ts'
 import { NETWORK, type Network } from './network.ts'
-import type { Usages } from './usage.ts'
 
 export interface LaunchTools {
   readonly identity: Identity
@@ -132,20 +130,19 @@ export async function recoverAttempt(tools: LaunchTools, ref: AttemptRef): Retur
 }
 
 export interface RemoveTools extends Pick<LaunchTools, 'attempts' | 'containers'> {
-  readonly ending: Pick<Ending, 'forget'>
-  readonly usages: Pick<Usages, 'forget'>
+  /** Whatever remembers something about containers. */
+  readonly noted: readonly { forget(id: string): void }[]
 }
 
 /** Every trace of it; already gone is success, and what is not ours is left alone. */
-export async function removeAttempt({ attempts, containers, ending, usages }: RemoveTools, ref: AttemptRef): Promise<void> {
+export async function removeAttempt({ attempts, containers, noted }: RemoveTools, ref: AttemptRef): Promise<void> {
   const found = await containers.find(ref).catch((error: unknown) => {
     if (error instanceof TerminalError && error.code === 'NameConflict') return null
     throw error
   })
   if (found !== null) {
     await containers.remove(found.Id)
-    ending.forget(found.Id)
-    usages.forget(found.Id)
+    for (const one of noted) one.forget(found.Id)
   }
   await attempts.remove(ref)
 }

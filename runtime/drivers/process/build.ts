@@ -7,20 +7,12 @@ import type { Intent } from './attempt.ts'
 import { createLeaves, type Leaf, leavesOf, removeLeaves } from './cgroup.ts'
 import type { Context } from './context.ts'
 import type { Facts } from './facts.ts'
-import { type AttemptPaths, keyOf, MARK_VARIABLE, markOf, pathsOf } from './names.ts'
-import { accountFor, commandOf, DEFAULT_PATH, programFor, unitOf, workingDirOf } from './policy.ts'
+import { type AttemptPaths, keyOf, pathsOf } from './names.ts'
+import { accountFor, commandOf, programFor, unitOf, workingDirOf } from './policy.ts'
 import { EXIT_BLANKS, shimScript } from './script.ts'
+import { envFor, homeOf, wrapperFor } from './setting.ts'
 import type { Account } from './users.ts'
-import { furnish, type Home, homeIn } from './work.ts'
-
-/** `setpriv` and its options: never more rights than at the start, and another user's at most with its groups. */
-function wrapperFor(account: Account | null, { setpriv }: Facts): string[] {
-  if (setpriv === null) return []
-  if (account === null) return [setpriv, '--no-new-privs']
-  const groups = account.listed ? '--init-groups' : '--clear-groups'
-  const ids = [`--reuid=${account.uid}`, `--regid=${account.gid}`, groups]
-  return [setpriv, ...ids, '--inh-caps=-all', '--bounding-set=-all', '--no-new-privs']
-}
+import { furnish } from './work.ts'
 
 interface Build {
   readonly ref: AttemptRef
@@ -31,13 +23,8 @@ interface Build {
   readonly leaves: readonly Leaf[]
 }
 
-function envFor(context: Context, { ref, unit }: Build, home: Home): Record<string, string> {
-  const own = { DROVER_TASK: ref.task, DROVER_ATTEMPT: String(ref.attempt), [MARK_VARIABLE]: markOf(context.layout, ref) }
-  return { PATH: DEFAULT_PATH, LANG: 'C.UTF-8', ...context.env, HOME: home.work, TMPDIR: home.tmp, ...unit.env, ...own }
-}
-
 /** Homes of other users lie outside the state directory, which they may not enter; nobody else may own that place. */
-async function foreignHome(context: Context, paths: AttemptPaths, uid: number): Promise<Home> {
+async function makeForeignHome(context: Context, paths: AttemptPaths, uid: number): Promise<void> {
   await mkdir(context.layout.foreign, { recursive: true, mode: 0o711 })
   const found = await lstat(context.layout.foreign)
   if (!found.isDirectory() || found.uid !== uid) {
@@ -46,17 +33,18 @@ async function foreignHome(context: Context, paths: AttemptPaths, uid: number): 
   await chmod(context.layout.foreign, 0o711)
   await mkdir(paths.foreignHome, { mode: 0o711 })
   await chmod(paths.foreignHome, 0o711)
-  return homeIn(paths.foreignHome)
 }
 
 async function build(context: Context, plan: Build, files: PreparedFiles): Promise<void> {
   const { ref, unit, paths, facts, account } = plan
   await mkdir(paths.logs, { recursive: true, mode: 0o700 })
-  const home = account === null ? homeIn(paths.dir) : await foreignHome(context, paths, facts.uid)
+  if (account !== null) await makeForeignHome(context, paths, facts.uid)
+  const home = homeOf(paths, account)
   await furnish(home, unit, files, account)
   const cwd = workingDirOf(unit, home.work)
   if (!(await lstat(cwd).catch(() => null))) throw new TerminalError('BadWorkingDir', `no directory ${cwd}`)
-  const command = [await programFor(unit, context.policy, cwd), ...commandOf(unit).slice(1)]
+  const [word = '', ...args] = commandOf(unit)
+  const command = [await programFor(word, { path: unit.env.PATH, cwd }, context.policy), ...args]
   const joins = await createLeaves(plan.leaves, unit.limits, context.policy.maxPids)
   const shape = { dir: paths.dir, stdout: paths.stdout, stderr: paths.stderr, cwd, joins, command }
   const script = shimScript({ ...shape, wrapper: wrapperFor(account, facts), env: envFor(context, plan, home) })

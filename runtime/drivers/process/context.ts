@@ -1,5 +1,6 @@
 import type { Clock } from '../../../src/lib/clock.ts'
 import type { Logger } from '../../../src/lib/log.ts'
+import type { TaskSpec } from '../../../src/model/task-spec.ts'
 import type { AttemptRef } from '../../driver.ts'
 import { type Observation, observe, type Result } from './attempt.ts'
 import { type Leaf, leavesOf } from './cgroup.ts'
@@ -7,6 +8,7 @@ import type { Facts } from './facts.ts'
 import type { Launcher } from './launcher.ts'
 import { keyOf, type Layout, pathsOf } from './names.ts'
 import type { ProcessPolicy } from './policy.ts'
+import type { Account } from './users.ts'
 
 /** When the log files of a running task are rotated, and how many of each stream are kept with the current one. */
 export interface LogLimits {
@@ -22,11 +24,15 @@ export interface Context {
   readonly policy: ProcessPolicy
   readonly logLimits: LogLimits
   readonly env: Readonly<Record<string, string>>
+  /** Where the driver finds its own programs. */
+  readonly path: string
   readonly launcher: Launcher
   /** Found once; rejects where process tasks cannot run at all. */
   readonly facts: () => Promise<Facts>
   /** The same, if somebody has asked already. */
   readonly probed: () => Facts | null
+  /** Users that commands of probes run as. */
+  readonly accounts: WeakMap<TaskSpec, Promise<Account | null>>
   /** One start and one end at a time for each attempt. */
   readonly starting: Map<string, Promise<void>>
   readonly ending: Map<string, Promise<Result | null>>

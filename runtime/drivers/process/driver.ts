@@ -5,7 +5,7 @@ import { messageOf, nullOn, RetryableError, TerminalError } from '../../../src/l
 import type { Logger } from '../../../src/lib/log.ts'
 import { PROCESSES_NOT_ALLOWED } from '../../../src/model/reason.ts'
 import type { TaskSpec } from '../../../src/model/task-spec.ts'
-import type { AttemptRef, Capabilities, Driver, Exit, Handle, Usage } from '../../driver.ts'
+import type { AttemptRef, Capabilities, Driver, Exit, Handle, ResolvedImages, Usage } from '../../driver.ts'
 import { claimForAgent, readIntent, readResult } from './attempt.ts'
 import { leafUsage } from './cgroup.ts'
 import { removeBases } from './cgroup-tree.ts'
@@ -18,6 +18,7 @@ import { handleOf, keyOf, layoutOf, pathsOf, refOf } from './names.ts'
 import {
   accountFor,
   checkIsolation,
+  commandOf,
   DEFAULT_PATH,
   DEFAULT_POLICY,
   isOfTheMachine,
@@ -25,6 +26,7 @@ import {
   programFor,
   unitOf,
 } from './policy.ts'
+import { probeAttempt } from './probe.ts'
 import { usageOf } from './proc.ts'
 import { exitOf, settle } from './settle.ts'
 import { startAttempt } from './start.ts'
@@ -67,7 +69,11 @@ export function createProcessDriver(options: ProcessDriverOptions): Driver {
     },
     recover: (ref) => recover(context, ref),
     wait: (handle, signal) => wait(context, handle, signal),
-    ready: async (handle) => (await look(context, handle)).verdict.state === 'running',
+    health: async () => 'none',
+    probe: async (handle, request, signal) => {
+      if (request.check.type === 'exec') checkAllowed(context)
+      return await probeAttempt(context, handle, request, signal)
+    },
     stop: (handle, graceMs) => stopAttempt(context, handle, graceMs),
     remove: (ref) => removeAttempt(context, ref),
     logs: (handle, query, signal) => readLogs(context, handle, { ...query, signal }),
@@ -81,6 +87,7 @@ function contextOf(options: ProcessDriverOptions): Context {
   const { stateDir, agent, clock, log, env = process.env } = options
   if (stateDir.includes('\n')) throw new Error('a state directory cannot have a newline in its path')
   const layout = layoutOf(resolve(stateDir))
+  const path = env.PATH ?? DEFAULT_PATH
   const known: { facts: Promise<Facts> | null; found: Facts | null } = { facts: null, found: null }
   return {
     layout,
@@ -89,7 +96,8 @@ function contextOf(options: ProcessDriverOptions): Context {
     policy: { ...DEFAULT_POLICY, ...options.policy },
     logLimits: options.logLimits ?? DEFAULT_LOG_LIMITS,
     env: Object.fromEntries(INHERITED.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]]))),
-    launcher: new Launcher(log, env.PATH ?? DEFAULT_PATH),
+    path,
+    launcher: new Launcher(log, path),
     probed: () => known.found,
     facts: () => {
       known.facts ??= probeFacts(`drover-${agent}-${layout.mark}`).then((found) => {
@@ -98,6 +106,7 @@ function contextOf(options: ProcessDriverOptions): Context {
       })
       return known.facts
     },
+    accounts: new WeakMap(),
     starting: new Map(),
     ending: new Map(),
     silentSince: new Map(),
@@ -123,13 +132,15 @@ async function fingerprint(context: Context): Promise<Capabilities> {
 }
 
 /** All checks that need no files of the task. */
-async function prepare(context: Context, spec: TaskSpec): Promise<void> {
+async function prepare(context: Context, spec: TaskSpec): Promise<ResolvedImages> {
   checkAllowed(context)
   const unit = unitOf(spec)
   const facts = await context.facts()
   checkIsolation(unit, facts)
   await accountFor(unit, context.policy, facts)
-  if (isOfTheMachine(unit)) await programFor(unit, context.policy, '/')
+  const [word = ''] = commandOf(unit)
+  if (isOfTheMachine(word)) await programFor(word, { path: unit.env.PATH, cwd: '/' }, context.policy)
+  return {}
 }
 
 async function recover(context: Context, ref: AttemptRef): ReturnType<Driver['recover']> {

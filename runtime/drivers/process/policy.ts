@@ -90,13 +90,18 @@ async function findProgram(word: string, path: string, cwd: string): Promise<str
 
 const isInside = (folder: string, path: string): boolean => path.startsWith(folder.endsWith(sep) ? folder : folder + sep)
 
+export interface ProgramSearch {
+  /** The task's own PATH. */
+  readonly path: string | undefined
+  readonly cwd: string
+}
+
 /**
  * The program as `env` is to be told it: a name from PATH as an absolute path, a path as it was written.
  * @throws TerminalError `ProgramNotFound`, `ProgramNotAllowed`.
  */
-export async function programFor(unit: UnitSpec, policy: ProcessPolicy, cwd: string): Promise<string> {
-  const word = commandOf(unit)[0] ?? ''
-  const found = await findProgram(word, unit.env.PATH ?? DEFAULT_PATH, cwd)
+export async function programFor(word: string, search: ProgramSearch, policy: ProcessPolicy): Promise<string> {
+  const found = await findProgram(word, search.path ?? DEFAULT_PATH, search.cwd)
   if (found === null) throw new TerminalError('ProgramNotFound', `no program ${JSON.stringify(word)} on this machine`)
   const real = await realpath(found)
   if (policy.programs !== null && !policy.programs.some((folder) => isInside(folder, real))) {
@@ -108,10 +113,7 @@ export async function programFor(unit: UnitSpec, policy: ProcessPolicy, cwd: str
 }
 
 /** True when the program cannot come with the task's own files, so that it can be looked for early. */
-export const isOfTheMachine = (unit: UnitSpec): boolean => {
-  const word = commandOf(unit)[0] ?? ''
-  return isAbsolute(word) || !word.includes('/')
-}
+export const isOfTheMachine = (word: string): boolean => isAbsolute(word) || !word.includes('/')
 
 /** Absolute working directory of the task. @throws TerminalError `BadWorkingDir`. */
 export function workingDirOf(unit: UnitSpec, work: string): string {

@@ -1,11 +1,16 @@
 import type { ContainerInspectInfo } from 'dockerode'
 import { describe, expect, it } from 'vitest'
-import { containerConfig } from '../../../runtime/drivers/docker/container-config.ts'
+import { addressOf } from '../../../runtime/drivers/docker/addresses.ts'
+import { containerConfig, imageOf } from '../../../runtime/drivers/docker/container-config.ts'
 import { engineError, pullFailure, startFailure } from '../../../runtime/drivers/docker/errors.ts'
 import { type ExitContext, exitOf, hasBegun } from '../../../runtime/drivers/docker/exit.ts'
+import { lastingReference } from '../../../runtime/drivers/docker/image-reference.ts'
 import { refOfLabels } from '../../../runtime/drivers/docker/names.ts'
+import { ownHealth } from '../../../runtime/drivers/docker/own-health.ts'
 import { RetryableError, TerminalError } from '../../../src/lib/errors.ts'
+import { must } from '../../../src/lib/must.ts'
 import { TaskId } from '../../../src/model/ids.ts'
+import type { ProbeSpec } from '../../../src/model/probe.ts'
 import { containerSpec } from './harness.ts'
 
 const T0 = Date.parse('2026-11-20T12:00:00Z')
@@ -124,6 +129,16 @@ describe('what Docker is told', () => {
     expect(config({ ports }).HostConfig).toMatchObject({ NetworkMode: 'host', PortBindings: {} })
   })
 
+  it('runs the very image that is pinned, and leaves the health check of the image alone unless the manifest has probes', () => {
+    const pinned = `r/x@sha256:${'a'.repeat(64)}`
+    expect(config({ image: 'r/x:1', pinned }).Image).toBe(pinned)
+    const check = { type: 'exec' as const, command: ['true'] }
+    const times = { initialDelaySeconds: 0, periodSeconds: 1, timeoutSeconds: 1, successThreshold: 1, failureThreshold: 1 }
+    const probe: ProbeSpec = { check, ...times }
+    expect(config({})).not.toHaveProperty('Healthcheck')
+    expect(config({ probes: { liveness: probe } })).toMatchObject({ Healthcheck: { Test: ['NONE'] } })
+  })
+
   it('reads the attempt back from labels, and nothing from half a mark', () => {
     expect(refOfLabels(config({}).Labels ?? {})).toEqual(plan.ref)
     for (const labels of [
@@ -134,5 +149,62 @@ describe('what Docker is told', () => {
     ]) {
       expect(refOfLabels(labels as Record<string, string>)).toBeNull()
     }
+  })
+})
+
+describe('the very image', () => {
+  const ID = `sha256:${'1'.repeat(64)}`
+  const digest = (letter: string): string => `sha256:${letter.repeat(64)}`
+  it.each<[string, readonly string[] | null, string]>([
+    ['web:1', null, ID],
+    ['web:1', [], ID],
+    ['web:1', [`web@${digest('a')}`], `web@${digest('a')}`],
+    ['docker.io/library/web', [`web@${digest('a')}`], `web@${digest('a')}`],
+    ['docker.io/shop/web:1', [`shop/web@${digest('a')}`], `shop/web@${digest('a')}`],
+    // Another repository may be out of reach, or vanish, though it had the same image.
+    ['web:1', [`other/web@${digest('a')}`], ID],
+    [
+      '127.0.0.1:5000/shop/web',
+      [`shop/web@${digest('b')}`, `127.0.0.1:5000/shop/web@${digest('a')}`],
+      `127.0.0.1:5000/shop/web@${digest('a')}`,
+    ],
+    ['web:1', [`web@${digest('b')}`, `web@${digest('a')}`], `web@${digest('a')}`],
+    [`web:1@${digest('b')}`, [`web@${digest('a')}`, `web@${digest('b')}`], `web@${digest('b')}`],
+    [ID, null, ID],
+  ])('%s, known as %j', (image, RepoDigests, reference) => {
+    expect(lastingReference(image, { Id: ID, RepoDigests })).toBe(reference)
+  })
+
+  it('has a name that the driver takes', () => {
+    const unit = must(containerSpec({}).units[0], 'a unit')
+    for (const pinned of [ID, `web@${digest('a')}`, `127.0.0.1:5000/shop/web@${digest('a')}`])
+      expect(imageOf({ ...unit, pinned })).toBe(pinned)
+    expect(() => imageOf({ ...unit, pinned: '../x' })).toThrow(TerminalError)
+  })
+})
+
+describe('a container as it is found', () => {
+  const found = (State: object, network: object | null = null) =>
+    ({
+      State: { Running: true, ...State },
+      NetworkSettings: { Networks: network === null ? {} : { drover: network } },
+    }) as ContainerInspectInfo
+
+  it('is as well as its own health check says', () => {
+    expect(ownHealth(found({}))).toBe('none')
+    expect(ownHealth(found({ Health: { Status: 'none' } }))).toBe('none')
+    for (const Status of ['starting', 'healthy', 'unhealthy']) expect(ownHealth(found({ Health: { Status } }))).toBe(Status)
+    for (const info of [null, found({ Running: false }), found({ Paused: true, Health: { Status: 'healthy' } })]) {
+      expect(ownHealth(info)).toBe('unhealthy')
+    }
+  })
+
+  it('is asked at its own address on the bridge, on the host network at the loopback', () => {
+    const bridge = { hostNetwork: false }
+    expect(addressOf(found({}, { IPAddress: '172.18.0.2', GlobalIPv6Address: '' }), bridge)).toBe('172.18.0.2')
+    expect(addressOf(found({}, { IPAddress: '', GlobalIPv6Address: 'fd00::2' }), bridge)).toBe('fd00::2')
+    expect(addressOf(found({}), bridge)).toBeNull()
+    expect(addressOf(found({}), { hostNetwork: true })).toBe('127.0.0.1')
+    expect(addressOf(found({ Running: false }, { IPAddress: '172.18.0.2' }), bridge)).toBeNull()
   })
 })

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { AttemptRef, Driver, Handle } from '../../../runtime/driver.ts'
+import type { AttemptRef, Driver, Handle, ProbeRequest } from '../../../runtime/driver.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { RetryableError } from '../../../src/lib/errors.ts'
 import type { TaskSpec } from '../../../src/model/task-spec.ts'
@@ -57,7 +57,7 @@ describe.each([
       await daemon.kill()
       await daemon.start()
       expect(await waiting).toMatchObject({ exitCode: 3, reason: 'Error' })
-      expect(await driver.ready(handle)).toBe(true)
+      expect(await driver.health(handle)).toBe('none')
       expect(await pidOf(handle)).toBe(pid)
     })
     return
@@ -120,7 +120,7 @@ describe.each([
     expect(await named()).toHaveLength(2)
     const late = await harness.create()
     const handle = await late.start(newRef(), bridged, { trees: {} })
-    expect(await late.ready(handle)).toBe(true)
+    expect(await late.health(handle)).toBe('none')
     expect(await named()).toHaveLength(1)
     await Promise.all([...drivers, late].map((one) => one.close()))
   })
@@ -128,10 +128,16 @@ describe.each([
   it('D4: a frozen daemon hangs nothing, and a thawed one is asked again', async () => {
     const { handle } = await start({ kind: 'exit', code: 6, afterMs: 1_000 })
     const waiting = driver.wait(handle, never())
+    const spec = containerSpec({}, { hostNetwork: false })
+    const exec: ProbeRequest = { check: { type: 'exec', command: ['true'] }, spec }
+    // Its container's address is not known yet.
+    const tcp: ProbeRequest = { check: { type: 'tcp', host: null, port: 1 }, spec }
     daemon.freeze()
     const began = performance.now()
     for (const call of [
-      () => driver.ready(handle),
+      () => driver.health(handle),
+      () => driver.probe(handle, exec, AbortSignal.timeout(200)),
+      () => driver.probe(handle, tcp, AbortSignal.timeout(200)),
       () => driver.recover(newRef()),
       () => driver.owned(),
       () => driver.stats(handle),

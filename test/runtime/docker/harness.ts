@@ -43,6 +43,9 @@ const COUNT = 'echo started >> /suite/starts-$DROVER_ATTEMPT; '
 const PRINT =
   'n=$1; shift; while [ $n -gt 0 ]; do printf "%s\\n" "$1"; shift; n=$((n-1)); done; for l in "$@"; do printf "%s\\n" "$l" >&2; done; '
 const LONER = '(setsid sh -c "trap \'\' TERM; while :; do sleep 1; done" &); '
+/** A folder asked for without its slash is a redirect. */
+const SITE = `mkdir -p /tmp/site/moved /tmp/site/cgi-bin; echo hello > /tmp/site/index.html;
+  printf '#!/bin/sh\\nsleep 1000\\n' > /tmp/site/cgi-bin/slow; chmod +x /tmp/site/cgi-bin/slow;`
 const seconds = (ms: number): string => String(ms / 1000)
 
 function unitOf(behaviour: Behaviour): UnitChange {
@@ -67,6 +70,8 @@ function unitOf(behaviour: Behaviour): UnitChange {
       return script(`${LONER} ${LONER} ${COUNT} exec sleep 100000`)
     case 'killed':
       return script(`${COUNT} kill -9 $$`)
+    case 'serve':
+      return script(`${COUNT} ${SITE} exec httpd -f -p "$1" -h /tmp/site`, String(behaviour.port))
     case 'failStart':
       return { command: ['/no/such/program'] }
     default:

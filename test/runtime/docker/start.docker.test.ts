@@ -61,7 +61,7 @@ describe('docker driver: at most one start', () => {
     expect(await errorOf(start(harness.spec(RUN, ref)))).toBeInstanceOf(RetryableError)
     const handle = await start(harness.spec(RUN, ref))
     await waitUntil(async () => (await harness.outside(ref)).starts === 1)
-    expect(await driver.ready(handle)).toBe(true)
+    expect(await driver.health(handle)).toBe('none')
     expect(await startsSeen()).toBe(1)
   })
 

@@ -20,6 +20,8 @@ export type Behaviour =
   | { readonly kind: 'tree' }
   /** Ends itself by SIGKILL. */
   | { readonly kind: 'killed' }
+  /** Speaks HTTP on this port of the machine: 200 for `/`, 404 for `/missing`, a redirect for `/moved`; `/cgi-bin/slow` takes for ever. */
+  | { readonly kind: 'serve'; readonly port: number }
   /** Cannot be started: no such program. */
   | { readonly kind: 'failStart' }
 

@@ -8,6 +8,7 @@ const lacks = {
   ignoreTerm: PRETENDS,
   tree: PRETENDS,
   killed: PRETENDS,
+  serve: PRETENDS,
   usage: PRETENDS,
 }
 

@@ -18,6 +18,12 @@ const PRINT =
 /** Double fork and setsid, deaf to TERM: what a daemon does. */
 const DAEMONS = `trap "" TERM; (setsid sh -c 'sleep 1000 & exec sleep 1000' &) ; `
 
+const SERVER = `const statuses = { '/': 200, '/missing': 404, '/moved': 302 }
+require('node:http').createServer((request, response) => {
+  const status = statuses[request.url]
+  if (status !== undefined) response.writeHead(status, { location: '/nowhere' }).end('a body')
+}).listen(Number(process.argv[1]))`
+
 const shell = (text: string, args: readonly string[] = []): string[] => ['sh', '-c', BEGIN + text, 'sh', ...args]
 
 function commandFor(behaviour: Behaviour): string[] {
@@ -40,6 +46,8 @@ function commandFor(behaviour: Behaviour): string[] {
       return shell(`${DAEMONS} exec sleep 1000`)
     case 'killed':
       return shell('kill -KILL $$')
+    case 'serve':
+      return [process.execPath, '-e', SERVER, '--', String(behaviour.port)]
     case 'failStart':
       return ['/no/such/program']
   }

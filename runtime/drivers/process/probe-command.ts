@@ -1,0 +1,78 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { messageOf, RetryableError } from '../../../src/lib/errors.ts'
+import type { ProbeResult } from '../../driver.ts'
+import { type CommandEnd, createFirstLine, execResult, type FirstLine } from '../../probes/exec.ts'
+import { failed, TIMED_OUT } from '../../probes/result.ts'
+import { signalPid } from './proc.ts'
+
+export interface ProbeCommand {
+  /** `cgroup.procs` files it writes itself into. */
+  readonly joins: readonly string[]
+  readonly cwd: string
+  /** Words before `env`: setpriv and its options, or none. */
+  readonly wrapper: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  readonly command: readonly string[]
+  /** Environment until it has the task's, which must not reach a program that still has the agent's rights. */
+  readonly ownEnv: Readonly<Record<string, string>>
+}
+
+/** Everything comes as arguments, so nothing of a manifest is read by the shell. One pipe for both outputs keeps their order. */
+const SCRIPT = `exec 2>&1
+n=$1; shift
+while [ "$n" -gt 0 ]; do echo 0 > "$1" || exit 126; shift; n=$((n-1)); done
+echo 0 2> /dev/null > /proc/self/oom_score_adj
+cd "$1" || exit 126; shift
+umask 022
+ulimit -c 0
+exec "$@"`
+
+/** Output may come a moment after the end; what a child that stays behind says is not waited for. Milliseconds. */
+const LAST_WORDS_MS = 50
+
+/** Runs it in a process group of its own, which abort kills. @throws RetryableError when it cannot be started at all */
+export async function runProbe(command: ProbeCommand, signal: AbortSignal): Promise<ProbeResult> {
+  const child = start(command)
+  const output = createFirstLine()
+  const closed = listen(child, output)
+  const kill = (): void => killGroup(child)
+  signal.addEventListener('abort', kill, { once: true })
+  if (signal.aborted) kill()
+  try {
+    const end = await endOf(child)
+    if (signal.aborted) return failed(TIMED_OUT)
+    await Promise.race([closed, sleep(LAST_WORDS_MS)])
+    return execResult(end, output.text)
+  } finally {
+    signal.removeEventListener('abort', kill)
+    child.stdout.destroy()
+  }
+}
+
+type Child = ChildProcessByStdio<null, Readable, null>
+
+function start({ joins, cwd, wrapper, env, command, ownEnv }: ProbeCommand): Child {
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`)
+  const words = [String(joins.length), ...joins, cwd, ...wrapper, 'env', '-i', ...variables, ...command]
+  return spawn('sh', ['-c', SCRIPT, 'sh', ...words], { cwd: '/', detached: true, env: ownEnv, stdio: ['ignore', 'pipe', 'ignore'] })
+}
+
+/** Resolves when no process holds its output any more. */
+function listen(child: Child, output: FirstLine): Promise<void> {
+  child.stdout.setEncoding('utf8').on('data', (text: string) => output.add(text))
+  return new Promise((resolve) => child.once('close', () => resolve()))
+}
+
+function endOf(child: Child): Promise<CommandEnd> {
+  return new Promise((resolve, reject) => {
+    child.once('error', (error) => reject(new RetryableError(`a probe cannot be started: ${messageOf(error)}`, { cause: error })))
+    child.once('exit', (exitCode, signal) => resolve({ exitCode, signal }))
+  })
+}
+
+/** Only before its end was seen: until then the number is its own. */
+function killGroup({ pid, exitCode, signalCode }: Child): void {
+  if (pid !== undefined && exitCode === null && signalCode === null) signalPid(-pid, 'SIGKILL')
+}

@@ -1,0 +1,1 @@
+export function tar(entries: readonly { path: string; mode: number; content?: Buffer; link?: string }[]): Buffer
