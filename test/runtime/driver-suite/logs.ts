@@ -54,6 +54,6 @@ export function logTests(bench: () => Bench, has: Has): void {
       if (seen.length === OUT.length) reader.abort()
     }
     expect(seen).toEqual(OUT)
-    expect(await driver.health(handle)).not.toBe('starting')
+    expect(await driver.health(handle)).toBe('none')
   })
 }
