@@ -96,7 +96,7 @@ export function createRoster(deps: RosterDeps, signal: AbortSignal): Roster {
       return found === undefined ? null : { driver: deps.drivers[entry.assignment.spec.driver], handle: { task, ...found } }
     },
     async sweep(available, until) {
-      const known = (): ReadonlySet<TaskId> => new Set(runners.keys())
+      const known = (): ReadonlyMap<TaskId, AgentTask> => new Map([...runners].map(([task, runner]) => [task, runner.entry().state]))
       await Promise.all([...available].map((name) => sweepUntilClean({ ...deps, name, known }, until)))
     },
     async ended() {
@@ -124,7 +124,7 @@ function startedAttempts({ life, attempt, leftovers }: AgentTask): { attempt: nu
 
 interface Sweep extends RosterDeps {
   readonly name: DriverName
-  readonly known: () => ReadonlySet<TaskId>
+  readonly known: () => ReadonlyMap<TaskId, AgentTask>
 }
 
 async function sweepUntilClean(sweep: Sweep, signal: AbortSignal): Promise<void> {

@@ -1,3 +1,4 @@
+import type { AgentTask } from '../src/core/task-life.ts'
 import type { Epoch, TaskId } from '../src/model/ids.ts'
 import type { Assignment, ServerFrame } from '../src/model/protocol.ts'
 import type { AttemptRef } from './driver.ts'
@@ -33,7 +34,14 @@ export function taskChanges(frame: AssignmentsFrame, known: ReadonlyMap<TaskId, 
 /** A leader that has been replaced may still talk: its epoch is lower than one that was accepted before. */
 export const isStale = (frame: AssignmentsFrame, highest: Epoch): boolean => frame.epoch < highest
 
-/** What carries this agent's mark on the machine, but belongs to no task that is known. */
-export function orphans(owned: readonly AttemptRef[], known: ReadonlySet<TaskId>): readonly AttemptRef[] {
-  return owned.filter((ref) => !known.has(ref.task))
+/**
+ * What carries this agent's mark on the machine, but belongs to no task that is known, or to one that ended without
+ * ever hearing of this attempt: its order came while the machine could not be asked.
+ */
+export function orphans(owned: readonly AttemptRef[], known: ReadonlyMap<TaskId, AgentTask>): readonly AttemptRef[] {
+  return owned.filter(({ task, attempt }) => {
+    const state = known.get(task)
+    if (state?.life.phase !== 'Ended') return state === undefined
+    return !state.leftovers.some((one) => one.attempt === attempt)
+  })
 }

@@ -318,9 +318,9 @@ describe('a plan as a contract', () => {
 
   it('is refused when what runs has changed, and when it is to go further than it said', async () => {
     const world = await manual()
-    const second = world.commit({ 'web.yaml': web('web', { image: 'a:2' }) })
+    world.commit({ 'web.yaml': web('web', { image: 'a:2' }) })
     await world.plane.sync(APP, request)
-    await world.healthy(second)
+    await world.healthy()
     world.commit({ 'web.yaml': web('web', { image: 'a:3' }) })
     const plan = await planned(world)
     await world.plane.rollback(APP, { to: '1', revert: 'No', actor: 'ann' })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type AssignmentsFrame, isStale, orphans, taskChanges } from '../../../runtime/tasks.ts'
+import { type AgentTask, initialState } from '../../../src/core/task-life.ts'
 import type { Epoch, TaskId } from '../../../src/model/ids.ts'
 import { fakeSpec } from './world.ts'
 
@@ -43,10 +44,19 @@ it('takes the orders of a leader only if none newer was heard of', () => {
   expect([0, 1, 2].map((highest) => isStale(frame(true, []), highest as Epoch))).toEqual([false, false, true])
 })
 
-it('calls an orphan what belongs to no task that is known, whatever its attempt', () => {
-  const refs = [
-    { task: 'a' as TaskId, attempt: 9 },
-    { task: 'z' as TaskId, attempt: 1 },
-  ]
-  expect(orphans(refs, new Set(known.keys()))).toEqual([refs[1]])
+describe('an orphan', () => {
+  const [a, z] = ['a' as TaskId, 'z' as TaskId]
+  const rule = { restartPolicy: 'Always', maxRestarts: null } as const
+  const state = (over: Partial<AgentTask>): AgentTask => ({ ...initialState({ task: a, rule, desired: 'run', found: null }), ...over })
+  const stopped = { phase: 'Ended', as: 'Stopped' } as const
+
+  it.each([
+    ['belongs to no task that is known', z, state({}), 'orphan'],
+    ['is nothing of a task that goes on, whatever its attempt', a, state({}), 'kept'],
+    ['is nothing that a task left behind', a, state({ life: stopped, leftovers: [{ attempt: 9, ref: null, stuck: false }] }), 'kept'],
+    ['is what a task that ended never heard of', a, state({ life: stopped }), 'orphan'],
+  ])('%s', (_, task, known, verdict) => {
+    const refs = [{ task, attempt: 9 }]
+    expect(orphans(refs, new Map([[a, known]]))).toEqual(verdict === 'orphan' ? refs : [])
+  })
 })

@@ -1,11 +1,12 @@
 import type { FakeRecord } from '../../../runtime/drivers/fake/machine.ts'
-import { exitAt, healthAt } from '../../../runtime/drivers/fake/script.ts'
+import { exitAt, healthAt, probedAt } from '../../../runtime/drivers/fake/script.ts'
 import { isLive } from '../../../src/core/task-state.ts'
 import type { AgentId, TaskId } from '../../../src/model/ids.ts'
+import type { Task } from '../../../src/model/task.ts'
 import type { AgentNode } from '../agent-node.ts'
 import type { CheckContext, MakeChecker } from '../checker.ts'
 import { EPOCH } from '../incarnation.ts'
-import { changesOf } from '../mirror.ts'
+import { changesOf, type Mirror } from '../mirror.ts'
 
 export const isRunning = (agent: AgentNode, record: FakeRecord, now: number): boolean =>
   record.startedAt !== null && exitAt(record, Math.floor(agent.wall(EPOCH + now))) === null
@@ -33,10 +34,18 @@ export const machinesChecker: MakeChecker = (context) => {
     stopped(agent, record) {
       if (record.startedAt === null || record.stoppedAt === null || wasUnhealthy(record, record.stoppedAt)) return
       const task = mirror.table('tasks').get(record.task)
+      if (task !== undefined && mayRestart(task, record, mirror)) return
       const live = task !== undefined && isLive({ task, observed: mirror.table('observed').get(record.task) })
       if (live && task.agent === agent.id) findings.report('StopIsOrdered', `${agent.id} stopped ${record.task}, which is wanted`)
     },
   }
+}
+
+/** Its liveness probe fails as long as its script is not ready, as any probe of a script does. */
+function mayRestart({ inputsDigest }: Task, record: FakeRecord, mirror: Mirror): boolean {
+  const { containers, processes } = mirror.version(inputsDigest)?.spec.template.spec ?? {}
+  const isProbed = (containers ?? processes ?? []).some(({ livenessProbe }) => livenessProbe !== undefined)
+  return isProbed && !probedAt({ ...record, stoppedAt: null }, record.stoppedAt ?? 0).passed
 }
 
 /** Its agent may stop it by itself, to start it again. */
