@@ -1,5 +1,5 @@
 import type { FakeRecord } from '../../../runtime/drivers/fake/machine.ts'
-import { exitAt, healthAt, probedAt } from '../../../runtime/drivers/fake/script.ts'
+import { exitAt, healthAt } from '../../../runtime/drivers/fake/script.ts'
 import { isLive } from '../../../src/core/task-state.ts'
 import type { AgentId, TaskId } from '../../../src/model/ids.ts'
 import type { Task } from '../../../src/model/task.ts'
@@ -34,18 +34,17 @@ export const machinesChecker: MakeChecker = (context) => {
     stopped(agent, record) {
       if (record.startedAt === null || record.stoppedAt === null || wasUnhealthy(record, record.stoppedAt)) return
       const task = mirror.table('tasks').get(record.task)
-      if (task !== undefined && mayRestart(task, record, mirror)) return
+      if (task !== undefined && mayRestart(task, mirror)) return
       const live = task !== undefined && isLive({ task, observed: mirror.table('observed').get(record.task) })
       if (live && task.agent === agent.id) findings.report('StopIsOrdered', `${agent.id} stopped ${record.task}, which is wanted`)
     },
   }
 }
 
-/** Its liveness probe fails as long as its script is not ready, as any probe of a script does. */
-function mayRestart({ inputsDigest }: Task, record: FakeRecord, mirror: Mirror): boolean {
+/** Its agent asks whether it lives, and an answer that comes too late is none. */
+function mayRestart({ inputsDigest }: Task, mirror: Mirror): boolean {
   const { containers, processes } = mirror.version(inputsDigest)?.spec.template.spec ?? {}
-  const isProbed = (containers ?? processes ?? []).some(({ livenessProbe }) => livenessProbe !== undefined)
-  return isProbed && !probedAt({ ...record, stoppedAt: null }, record.stoppedAt ?? 0).passed
+  return (containers ?? processes ?? []).some(({ livenessProbe }) => livenessProbe !== undefined)
 }
 
 /** Its agent may stop it by itself, to start it again. */
