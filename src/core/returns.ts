@@ -97,7 +97,9 @@ function rootOf(brought: readonly Member[], input: ReturnInput, deadlineAt: Mill
   return late === undefined ? null : { member: late, failure: tooLate(late, input.policy) }
 }
 
-function failureOf({ rollout, run }: Member): Failure | null {
+/** What is on its way out fails nobody. */
+function failureOf({ record, rollout, run }: Member): Failure | null {
+  if (!record.wanted) return null
   if (rollout?.state.phase === 'Failed') return rollout.state.failure
   if (run?.phase !== 'Failed') return null
   const code = run.exitCode === null ? '' : `, exit code ${run.exitCode}`

@@ -31,8 +31,8 @@ function applied(state: WorkloadState, writes: readonly Write[], known: Readonly
 
 /** The control plane reads it from the record. */
 function withFallback(state: WorkloadState): WorkloadState {
-  const { good, templateDigest } = state.record
-  return { ...state, fallback: good === null || good.templateDigest === templateDigest ? null : { target: good, slots: state.slots } }
+  const { good, inputsDigest } = state.record
+  return { ...state, fallback: good === null || good.inputsDigest === inputsDigest ? null : { target: good, slots: state.slots } }
 }
 
 /** Decides, and holds the decision to its promise: the same again changes nothing. */

@@ -65,8 +65,8 @@ function dependencyState(key: WorkloadKey, context: StateContext, asked: Readonl
   return { health: workloadHealth(state, context.now), quarantine, failure: failureOf(state, quarantine) }
 }
 
-function fallbackOf({ good, templateDigest }: WorkloadRecord, cluster: Cluster): Fallback | null {
-  if (good === null || good.templateDigest === templateDigest) return null
+function fallbackOf({ good, inputsDigest }: WorkloadRecord, cluster: Cluster): Fallback | null {
+  if (good === null || good.inputsDigest === inputsDigest) return null
   return { target: good, slots: slotsOf(good.inputsDigest, cluster) }
 }
 

@@ -142,10 +142,10 @@ export class RolloutWorld {
   }
 
   #withSlots(state: WorkloadState): WorkloadState {
-    const { good, templateDigest } = state.record
+    const { good, inputsDigest } = state.record
     const slots = slotsOf(state.version)
     const fallback =
-      good === null || good.templateDigest === templateDigest ? null : { target: good, slots: slotsOf(this.#of(good.inputsDigest).version) }
+      good === null || good.inputsDigest === inputsDigest ? null : { target: good, slots: slotsOf(this.#of(good.inputsDigest).version) }
     return { ...state, slots, fallback }
   }
 

@@ -23,7 +23,8 @@ export const jobsChecker: MakeChecker = ({ findings }) => ({
       if (same !== undefined) findings.report('OncePerSpec', `${after.id} runs the template that ${same.id} ran`)
     }
     for (const { before, after } of changesOf(changes, 'tasks')) {
-      if (before !== undefined || after === undefined || after.run === null) continue
+      // One that was made and taken back in the same turn never runs.
+      if (before !== undefined || after === undefined || after.run === null || after.desired === 'stop') continue
       const run = mirror.table('runs').get(after.run)
       if (run === undefined || run.finishedAt !== null)
         findings.report('RunEndsOnce', `run ${after.run} got task ${after.id} after its end`)
