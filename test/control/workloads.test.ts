@@ -27,6 +27,8 @@ describe('dependsOn', () => {
     await waitUntil(() => world.workload('web')?.reasons.some(({ code }) => code === 'DependencyNotReady') === true)
     expect(world.plane.why('deployment/web', 'default').lines.flatMap(({ reasons }) => reasons.map(({ message }) => message))).toEqual([
       'waits for job/migrate to be Complete; it is Progressing',
+      'waits for deployment/db to be Available; it is Progressing',
+      'rollout 1 is Rolling: 0 of 1 new tasks are available, 1 are wanted in the end',
     ])
     await world.synced()
     const order = ['db', 'migrate', 'web'].map((name) => startedAt(world, name))
@@ -50,6 +52,23 @@ describe('dependsOn', () => {
     expect(world.ids('web')).not.toEqual(before)
     expect(world.plane.tasks().filter((task) => task.workload === 'web')).toHaveLength(2)
   })
+})
+
+it('why follows what a workload waits for down to the one that holds up all', async () => {
+  const chained = (name: string, on: string) => web(name, { more: needs('Deployment', on, 'Available') })
+  const world = await open({
+    'web.yaml': chained('web', 'api'),
+    'api.yaml': chained('api', 'db'),
+    'db.yaml': web('db', { unit: 'fake: {readyAfterSeconds: 100000}' }),
+  })
+  await waitUntil(() => world.plane.why('deployment/web', 'default').lines.length === 3)
+  const { lines } = world.plane.why('deployment/web', 'default')
+  const told = lines.flatMap(({ about, reasons }) => reasons.map(({ message }) => `${about}: ${message}`))
+  expect(told).toEqual([
+    'default/Deployment/web: waits for deployment/api to be Available; it is Progressing',
+    'default/Deployment/api: waits for deployment/db to be Available; it is Progressing',
+    'rollout/default/Deployment/db/1: rollout 1 is Rolling: 0 of 1 new tasks are available, 1 are wanted in the end',
+  ])
 })
 
 describe('Global', () => {

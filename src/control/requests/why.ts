@@ -1,9 +1,11 @@
+import { isFinished } from '../../core/rollout/step.ts'
 import { isTerminal, type TaskState } from '../../core/task-state.ts'
-import { type Millis, type RunId, type TaskId, type WorkloadKind, workloadKey } from '../../model/ids.ts'
+import { type Millis, type RunId, type TaskId, type WorkloadKey, type WorkloadKind, workloadKey } from '../../model/ids.ts'
 import type { WorkloadRecord } from '../../model/records.ts'
 import type { TaskView, WhyView } from '../../model/views.ts'
 import type { Term } from '../leader/term.ts'
 import { RequestError } from './control-plane.ts'
+import { rolloutView } from './rollout-views.ts'
 import { iso, isoOrNull } from './times.ts'
 import { appView, taskView } from './views.ts'
 
@@ -47,7 +49,13 @@ function whyWorkload(record: WorkloadRecord, term: Term, now: Millis): WhyView {
     object: record.key,
     health: health?.health ?? 'Unknown',
     summary: `${summary}, at ${record.revision}`,
-    lines: [...quarantineLines(record, term), ...workloadLines(record, term), ...taskLines(record, term, now)],
+    lines: [
+      ...quarantineLines(record, term),
+      ...workloadLines(record, term),
+      ...rolloutLines(record, term),
+      ...dependencyLines(record, term),
+      ...taskLines(record, term, now),
+    ],
     nextWake: isoOrNull(term.wakes.get(record.key)),
   }
 }
@@ -57,6 +65,38 @@ function quarantineLines(record: WorkloadRecord, term: Term): Line[] {
   if (quarantine === undefined) return []
   const message = `${quarantine.badRevision} is not run: ${quarantine.reason}; the next commit that changes these inputs lifts it`
   return [{ about: record.key, reasons: [{ code: 'Quarantined', message, count: 1 }], until: null }]
+}
+
+/** How far a rollout under way has come, and when time alone will change that; one that waits is told by what it waits for. */
+function rolloutLines({ key }: WorkloadRecord, term: Term): Line[] {
+  const [newest] = term.cluster.rolloutsOfWorkload(key)
+  if (newest === undefined || isFinished(newest) || newest.state.phase === 'Waiting') return []
+  const { number, phase, step, available, updated, desired, deadline, until } = rolloutView(newest, term)
+  const at = step === null ? '' : `, canary step ${step.number} of ${step.of} (${step.replicas} tasks)`
+  const message = `rollout ${number} is ${phase}${at}: ${available} of ${updated} new tasks are available, ${desired} are wanted in the end`
+  return [{ about: `rollout/${newest.id}`, reasons: [{ code: `Rollout${phase}`, message, count: 1 }], until: until ?? deadline }]
+}
+
+/** What those it waits for wait for in turn, nearest first. */
+function dependencyLines(record: WorkloadRecord, term: Term): Line[] {
+  const seen = new Set<WorkloadKey>([record.key])
+  const lines: Line[] = []
+  const open = [record]
+  for (let next = open.shift(); next !== undefined; next = open.shift()) {
+    if (!waitsForOthers(next, term)) continue
+    for (const key of term.cluster.dependenciesOf(next)) {
+      const dependency = term.cluster.workloads.get(key)
+      if (dependency === undefined || seen.has(key)) continue
+      seen.add(key)
+      open.push(dependency)
+      lines.push(...quarantineLines(dependency, term), ...workloadLines(dependency, term), ...rolloutLines(dependency, term))
+    }
+  }
+  return lines
+}
+
+function waitsForOthers({ key }: WorkloadRecord, { healths }: Term): boolean {
+  return (healths.get(key)?.reasons ?? []).some(({ code }) => code === 'DependencyNotReady' || code === 'DependencyFailed')
 }
 
 function workloadLines(record: WorkloadRecord, term: Term): Line[] {
