@@ -95,12 +95,13 @@ function job(state: WorkloadState, context: DecideContext): Decision {
 
 /** Tasks stop first; the record goes when no task is left that may still run. */
 function remove(state: WorkloadState, context: DecideContext): Decision {
-  if (state.removalWaits.length > 0) return { writes: [], wakeAt: null }
+  const given = overtaken(state, context.now).map((rollout): Write => ({ table: 'rollouts', id: rollout.id, value: rollout }))
+  if (state.removalWaits.length > 0) return { writes: given, wakeAt: null }
   const running = state.tasks.filter((task) => isLive(task)).map((task) => task.task.id)
   const runs = [...state.staleRuns, ...(state.run === null ? [] : [state.run])]
   const ended = runs.flatMap((run) => changedRun(run, giveUp(run, 'Removed', { tasks: tasksOf(state, run), now: context.now })))
   if (state.tasks.some((task) => !isTerminal(task) && task.task.agent !== null))
-    return { writes: [...ended, ...stopWrites(state, running)], wakeAt: null }
+    return { writes: [...given, ...ended, ...stopWrites(state, running)], wakeAt: null }
   const record: Write = { table: 'workloads', id: state.record.key, value: null }
   const rollouts = state.rollouts.map(({ id }): Write => ({ table: 'rollouts', id, value: null }))
   return { writes: [...ended, ...state.tasks.flatMap(deleteWrites), ...rollouts, record], wakeAt: null }

@@ -10,16 +10,17 @@ import { stepSize } from './step.ts'
 type Pace = { readonly type: 'Roll' } | { readonly type: 'Keep'; readonly canaries: number | 'AsTheyAre' }
 
 /** What a rollout's phase means for tasks. */
-function paceOf({ state, intent }: Rollout, spec: DeploymentSpec, slots: number): Pace {
+function paceOf({ state, intent }: Rollout, spec: DeploymentSpec, { slots, unit }: Pick<WorkloadState, 'slots' | 'unit'>): Pace {
   const canaries = (step: number): number => {
     const found = spec.strategy.canary?.steps[step]
-    return found === undefined ? 0 : stepSize(found, slots)
+    return found === undefined ? 0 : stepSize(found, slots.length)
   }
   if (state.phase === 'Waiting') return { type: 'Keep', canaries: 'AsTheyAre' }
   if (state.phase === 'Paused') return { type: 'Keep', canaries: canaries(state.step) }
   if (state.phase === 'Rolling' && state.step !== null) return { type: 'Keep', canaries: canaries(state.step) }
   // What is asked for again, or shall go on all the same, is tried on; anything else stays where it is.
-  if (state.phase === 'Failed' && intent === 'Update' && spec.onFailure !== 'Continue') return { type: 'Keep', canaries: 'AsTheyAre' }
+  const goesOn = intent === 'Restore' || (spec.onFailure === 'Continue' && unit === 'Workload')
+  if (state.phase === 'Failed' && !goesOn) return { type: 'Keep', canaries: 'AsTheyAre' }
   return { type: 'Roll' }
 }
 
@@ -32,7 +33,7 @@ export interface TaskPlan {
 /** Which tasks a Deployment starts and stops now. */
 export function planTasks(state: WorkloadState, spec: DeploymentSpec, { rollout, now }: { rollout: Rollout; now: Millis }): TaskPlan {
   const { fallback } = state
-  const pace = paceOf(rollout, spec, state.slots.length)
+  const pace = paceOf(rollout, spec, state)
   const given = (slot: string) => ({ slot, target: rollout.to })
   const input = rollingInput(state, spec, now)
   if (pace.type === 'Roll' || (fallback === null && rollout.state.phase !== 'Waiting')) {

@@ -24,7 +24,7 @@ function checkWorkload(context: CheckContext, commit: Commit, key: WorkloadKey):
   const version = must(commit.mirror.version(record.inputsDigest), `the body of ${key}`)
   const good = record.good === null ? null : commit.mirror.version(record.good.inputsDigest)
   const tasks = commit.mirror.tasksOf(key)
-  checkQuarantine(context, commit, { key, created: created.flatMap(({ after }) => after?.inputsDigest ?? []) })
+  checkQuarantine(context, commit, { key, created: created.flatMap(({ after }) => (after?.desired === 'run' ? after.inputsDigest : [])) })
   if (version.kind !== 'Deployment') return
   const slots = slotsOf(version, commit)
   const others = good === null || good.kind !== 'Deployment' ? slots : slotsOf(good, commit)

@@ -10,7 +10,8 @@ const FORWARD: { readonly [P in RolloutPhase]: readonly RolloutPhase[] } = {
   Rolling: ['Rolling', 'Paused', 'Complete', 'Failed', 'RolledBack', 'Superseded'],
   Paused: ['Paused', 'Rolling', 'Complete', 'Failed', 'RolledBack', 'Superseded'],
   Complete: ['Complete', 'RolledBack'],
-  Failed: ['Failed', 'RolledBack', 'Waiting', 'Rolling', 'Paused', 'Complete'],
+  // Tried again, and overtaken before that was written down.
+  Failed: ['Failed', 'RolledBack', 'Waiting', 'Rolling', 'Paused', 'Complete', 'Superseded'],
   RolledBack: ['RolledBack'],
   Superseded: ['Superseded'],
 }
