@@ -13,12 +13,14 @@ export interface EpochGuard {
 
 export function createEpochGuard(notes: AgentNotes, { journal, log }: { journal: Journal; log: Logger }): EpochGuard {
   let highest = notes.epoch
+  let written = notes.epoch
 
-  /** A full disk must not keep a task from being stopped, so the order is obeyed even if this fails. */
+  /** A full disk must not keep a task from being stopped, so the order is obeyed even if this fails; the next one tries again. */
   const remember = async (epoch: Epoch): Promise<void> => {
     highest = epoch
     try {
       await journal.saveAgent({ epoch })
+      written = epoch
     } catch (error) {
       log.error({ epoch, error: messageOf(error) }, 'epoch not written')
     }
@@ -31,7 +33,7 @@ export function createEpochGuard(notes: AgentNotes, { journal, log }: { journal:
         log.warn({ epoch: frame.epoch, highest }, 'orders of a replaced leader refused')
         return false
       }
-      if (frame.epoch > highest) await remember(frame.epoch)
+      if (frame.epoch > written) await remember(frame.epoch)
       return true
     },
   }

@@ -4,6 +4,7 @@ import type { RevisionRecord, Run, WorkloadRecord } from '../model/records.ts'
 import type { Failure, Rollout, RootCause, Target } from '../model/rollout.ts'
 import type { WorkloadVersion } from '../model/version.ts'
 import type { Health } from '../model/views.ts'
+import { ABORTED } from './rollout/step.ts'
 
 /** One workload of an app, as far as it matters for whether it went wrong. */
 export interface Member {
@@ -48,9 +49,6 @@ function ownReturn({ record, version, rollout }: Member): Return[] {
   const isWanted = version.kind === 'Deployment' && version.spec.onFailure === 'Rollback'
   return isWanted || failure.code === ABORTED ? [{ record, to: record.good, bad: record.inputsDigest, failure }] : []
 }
-
-/** A person ended the rollout, whatever the policy says of failures. */
-export const ABORTED = 'Aborted'
 
 function wholeRevision(input: ReturnInput, deadlineAt: Millis): Return[] {
   const brought = input.members.filter(({ record }) => isBrought(record, input.revision))

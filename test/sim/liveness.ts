@@ -130,6 +130,7 @@ function jobTroubles({ mirror }: World, key: WorkloadKey): string[] {
   // A task that was lost with its agent's memory uses up an attempt, for nobody knows how far it came.
   if (run.phase === 'Failed' && mirror.tasksOf(key).some(({ task, observed }) => task.run === run.id && observed?.phase === 'Lost'))
     return []
+  if (run.phase === 'Failed' && run.attempts.every(({ exitCode }) => exitCode === 0)) return []
   return [`run ${run.id} is ${run.phase}: ${run.reason}`]
 }
 

@@ -4,7 +4,7 @@ import type { Rollout, Target } from '../../model/rollout.ts'
 import type { WorkloadState } from '../health.ts'
 import { planRolling, type RollingInput, rollingLimits } from '../rolling.ts'
 import { planKeep } from './keep.ts'
-import { stepSize } from './step.ts'
+import { ABORTED, stepSize } from './step.ts'
 
 /** How far new tasks may take the place of old ones. */
 type Pace = { readonly type: 'Roll' } | { readonly type: 'Keep'; readonly canaries: number | 'AsTheyAre' }
@@ -18,9 +18,10 @@ function paceOf({ state, intent }: Rollout, spec: DeploymentSpec, { slots, unit 
   if (state.phase === 'Waiting') return { type: 'Keep', canaries: 'AsTheyAre' }
   if (state.phase === 'Paused') return { type: 'Keep', canaries: canaries(state.step) }
   if (state.phase === 'Rolling' && state.step !== null) return { type: 'Keep', canaries: canaries(state.step) }
-  // What is asked for again, or shall go on all the same, is tried on; anything else stays where it is.
-  const goesOn = intent === 'Restore' || (spec.onFailure === 'Continue' && unit === 'Workload')
-  if (state.phase === 'Failed' && !goesOn) return { type: 'Keep', canaries: 'AsTheyAre' }
+  if (state.phase !== 'Failed') return { type: 'Roll' }
+  // A return, or what shall go on all the same, is tried on; anything else stays where it is.
+  const goesOn = spec.onFailure === 'Continue' && unit === 'Workload' && state.failure.code !== ABORTED
+  if (intent === 'Update' && !goesOn) return { type: 'Keep', canaries: 'AsTheyAre' }
   return { type: 'Roll' }
 }
 

@@ -85,6 +85,9 @@ export function advance(rollout: Rollout, event: RolloutEvent, now: Millis): Rol
   return { ...after, finishedAt: isFinished(after) ? (rollout.finishedAt ?? now) : null }
 }
 
+/** The code of a failure that is a person's word: it goes back, whatever the policy says of failures. */
+export const ABORTED = 'Aborted'
+
 /** Tasks of the new version that a canary step wants, of `slots`. */
 export function stepSize(step: CanaryStep, slots: number): number {
   return Math.min(slots, step.replicas ?? Math.ceil((slots * (step.percent ?? 0)) / 100))
