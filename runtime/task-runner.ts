@@ -100,7 +100,8 @@ class Runner {
         break
       }
       const event = await this.#do(step)
-      if (event !== null) this.#apply(event)
+      if (event?.type === 'prepared') await this.#intend(event)
+      else if (event !== null) this.#apply(event)
     }
     this.#endProber()
     await this.#keep()
@@ -130,6 +131,23 @@ class Runner {
   #apply(event: TaskEvent): void {
     const state: AgentTask = onResult(this.entry.state, event, this.#deps.clock.now())
     this.entry = { ...this.entry, state }
+  }
+
+  /**
+   * The intent to start is only had once it is written down. Otherwise it was never told either, so that no attempt is
+   * used up for nothing, and none is told that a crash would make the agent forget.
+   */
+  async #intend(event: TaskEvent): Promise<void> {
+    const before = this.entry
+    const next = { ...before, state: onResult(before.state, event, this.#deps.clock.now()) }
+    if (!(await this.#write(next))) this.#apply({ type: 'prepareFailed', failure: NOT_WRITTEN })
+    // An order came meanwhile: what it makes of this is written as anything else.
+    else if (this.entry !== before) this.#apply(event)
+    else {
+      this.entry = next
+      this.#kept = { state: next.state, durable: true }
+      this.#tell(next.state)
+    }
   }
 
   /**

@@ -91,8 +91,10 @@ describe('the command of a probe', () => {
 
   it('is killed with all of its group when its patience ends, and tells a death by signal', async () => {
     const { handle, spec, ask } = await start()
-    const asked = probe(driver, handle, spec, ['sh', '-c', 'sleep 1000 & sleep 1000'], AbortSignal.timeout(300))
+    const patience = new AbortController()
+    const asked = probe(driver, handle, spec, ['sh', '-c', 'sleep 1000 & sleep 1000'], patience.signal)
     await waitUntil(async () => (await livingPids(REF)).length === 4)
+    patience.abort()
     expect(await asked).toEqual({ passed: false, message: 'timed out' })
     await waitUntil(async () => (await livingPids(REF)).length === 1)
     expect(await ask('kill -KILL $$')).toEqual({ passed: false, message: 'killed by SIGKILL' })

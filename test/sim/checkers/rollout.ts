@@ -32,6 +32,8 @@ function checkWorkload(context: CheckContext, commit: Commit, key: WorkloadKey):
   const fresh = new Set<string>(created.map(({ id }) => id))
   for (const { id, before } of stopped) {
     const observed = commit.mirror.table('observed').get(id)
+    // Decided just before the same turn took the workload back to it.
+    if (commit.changes.some((change) => change.table === 'workloads' && change.id === key && isReturn(change.after))) continue
     if (before === undefined || before.templateDigest !== record.templateDigest || !slots.includes(before.slot)) continue
     const twin = tasks.some(
       (state) => !fresh.has(state.task.id) && state.task.id !== id && state.task.slot === before.slot && isLive(state),
@@ -53,6 +55,9 @@ function checkWorkload(context: CheckContext, commit: Commit, key: WorkloadKey):
   const most = Math.max(slots.length, others.length) + Math.max(limits.maxSurge, largestStep(version, slots.length))
   if (created.length > 0 && live > most) context.findings.report('NeverAboveSurge', `${key} has ${live} tasks, at most ${most} may be`)
 }
+
+const isReturn = (after: object | undefined): boolean =>
+  after !== undefined && 'cause' in after && String(after.cause).startsWith('automatic rollback')
 
 type DeploymentVersion = Extract<WorkloadVersion, { kind: 'Deployment' }>
 
