@@ -58,6 +58,59 @@ vi.mock('../../src/model/task.ts', async (original) => {
   }
 })
 
+vi.mock('../../src/core/rollout/follow.ts', async (original) => {
+  const real = await original<typeof import('../../src/core/rollout/follow.ts')>()
+  return {
+    ...real,
+    overtaken: (...given: Parameters<typeof real.overtaken>) => (bug.name === 'overtaken-goes-on' ? [] : real.overtaken(...given)),
+  }
+})
+
+vi.mock('../../src/core/rollout/event.ts', async (original) => {
+  const real = await original<typeof import('../../src/core/rollout/event.ts')>()
+  return {
+    ...real,
+    nextEvent: (...[rollout, facts, now]: Parameters<typeof real.nextEvent>) =>
+      real.nextEvent(rollout, bug.name === 'deadline-ignored' ? { ...facts, ledSince: now } : facts, now),
+    rolloutWakeAt: (...given: Parameters<typeof real.rolloutWakeAt>) =>
+      bug.name === 'deadline-ignored' && given[0].state.phase === 'Rolling' ? null : real.rolloutWakeAt(...given),
+  }
+})
+
+vi.mock('../../src/core/rollout/keep.ts', async (original) => {
+  const real = await original<typeof import('../../src/core/rollout/keep.ts')>()
+  return {
+    ...real,
+    planKeep: (input: Parameters<typeof real.planKeep>[0]) => {
+      const plan = real.planKeep(input)
+      const old = input.tasks.find(
+        (state) => isAvailable(state, 0, input.now) && state.task.templateDigest === input.fallback?.templateDigest,
+      )
+      const stops = bug.name === 'canary-takes-over' && input.canaries !== 'AsTheyAre' && old !== undefined
+      return stops ? { ...plan, stop: [...plan.stop, old.task.id] } : plan
+    },
+  }
+})
+
+vi.mock('../../src/core/returns.ts', async (original) => {
+  const real = await original<typeof import('../../src/core/returns.ts')>()
+  return {
+    ...real,
+    planReturns: (input: Parameters<typeof real.planReturns>[0]) =>
+      bug.name === 'atomic-by-halves' ? real.planReturns(input).slice(-1) : real.planReturns(input),
+  }
+})
+
+vi.mock('../../src/control/leader/moves.ts', async (original) => {
+  const real = await original<typeof import('../../src/control/leader/moves.ts')>()
+  return {
+    ...real,
+    writeQuarantine: (...given: Parameters<typeof real.writeQuarantine>) => {
+      if (bug.name !== 'failure-not-quarantined' || given[1].revisionId === null) real.writeQuarantine(...given)
+    },
+  }
+})
+
 afterEach(() => {
   bug.name = 'none'
 })
@@ -67,6 +120,11 @@ it.each([
   { name: 'restless-rollout', caughtBy: ['StopHasCause'] },
   { name: 'run-repeated', caughtBy: ['RunEndsOnce', 'NothingBreaks'] },
   { name: 'empty-prunes', caughtBy: ['RemovalIsMeant'] },
+  { name: 'overtaken-goes-on', caughtBy: ['NewestRolloutWins'] },
+  { name: 'deadline-ignored', caughtBy: ['ComesToRest'] },
+  { name: 'canary-takes-over', caughtBy: ['CanaryBeside', 'AvailabilityKept'] },
+  { name: 'atomic-by-halves', caughtBy: ['AtomicTogether'] },
+  { name: 'failure-not-quarantined', caughtBy: ['NoFlapping', 'TemplateIsStable'] },
   { name: 'stale-status-taken', caughtBy: ['NothingBreaks', 'TerminalIsFinal', 'AttemptsGrow'] },
 ])('finds $name in the decisions, and nothing without it', async ({ name, caughtBy }) => {
   for (let seed = 1; seed <= 1000; seed += 1) {

@@ -1,4 +1,4 @@
-import type { WorkloadKey } from '../../../src/model/ids.ts'
+import type { TaskId } from '../../../src/model/ids.ts'
 import type { Rollout, RolloutPhase } from '../../../src/model/rollout.ts'
 import type { CheckContext, Commit, MakeChecker } from '../checker.ts'
 import { changesOf } from '../mirror.ts'
@@ -27,6 +27,8 @@ export const rolloutsChecker: MakeChecker = (context) => {
       for (const { before, after } of changesOf(commit.changes, 'rollouts')) if (after !== undefined) checkStep(context, before, after)
       checkOneAtATime(context, commit)
       checkNoFlapping(context, commit, taken)
+      checkCanaryBeside(context, commit)
+      checkTogether(context, commit)
     },
   }
 }
@@ -52,13 +54,43 @@ function checkOneAtATime({ findings }: CheckContext, { changes, mirror }: Commit
 function checkNoFlapping({ findings }: CheckContext, { changes }: Commit, taken: Map<string, Set<string>>): void {
   const asked = changesOf(changes, 'revisions').some(({ before, after }) => before === undefined && after?.cause === `sync by ${RETRIER}`)
   if (asked) taken.clear()
-  for (const { id, before, after } of changesOf(changes, 'quarantine')) {
-    const key = id as WorkloadKey
-    // Lifted: git said something else of it, or of what took it along.
-    if (after === undefined) taken.delete(key)
-    if (after === undefined || after.revisionId === null || after.bad === null || before?.bad === after.bad) continue
-    const known = taken.get(key) ?? new Set()
-    if (known.has(after.bad)) findings.report('NoFlapping', `${key} went back from ${after.bad} a second time`)
-    taken.set(key, known.add(after.bad))
+  // Lifted: git said something else of it, or of what took it along.
+  for (const { id, after } of changesOf(changes, 'quarantine')) if (after === undefined) taken.delete(id)
+  for (const { id, before, after } of changesOf(changes, 'workloads')) {
+    if (before === undefined || after?.cause.startsWith('automatic rollback') !== true || before.inputsDigest === after.inputsDigest)
+      continue
+    const known = taken.get(id) ?? new Set()
+    if (known.has(before.inputsDigest)) findings.report('NoFlapping', `${id} went back from ${before.inputsDigest} a second time`)
+    taken.set(id, known.add(before.inputsDigest))
+  }
+}
+
+/** While canaries are tried, what serves is not touched. */
+function checkCanaryBeside({ findings }: CheckContext, { changes, mirror }: Commit): void {
+  for (const { id, before, after } of changesOf(changes, 'tasks')) {
+    if (before?.desired !== 'run' || after?.desired === 'run') continue
+    const record = mirror.table('workloads').get(before.workload)
+    const rollout = [...mirror.table('rollouts').values()].find(
+      ({ workload, generation }) => workload === record?.key && generation === record.generation,
+    )
+    const trying = rollout?.state.phase === 'Paused' || (rollout?.state.phase === 'Rolling' && rollout.state.step !== null)
+    const serves = before.templateDigest === rollout?.from?.templateDigest && mirror.table('observed').get(id as TaskId)?.ready === true
+    const version = record?.good == null ? null : mirror.version(record.good.inputsDigest)
+    const isItsSlot = version?.kind === 'Deployment' && version.spec.mode === 'Replicated' && Number(before.slot) < version.spec.replicas
+    if (trying && serves && isItsSlot)
+      findings.report('CanaryBeside', `${id} serves, and was stopped while ${rollout.id} tries its canaries`)
+  }
+}
+
+/** What an atomic revision brought goes back with it. */
+function checkTogether({ findings }: CheckContext, { changes, mirror }: Commit): void {
+  for (const { before, after } of changesOf(changes, 'revisions')) {
+    if (after?.outcome !== 'RolledBack' || before?.outcome === 'RolledBack' || after.deadlineAt === null) continue
+    const left = [...mirror.table('workloads').values()].filter(
+      ({ wanted, intent, revision, good, inputsDigest }) =>
+        wanted && intent === 'Update' && revision === after.revision && good?.inputsDigest !== inputsDigest,
+    )
+    if (left.length > 0)
+      findings.report('AtomicTogether', `${left.map(({ key }) => key).join(', ')} stays at ${after.revision}, which went back`)
   }
 }
