@@ -56,6 +56,12 @@ async function engine() {
   return { DOCKER_HOST: `unix://${handle.socketPath}`, DROVER_SERVER: SERVER, DROVER_LOG: process.env.DROVER_LOG ?? 'warn' }
 }
 
+/** Where the engine of an earlier quick start answers, so that the containers it runs are found. */
+function engineStartedBefore() {
+  if (!existsSync(engineFile)) return {}
+  return { DOCKER_HOST: `unix://${JSON.parse(readFileSync(engineFile, 'utf8')).socketPath}` }
+}
+
 /** Tasks first, then the engine if it was ours, then the files. Ends with what `drover down` ended with. */
 async function takeDown(env) {
   const code = existsSync(data) ? drover(['down', '--data-dir', data], env) : 0
@@ -132,5 +138,5 @@ if (unknown.length > 0) {
   process.exitCode = 2
 } else {
   prepareCheckout(root, say)
-  process.exitCode = options.includes('--down') ? await takeDown({}) : await run(options.includes('--exit-when-healthy'))
+  process.exitCode = options.includes('--down') ? await takeDown(engineStartedBefore()) : await run(options.includes('--exit-when-healthy'))
 }
