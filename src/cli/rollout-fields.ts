@@ -10,7 +10,7 @@ type Evidence = NonNullable<RolloutView['failure']>['evidence']
 /** One line a task, and its last words indented below. */
 export const evidenceLines = (evidence: Evidence): string[] =>
   evidence.flatMap(({ task, attempt, code, message, exitCode, lastLines }) => [
-    `task/${task} attempt ${attempt}: ${code}: ${message}${exitCode === null ? '' : `, exit code ${exitCode}`}`,
+    `task/${task} attempt ${attempt}: ${code}: ${message}${exitCode === null || message.includes('exit code') ? '' : `, exit code ${exitCode}`}`,
     ...lastLines.map((line) => `  | ${line}`),
   ])
 

@@ -1,4 +1,5 @@
 import { worstHealth } from '../../core/health.ts'
+import { ABORTED } from '../../core/rollout/step.ts'
 import { mergeHolds, quarantineHold } from '../../core/sync.ts'
 import { digestOf } from '../../lib/canonical.ts'
 import { must } from '../../lib/must.ts'
@@ -82,7 +83,8 @@ function endRolledBack(failed: RevisionRecord, failures: readonly Quarantine[], 
   const good = term.cluster.revisionsOfApp(failed.app).find((record) => record.outcome === 'Healthy')
   // Where everything went back, what runs now is that very revision; else it is the failed one without what failed.
   const { revision, commit, subject } = good?.rendered === digest ? good : failed
-  const cause = `automatic rollback of revision ${failed.id}`
+  const who = root.reason.startsWith(`${ABORTED}:`) ? 'rollback' : 'automatic rollback'
+  const cause = `${who} of revision ${failed.id}`
   const id = addRevision({ app: failed.app, revision, commit, subject, cause, rendered: digest, deadlineAt: null }, context)
   const app = must(term.cluster.apps.get(failed.app), `app ${failed.app}`)
   const quarantines = [...term.cluster.quarantine.values()].filter((entry) => entry.app === app.name)

@@ -1,6 +1,6 @@
 import { currentRollout, type WorkloadState } from '../../core/health.ts'
 import { type Member, planReturns, type Return } from '../../core/returns.ts'
-import { advance } from '../../core/rollout/step.ts'
+import { ABORTED, advance } from '../../core/rollout/step.ts'
 import { parseWorkloadKey } from '../../model/ids.ts'
 import type { RevisionRecord } from '../../model/records.ts'
 import type { Failure } from '../../model/rollout.ts'
@@ -40,7 +40,8 @@ function goBack({ record, to, failure }: Return, revision: RevisionRecord, conte
   const { draft, now } = context
   const { key, app } = record
   const reason = `${failure.code}: ${failure.message}`
-  const move = { key, app, from: record, to, cause: `automatic rollback: ${reason}` }
+  const cause = failure.code === ABORTED ? `rollback: ${failure.message}` : `automatic rollback: ${failure.code}`
+  const move = { key, app, from: record, to, cause }
   const { because, evidence } = failure
   writeQuarantine(move, { reason, actor: 'drover', because, evidence, revisionId: revision.id }, context)
   tellRollout(record, failure, context)

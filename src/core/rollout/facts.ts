@@ -60,14 +60,18 @@ const isItsOwn = ({ reason }: AttemptRecord): boolean => !NOT_ITS_FAULT.has(reas
 
 function evidenceOf({ task, observed }: TaskState): Evidence {
   const last = observed?.attempts.at(-1)
+  const lastLines = [...(observed?.lastLines ?? [])]
   const [reason] = observed?.reasons ?? []
-  const ended = last === undefined ? 'is not ready' : `attempt ${last.attempt} ended`
-  return {
-    task: task.id,
-    attempt: observed?.attempt ?? 0,
-    code: reason?.code ?? last?.reason ?? 'NotReady',
-    message: reason?.message ?? last?.message ?? ended,
-    exitCode: last?.exitCode ?? null,
-    lastLines: [...(observed?.lastLines ?? [])],
+  // What ended says more than that it is about to be tried again.
+  if (last !== undefined && observed?.phase !== 'Running') {
+    const { attempt, exitCode } = last
+    return { task: task.id, attempt, code: last.reason, message: last.message ?? endOf(last), exitCode, lastLines }
   }
+  const { code, message } = reason ?? { code: 'NotReady', message: observed === undefined ? 'has not started' : 'is not ready' }
+  return { task: task.id, attempt: observed?.attempt ?? 0, code, message, exitCode: null, lastLines }
+}
+
+function endOf({ signal, exitCode }: AttemptRecord): string {
+  if (signal !== null) return `ended by ${signal}`
+  return exitCode === null ? 'ended, nobody knows how' : `ended with exit code ${exitCode}`
 }
