@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import type { AgentView, AppView, HistoryView, RunView, TaskView } from '../../src/model/views.ts'
+import { must } from '../../src/lib/must.ts'
+import type { AgentView, AppView, HistoryView, RolloutView, RunView, TaskView, WorkloadView } from '../../src/model/views.ts'
 import { freePorts } from './etcd.ts'
 import { waitUntil } from './wait-until.ts'
 
@@ -114,22 +115,60 @@ export class Drover {
   agents = async (): Promise<AgentView[]> => (await this.get<{ items: AgentView[] }>('agents'))?.items ?? []
   history = async (): Promise<HistoryView[]> => (await this.get<{ items: HistoryView[] }>('apps/demo/history'))?.items ?? []
 
-  /** Waits until the commit is applied and everything is healthy. */
-  async healthyAt(commit: string, timeoutMs = 60_000): Promise<AppView> {
-    let last: AppView | null = null
+  /** Newest first. */
+  rollouts = async (workload: string): Promise<RolloutView[]> =>
+    ((await this.get<{ items: RolloutView[] }>('rollouts'))?.items ?? []).filter((rollout) => rollout.workload === workload)
+
+  /** Looks at git at once, as a poll does. */
+  async poll(): Promise<void> {
+    const body = JSON.stringify({ allowDelete: 'WithinBudget', plan: null, retry: 'No', actor: 'e2e' })
+    const headers = { 'content-type': 'application/json' }
+    const response = await fetch(`${this.url}/api/v1/apps/demo/sync`, { method: 'POST', headers, body })
+    if (!response.ok) throw new Error(`sync: ${response.status} ${await response.text()}`)
+  }
+
+  /** Waits until the app is so; what it was instead, and the last words of the program, are in the error. */
+  async until(what: string, holds: (app: AppView) => boolean, timeoutMs = 60_000): Promise<AppView> {
+    const seen: { app: AppView | null } = { app: null }
     const there = async () => {
-      last = await this.app()
-      return last !== null && last.lastAppliedRevision?.endsWith(commit) === true && last.health === 'Healthy'
+      seen.app = await this.app()
+      return seen.app !== null && holds(seen.app)
     }
     await waitUntil(there, { timeoutMs }).catch((error: unknown) => {
-      throw new Error(`not healthy at ${commit}: ${JSON.stringify(last)}\n${this.log.slice(-4000)}`, { cause: error })
+      throw new Error(`not ${what}: ${JSON.stringify(seen.app)}\n${this.log.slice(-4000)}`, { cause: error })
     })
-    return last as unknown as AppView
+    if (seen.app === null) throw new Error(`not ${what}`)
+    return seen.app
+  }
+
+  /** Waits until a poll has seen the commit. */
+  async observed(commit: string): Promise<AppView> {
+    return this.until(`aware of ${commit}`, (app) => app.observedRevision?.endsWith(commit) === true, 10_000)
+  }
+
+  /** Waits until the commit is applied and everything is healthy. */
+  async healthyAt(commit: string, timeoutMs = 60_000): Promise<AppView> {
+    const healthy = (app: AppView) => app.lastAppliedRevision?.endsWith(commit) === true && app.health === 'Healthy'
+    return this.until(`healthy at ${commit}`, healthy, timeoutMs)
+  }
+
+  /** Waits until what the commit brought to this workload was taken back and the version before serves in full. */
+  async rolledBackFrom(commit: string, name: string, timeoutMs = 60_000): Promise<WorkloadView> {
+    const back = ({ workloads }: AppView) => workloads.some((workload) => workload.name === name && isBackFrom(workload, commit))
+    const app = await this.until(`rolled back from ${commit}`, back, timeoutMs)
+    return must(workloadOf(app, name), name)
   }
 
   async running(workload: string): Promise<TaskView[]> {
     return (await this.tasks()).filter((task) => task.workload === workload && task.phase === 'Running')
   }
+}
+
+export const workloadOf = (app: AppView | null, name: string): WorkloadView | undefined =>
+  app?.workloads.find((workload) => workload.name === name)
+
+function isBackFrom({ quarantine, health, ready, desired }: WorkloadView, commit: string): boolean {
+  return quarantine?.badRevision.endsWith(commit) === true && health === 'Healthy' && ready === desired
 }
 
 export async function cli(args: readonly string[], stdin = ''): Promise<CliResult> {

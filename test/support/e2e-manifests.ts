@@ -57,3 +57,27 @@ spec:
         env: [{name: VERSION, value: "${version}"}]
 `
 }
+
+/** A Deployment on the fake driver; `more` goes into its spec, `unit` is how its container behaves. */
+export function fake(name: string, options: { version: string; replicas?: number; more?: string; unit?: string }): string {
+  const { version, replicas = 2, more = '', unit = '{}' } = options
+  return `apiVersion: drover.dev/v1
+kind: Deployment
+metadata: {name: ${name}}
+spec:
+  replicas: ${replicas}
+  ${more}
+  template:
+    spec:
+      driver: fake
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: main
+        image: pretend/${name}:${version}
+        fake: ${unit}
+`
+}
+
+export function policy(sync: object): string {
+  return `apiVersion: drover.dev/v1\nkind: App\nmetadata: {name: demo}\nspec: {sync: ${JSON.stringify(sync)}}\n`
+}
