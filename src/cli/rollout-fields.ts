@@ -8,7 +8,7 @@ import { inNamespace, isUnderWay, rolloutName, rolloutWorkload, standingOf } fro
 type Evidence = NonNullable<RolloutView['failure']>['evidence']
 
 /** One line a task, and its last words indented below. */
-export const evidenceLines = (evidence: Evidence): string[] =>
+const evidenceLines = (evidence: Evidence): string[] =>
   evidence.flatMap(({ task, attempt, code, message, exitCode, lastLines }) => [
     `task/${task} attempt ${attempt}: ${code}: ${message}${exitCode === null || message.includes('exit code') ? '' : `, exit code ${exitCode}`}`,
     ...lastLines.map((line) => `  | ${line}`),

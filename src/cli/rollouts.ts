@@ -3,7 +3,7 @@ import { shortRevision, workloadName } from './read.ts'
 
 /** What a rollout is called and where it stands, in a few words. */
 
-const UNDER_WAY = new Set<RolloutView['phase']>(['Waiting', 'Rolling', 'Paused'])
+const UNDER_WAY = new Set<RolloutView['phase']>(['Waiting', 'Rolling', 'Paused', 'Proving'])
 
 export const isUnderWay = (rollout: RolloutView): boolean => UNDER_WAY.has(rollout.phase)
 
@@ -20,7 +20,7 @@ export const rolloutWorkload = ({ kind, workload }: RolloutView): string => work
 export const stepOf = ({ step }: RolloutView): string => (step === null ? '-' : `${step.number}/${step.of}`)
 
 /** Tasks of the new version that are there, of those wanted in the end. */
-export const updatedOf = ({ updated, desired }: RolloutView): string | null =>
+const updatedOf = ({ updated, desired }: RolloutView): string | null =>
   updated === null || desired === null ? null : `${updated}/${desired} updated`
 
 /** `step 1/2, 2/5 updated`; what it is called where it does not move by itself. */
@@ -32,6 +32,8 @@ export function standingOf(rollout: RolloutView): string {
       return 'waits for its dependencies'
     case 'Paused':
       return ['paused', ...step, ...updated, ...(waitsForPromotion(rollout) ? ['until promoted'] : [])].join(', ')
+    case 'Proving':
+      return 'all there, proving itself'
     case 'Rolling':
       return [...(rollout.intent === 'Restore' ? ['going back'] : []), ...step, ...updated].join(', ') || 'rolling out'
     default:

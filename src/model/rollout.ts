@@ -45,6 +45,8 @@ export const RolloutState = z.discriminatedUnion('phase', [
   z.object({ phase: z.literal('Rolling'), step: z.number().int().nullable(), best: z.number().int(), progressAt: z.number() }),
   /** At a canary step that is reached; `until` null: until a person promotes it. */
   z.object({ phase: z.literal('Paused'), step: z.number().int(), until: z.number().nullable() }),
+  /** All of it is there and well; a crash loop that shows only now still takes it back. */
+  z.object({ phase: z.literal('Proving'), until: z.number() }),
   z.object({ phase: z.literal('Complete') }),
   /** It stays where it is; where a good version is known and the policy says so, the app's next act is to return to that. */
   z.object({ phase: z.literal('Failed'), failure: Failure }),

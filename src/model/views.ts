@@ -38,7 +38,7 @@ export const RolloutView = z.object({
   kind: z.string(),
   workload: z.string(),
   number: z.number().int(),
-  phase: z.enum(['Waiting', 'Rolling', 'Paused', 'Complete', 'Failed', 'RolledBack', 'Superseded']),
+  phase: z.enum(['Waiting', 'Rolling', 'Paused', 'Proving', 'Complete', 'Failed', 'RolledBack', 'Superseded']),
   intent: z.enum(['Update', 'Restore']),
   cause: z.string(),
   revision: z.string(),

@@ -1,21 +1,21 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it, type TestContext } from 'vitest'
 import type { HistoryView, RolloutView } from '../../src/model/views.ts'
 import type { Changes } from '../support/git-repo.ts'
 import { waitUntil } from '../support/wait-until.ts'
 import { APP, job, policy, World, web } from './world.ts'
 
-const worlds: World[] = []
-
-async function open(files: Changes): Promise<World> {
+/** Each test has a world of its own, so that what one waits for the others need not. */
+async function started({ onTestFinished }: TestContext, files: Changes): Promise<World> {
   const world = await World.with(files)
-  worlds.push(world)
-  await world.synced()
+  onTestFinished(() => world.close())
   return world
 }
 
-afterEach(async () => {
-  await Promise.all(worlds.splice(0).map((world) => world.close()))
-})
+async function open(test: TestContext, files: Changes): Promise<World> {
+  const world = await started(test, files)
+  await world.proved()
+  return world
+}
 
 const BROKEN = 'fake: {failStart: true}'
 const CRASHING = 'fake: {crashAfterSeconds: 0}'
@@ -30,7 +30,9 @@ const history = (world: World): HistoryView[] => world.plane.history(APP)
 const digestOf = (world: World, name = 'web'): string | undefined => world.workload(name)?.inputsDigest
 
 async function rolledBack(world: World): Promise<void> {
-  await waitUntil(() => world.outcomes().includes('RolledBack') && world.app().health === 'Healthy')
+  const under = ['Waiting', 'Rolling', 'Paused', 'Proving']
+  const isOver = () => world.plane.rollouts().every(({ phase }) => !under.includes(phase))
+  await waitUntil(() => world.outcomes().includes('RolledBack') && world.app().health === 'Healthy' && isOver())
 }
 
 /** Turns that only look at git again. */
@@ -38,13 +40,13 @@ async function polls(world: World): Promise<void> {
   for (let times = 0; times < 3; times += 1) await world.plane.sync(APP, request)
 }
 
-describe('a rollout that fails', () => {
-  it.each([
+describe.concurrent('a rollout that fails', () => {
+  it.for([
     ['refused', BROKEN, '', 'CrashLoop'],
     ['in a crash loop', CRASHING, '', 'CrashLoop'],
     ['never ready', NEVER_READY, 'progressDeadlineSeconds: 1', 'ProgressDeadlineExceeded'],
-  ])('%s: returns to the last good version, says why, and git does not fight it', async (_name, unit, more, code) => {
-    const world = await open({ 'web.yaml': web('web', { replicas: 3 }), 'other.yaml': web('other') })
+  ])('%s: returns to the last good version, says why, and git does not fight it', async ([, unit = '', more = '', code = ''], test) => {
+    const world = await open(test, { 'web.yaml': web('web', { replicas: 3 }), 'other.yaml': web('other') })
     const [good, before, others] = [digestOf(world), world.ids('web'), world.ids('other')]
     const bad = world.commit({ 'web.yaml': web('web', { replicas: 3, image: 'a:2', unit, more }) }, 'a bad one')
     await rolledBack(world)
@@ -72,8 +74,8 @@ describe('a rollout that fails', () => {
     expect(world.outcomes()).toHaveLength(3)
   })
 
-  it('is tried again when somebody asks for it, and not by a new leader', async () => {
-    const world = await open({ 'web.yaml': web('web') })
+  it('is tried again when somebody asks for it, and not by a new leader', async (test) => {
+    const world = await open(test, { 'web.yaml': web('web') })
     world.commit({ 'web.yaml': web('web', { image: 'a:2', unit: BROKEN }) })
     await rolledBack(world)
     await world.restart()
@@ -83,8 +85,8 @@ describe('a rollout that fails', () => {
     await waitUntil(() => phases(world).filter((phase) => phase === 'RolledBack').length === 2 && world.app().health === 'Healthy')
   })
 
-  it('is held where the policy says so, tried again by a promotion, and mended by the next commit', async () => {
-    const world = await open({ 'web.yaml': web('web', { replicas: 2 }) })
+  it('is held where the policy says so, tried again by a promotion, and mended by the next commit', async (test) => {
+    const world = await open(test, { 'web.yaml': web('web', { replicas: 2 }) })
     const before = world.ids('web')
     world.commit({ 'web.yaml': web('web', { replicas: 2, image: 'a:2', unit: BROKEN, more: 'onFailure: Hold' }) })
     await waitUntil(() => phases(world)[0] === 'Failed')
@@ -97,27 +99,26 @@ describe('a rollout that fails', () => {
     await world.synced()
   })
 
-  it('gives way at once to a good commit while it goes back', async () => {
+  it('gives way at once to a good commit while it goes back', async (test) => {
     const slow = { replicas: 4, more: 'strategy: {rollingUpdate: {maxSurge: 1, maxUnavailable: 0}}' }
-    const world = await open({ 'web.yaml': web('web', slow) })
+    const world = await open(test, { 'web.yaml': web('web', slow) })
     world.commit({ 'web.yaml': web('web', { ...slow, image: 'a:2', unit: BROKEN }) })
     await waitUntil(() => phases(world).includes('RolledBack'))
     world.commit({ 'web.yaml': web('web', { ...slow, image: 'a:3' }) })
-    await world.synced()
+    await world.proved()
     expect(world.workload('web')?.quarantine).toBeNull()
     expect(phases(world)[0]).toBe('Complete')
   })
 
-  it('of the first version there is goes on trying, for there is nothing to return to', async () => {
-    const world = await World.with({ 'web.yaml': web('web', { unit: CRASHING }) })
-    worlds.push(world)
+  it('of the first version there is goes on trying, for there is nothing to return to', async (test) => {
+    const world = await started(test, { 'web.yaml': web('web', { unit: CRASHING }) })
     await waitUntil(() => phases(world)[0] === 'Failed')
     expect(world.workload('web')).toMatchObject({ health: 'Degraded', quarantine: null })
     expect(world.tasks('web')).toHaveLength(1)
   })
 })
 
-describe('canary', () => {
+describe.concurrent('canary', () => {
   const canary = (image: string, unit = '') =>
     web('web', {
       image,
@@ -128,8 +129,8 @@ describe('canary', () => {
   const updated = (world: World, image: string): number =>
     world.tasks('web').filter((task) => task.inputsDigest !== undefined && task.revision.endsWith(image)).length
 
-  it('runs beside all old tasks until it is promoted, step by step', async () => {
-    const world = await open({ 'web.yaml': canary('a:1') })
+  it('runs beside all old tasks until it is promoted, step by step', async (test) => {
+    const world = await open(test, { 'web.yaml': canary('a:1') })
     const before = world.ids('web')
     const commit = world.commit({ 'web.yaml': canary('a:2') })
     await waitUntil(() => world.workload('web')?.rollout?.phase === 'Paused')
@@ -146,8 +147,8 @@ describe('canary', () => {
     await expect(world.plane.promote(ref('web'), 'ann')).rejects.toMatchObject({ code: 'Conflict' })
   })
 
-  it('goes away when it is aborted, and the old ones never noticed', async () => {
-    const world = await open({ 'web.yaml': canary('a:1') })
+  it('goes away when it is aborted, and the old ones never noticed', async (test) => {
+    const world = await open(test, { 'web.yaml': canary('a:1') })
     const before = world.ids('web')
     world.commit({ 'web.yaml': canary('a:2') })
     await waitUntil(() => world.workload('web')?.rollout?.phase === 'Paused')
@@ -159,7 +160,7 @@ describe('canary', () => {
   })
 })
 
-describe('an app of three, the third of which fails', () => {
+describe.concurrent('an app of three, the third of which fails', () => {
   const three = (image: string, unit = '') => ({
     'db.yaml': web('db', { image }),
     'api.yaml': web('api', { image, more: needs('Deployment', 'db', 'Available') }),
@@ -167,8 +168,8 @@ describe('an app of three, the third of which fails', () => {
   })
   const digests = (world: World) => ['db', 'api', 'web'].map((name) => digestOf(world, name))
 
-  it('atomic: goes back as a whole, and a mended third takes all three along', async () => {
-    const world = await open({ 'app.yaml': policy({ atomic: true }), ...three('a:1') })
+  it('atomic: goes back as a whole, and a mended third takes all three along', async (test) => {
+    const world = await open(test, { 'app.yaml': policy({ atomic: true }), ...three('a:1') })
     const good = digests(world)
     world.commit(three('a:2', BROKEN), 'the third fails')
     await rolledBack(world)
@@ -186,8 +187,8 @@ describe('an app of three, the third of which fails', () => {
     expect(world.app().workloads.every(({ quarantine }) => quarantine === null)).toBe(true)
   })
 
-  it('not atomic: keeps the two that are good', async () => {
-    const world = await open(three('a:1'))
+  it('not atomic: keeps the two that are good', async (test) => {
+    const world = await open(test, three('a:1'))
     const good = digests(world)
     world.commit(three('a:2', BROKEN), 'the third fails')
     await rolledBack(world)
@@ -201,8 +202,8 @@ describe('an app of three, the third of which fails', () => {
     ])
   })
 
-  it('not atomic: the first takes along those that wait for it, and the fix of the first lifts them', async () => {
-    const world = await open(three('a:1'))
+  it('not atomic: the first takes along those that wait for it, and the fix of the first lifts them', async (test) => {
+    const world = await open(test, three('a:1'))
     const [good, before] = [digests(world), [world.ids('api'), world.ids('web')]]
     world.commit({ ...three('a:2'), 'db.yaml': web('db', { image: 'a:2', unit: BROKEN }) })
     await rolledBack(world)
@@ -215,7 +216,7 @@ describe('an app of three, the third of which fails', () => {
     expect(digests(world).every((digest, index) => digest !== good[index])).toBe(true)
   })
 
-  it('atomic: a Job is a gate, before or after', async () => {
+  it('atomic: a Job is a gate, before or after', async (test) => {
     const gated = (image: string, exitCode: number) => ({
       'web.yaml': web('web', { image }),
       'check.yaml': job('check', {
@@ -224,7 +225,7 @@ describe('an app of three, the third of which fails', () => {
         more: `backoffLimit: 0\n${needs('Deployment', 'web', 'Available')}`,
       }),
     })
-    const world = await open({ 'app.yaml': policy({ atomic: true }), ...gated('a:1', 0) })
+    const world = await open(test, { 'app.yaml': policy({ atomic: true }), ...gated('a:1', 0) })
     const good = digestOf(world)
     world.commit(gated('a:2', 3), 'the check fails')
     await rolledBack(world)
@@ -232,8 +233,8 @@ describe('an app of three, the third of which fails', () => {
     expect(history(world)[1]?.reason).toContain('default/Job/check')
   })
 
-  it('atomic: what a revision removes goes only once the rest is well, and stays when it fails', async () => {
-    const world = await open({ 'app.yaml': policy({ atomic: true }), 'web.yaml': web('web'), 'old.yaml': web('old') })
+  it('atomic: what a revision removes goes only once the rest is well, and stays when it fails', async (test) => {
+    const world = await open(test, { 'app.yaml': policy({ atomic: true }), 'web.yaml': web('web'), 'old.yaml': web('old') })
     const before = world.ids('old')
     world.commit({ 'web.yaml': web('web', { image: 'a:2', unit: NEVER_READY, more: 'progressDeadlineSeconds: 1' }), 'old.yaml': null })
     await waitUntil(() => world.workload('old')?.reasons.some(({ code }) => code === 'AtomicRevision') === true)
@@ -244,8 +245,8 @@ describe('an app of three, the third of which fails', () => {
     await world.synced()
   })
 
-  it('atomic: a revision with a mistake is not applied by halves', async () => {
-    const world = await open({ 'app.yaml': policy({ atomic: true }), ...three('a:1') })
+  it('atomic: a revision with a mistake is not applied by halves', async (test) => {
+    const world = await open(test, { 'app.yaml': policy({ atomic: true }), ...three('a:1') })
     const good = digests(world)
     world.commit({ ...three('a:2'), 'web.yaml': 'kind: Deployment' })
     await world.held('InvalidManifests')
@@ -253,9 +254,9 @@ describe('an app of three, the third of which fails', () => {
     expect(world.app().holds[0]?.message).toContain('nothing of it was applied')
   })
 
-  it('atomic: is too late at its deadline', async () => {
+  it('atomic: is too late at its deadline', async (test) => {
     const late = { 'app.yaml': policy({ atomic: true, deadlineSeconds: 1 }) }
-    const world = await open({ ...late, ...three('a:1') })
+    const world = await open(test, { ...late, ...three('a:1') })
     const good = digests(world)
     world.commit(three('a:2', NEVER_READY))
     await rolledBack(world)
@@ -264,8 +265,8 @@ describe('an app of three, the third of which fails', () => {
   })
 })
 
-it('removes those that depend on others before those', async () => {
-  const world = await open({
+it('removes those that depend on others before those', async (test) => {
+  const world = await open(test, {
     'db.yaml': web('db', { template: 'terminationGracePeriodSeconds: 1' }),
     'api.yaml': web('api', { more: needs('Deployment', 'db', 'Available') }),
   })
@@ -278,7 +279,7 @@ it('removes those that depend on others before those', async () => {
   expect(removed.length).toBeGreaterThan(0)
 })
 
-describe('a plan as a contract', () => {
+describe.concurrent('a plan as a contract', () => {
   const files = { 'app.yaml': policy({ mode: 'Manual' }), 'web.yaml': web('web') }
 
   async function planned(world: World) {
@@ -286,17 +287,16 @@ describe('a plan as a contract', () => {
     return { revision: to, fingerprint }
   }
 
-  async function manual(): Promise<World> {
-    const world = await World.with(files)
-    worlds.push(world)
+  async function manual(test: TestContext): Promise<World> {
+    const world = await started(test, files)
     await world.held('Manual')
     await world.plane.sync(APP, request)
     await world.synced()
     return world
   }
 
-  it('is applied while the world is as it was', async () => {
-    const world = await manual()
+  it('is applied while the world is as it was', async (test) => {
+    const world = await manual(test)
     world.commit({ 'web.yaml': web('web', { image: 'a:2' }) })
     const plan = await planned(world)
     await world.plane.sync(APP, { ...request, plan })
@@ -304,8 +304,8 @@ describe('a plan as a contract', () => {
     expect(history(world)[0]?.revision).toBe(plan.revision)
   })
 
-  it('is refused when git has moved', async () => {
-    const world = await manual()
+  it('is refused when git has moved', async (test) => {
+    const world = await manual(test)
     world.commit({ 'web.yaml': web('web', { image: 'a:2' }) })
     const plan = await planned(world)
     world.commit({ 'web.yaml': web('web', { image: 'a:3' }) })
@@ -316,8 +316,8 @@ describe('a plan as a contract', () => {
     expect(world.gates()).not.toContain('SourceError')
   })
 
-  it('is refused when what runs has changed, and when it is to go further than it said', async () => {
-    const world = await manual()
+  it('is refused when what runs has changed, and when it is to go further than it said', async (test) => {
+    const world = await manual(test)
     world.commit({ 'web.yaml': web('web', { image: 'a:2' }) })
     await world.plane.sync(APP, request)
     await world.healthy()

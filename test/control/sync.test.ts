@@ -20,7 +20,7 @@ const revisionOf = (world: World) => `main@sha1:${world.repo.head()}`
 describe('a push', () => {
   it('is rolled out until it is healthy, and says so everywhere', async () => {
     const world = await open({ 'web.yaml': web('web', { replicas: 2 }) })
-    await world.synced()
+    await world.proved()
     expect(world.app()).toMatchObject({
       sync: 'Synced',
       health: 'Healthy',
@@ -53,12 +53,13 @@ describe('a push', () => {
     expect(world.ids('other')).toEqual(untouched)
     expect(seen.size).toBe(21)
     expect(world.outcomes()).toHaveLength(21)
-    expect(new Set(world.outcomes())).toEqual(new Set(['Healthy']))
+    await world.proved()
+    expect(new Set(world.outcomes())).toEqual(new Set(['Healthy', 'Superseded']))
   })
 
   it('of files that are no manifests changes nothing but the revision', async () => {
     const world = await open({ 'web.yaml': web('web') })
-    await world.synced()
+    await world.proved()
     const before = world.ids()
     world.commit({ 'README.md': 'new' })
     await world.synced()
@@ -297,7 +298,7 @@ describe('policy', () => {
 describe('history', () => {
   it('Degraded while it fails, Superseded by the next, Healthy in the end', async () => {
     const world = await open({ 'web.yaml': web('web') })
-    await world.synced()
+    await world.proved()
     world.commit({ 'web.yaml': web('web', { image: 'bad:1', unit: 'fake: {failStart: true}', more: 'onFailure: Hold' }) })
     await waitUntil(() => world.outcomes()[0] === 'Degraded')
     expect(world.app()).toMatchObject({ sync: 'Synced', health: 'Degraded' })

@@ -111,7 +111,9 @@ describe('why', () => {
     const world = await open({ 'web.yaml': web('web') })
     await world.synced()
     world.commit({ 'web.yaml': web('web', { image: 'a:2', unit: 'fake: {crashAfterSeconds: 0}', more: 'onFailure: Continue' }) })
-    await waitUntil(() => world.plane.why('deployment/web', 'default').lines.some(({ until }) => until !== null))
+    await waitUntil(() =>
+      world.plane.why('deployment/web', 'default').lines.some(({ about, until }) => about.startsWith('task/') && until !== null),
+    )
     const crashing = world.plane.why('deployment/web', 'default')
     expect(crashing.health).toBe('Degraded')
     expect(crashing.lines.flatMap(({ reasons }) => reasons.map(({ code }) => code))).toContain('BackOff')
@@ -145,10 +147,9 @@ describe('why', () => {
 
 it('events tell the story of one object to who asks for it', async () => {
   const world = await open({ 'web.yaml': web('web'), 'other.yaml': web('other') })
-  await world.synced()
+  await world.proved()
   world.commit({ 'web.yaml': web('web', { image: 'a:2' }) })
-  await world.synced()
-  await waitUntil(() => world.outcomes()[0] === 'Healthy')
+  await world.proved()
   const all = world.plane.events({})
   const ofWeb = world.plane.events({ object: 'deployment/default/web' })
   expect(ofWeb.map(({ reason }) => reason)).toEqual(['Healthy', 'Progressing', 'Healthy'])

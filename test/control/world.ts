@@ -218,6 +218,12 @@ export class World {
     await waitUntil(() => this.app().sync === 'Synced')
   }
 
+  /** And has shown for a while that it stays so: what a later failure returns to. */
+  async proved(): Promise<void> {
+    await this.synced()
+    await waitUntil(() => this.outcomes()[0] === 'Healthy')
+  }
+
   async held(gate: string): Promise<void> {
     await waitUntil(() => this.gates().includes(gate))
   }

@@ -2,6 +2,7 @@ import { expect } from 'vitest'
 import type { WorkloadState } from '../../src/core/health.ts'
 import { withRuns } from '../../src/core/job.ts'
 import { type Decision, reconcile } from '../../src/core/reconcile.ts'
+import { goodNow } from '../../src/core/rollout/follow.ts'
 import type { TaskState } from '../../src/core/task-state.ts'
 import type { TaskId } from '../../src/model/ids.ts'
 import type { Run, Write } from '../../src/model/records.ts'
@@ -89,7 +90,8 @@ export class Decider {
   /** A new template for the workload. */
   template(word: string): this {
     const { generation } = this.state.record
-    const record = { ...this.state.record, templateDigest: digest(word), inputsDigest: digest(word), generation: generation + 1 }
+    const good = goodNow(this.state.record, this.state.rollouts)
+    const record = { ...this.state.record, good, templateDigest: digest(word), inputsDigest: digest(word), generation: generation + 1 }
     this.state = withFallback(withRuns({ ...this.state, record }, [...this.runs.values()]))
     return this.decide()
   }

@@ -66,7 +66,11 @@ function isOpenRevision(mirror: Mirror): boolean {
 function rolloutTroubles({ mirror }: World): string[] {
   return [...mirror.table('rollouts').values()].flatMap(({ id, state, to }) => {
     const waits = state.phase === 'Waiting' && (mirror.version(to.inputsDigest)?.spec.dependsOn.length ?? 0) > 0
-    const isOpen = state.phase === 'Rolling' || (state.phase === 'Paused' && state.until !== null) || state.phase === 'Waiting'
+    const isOpen =
+      state.phase === 'Rolling' ||
+      (state.phase === 'Paused' && state.until !== null) ||
+      state.phase === 'Waiting' ||
+      state.phase === 'Proving'
     return isOpen && !waits ? [`rollout ${id} is still ${state.phase}`] : []
   })
 }

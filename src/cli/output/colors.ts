@@ -35,6 +35,7 @@ const PENDING = new Set([
   'Waiting',
   'Rolling',
   'Paused',
+  'Proving',
   'warn',
 ])
 

@@ -1,5 +1,5 @@
 import { worstHealth } from '../../core/health.ts'
-import { ABORTED } from '../../core/rollout/step.ts'
+import { ABORTED, isFinished } from '../../core/rollout/step.ts'
 import { mergeHolds, quarantineHold } from '../../core/sync.ts'
 import { digestOf } from '../../lib/canonical.ts'
 import { must } from '../../lib/must.ts'
@@ -41,15 +41,21 @@ function settleRevision(app: string, context: TurnContext): void {
     endRolledBack(newest, failures, context)
     return
   }
-  const outcome = outcomeOf(appHealth(app, term))
+  const outcome = outcomeOf(app, term)
   if (!isOpen(newest) || outcome === newest.outcome) return
   endAs(newest, { outcome, reason: null }, context)
   if (outcome === 'Healthy') prove(app, context)
 }
 
-function outcomeOf(health: Health): RevisionRecord['outcome'] {
-  if (health === 'Healthy') return 'Healthy'
+function outcomeOf(app: string, term: Term): RevisionRecord['outcome'] {
+  const health = appHealth(app, term)
+  if (health === 'Healthy' && !isRolling(app, term)) return 'Healthy'
   return health === 'Degraded' ? 'Degraded' : 'Progressing'
+}
+
+/** A rollout that is not over may still go back. */
+function isRolling(app: string, { cluster }: Term): boolean {
+  return cluster.workloadsOfApp(app).some(({ key }) => cluster.rolloutsOfWorkload(key).some((rollout) => !isFinished(rollout)))
 }
 
 function endAs(record: RevisionRecord, end: Pick<RevisionRecord, 'outcome' | 'reason'>, { draft, now }: TurnContext): void {

@@ -1,4 +1,6 @@
-import type { Rendered, RevisionRecord } from '../../model/records.ts'
+import { goodNow } from '../../core/rollout/follow.ts'
+import type { Rendered, RevisionRecord, WorkloadRecord } from '../../model/records.ts'
+import type { Target } from '../../model/rollout.ts'
 import type { Cluster } from './cluster.ts'
 import type { Term, TurnContext } from './term.ts'
 
@@ -11,6 +13,11 @@ export function newestApplied(app: string, { cluster }: Pick<Term, 'cluster'>): 
 export function isUnderWay(app: string, cluster: Cluster): boolean {
   const newest = newestApplied(app, { cluster })
   return newest !== undefined && newest.deadlineAt !== null && (newest.outcome === 'Progressing' || newest.outcome === 'Degraded')
+}
+
+/** What a later failure of this workload would return to; of an atomic revision no part proves itself alone. */
+export function lastGood(record: WorkloadRecord, cluster: Cluster): Target | null {
+  return isUnderWay(record.app, cluster) ? record.good : goodNow(record, cluster.rolloutsOfWorkload(record.key))
 }
 
 export function revisionKey(record: Pick<RevisionRecord, 'app' | 'id'>): string {

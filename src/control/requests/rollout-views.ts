@@ -22,7 +22,7 @@ export function rolloutView(rollout: Rollout, term: Term): RolloutView {
     fromRevision: from?.revision ?? null,
     fromInputsDigest: from?.inputsDigest ?? null,
     ...progressOf(rollout, term),
-    until: state.phase === 'Paused' ? isoOrNull(state.until) : null,
+    until: state.phase === 'Paused' || state.phase === 'Proving' ? isoOrNull(state.until) : null,
     failure: 'failure' in state ? { ...state.failure, because: state.failure.because?.workload ?? null } : null,
     startedAt: iso(startedAt),
     finishedAt: isoOrNull(finishedAt),
@@ -41,7 +41,8 @@ function progressOf(rollout: Rollout, term: Term): Progress {
   const { spec } = state.version
   const { desired, available } = rolloutFacts(state, spec, { rollout, now })
   const updated = state.tasks.filter((task) => isLive(task) && task.task.templateDigest === rollout.to.templateDigest).length
-  const deadline = rollout.state.phase === 'Paused' ? null : rolloutWakeAt(rollout, { spec, ledSince: term.ledSince })
+  const deadline =
+    rollout.state.phase === 'Paused' || rollout.state.phase === 'Proving' ? null : rolloutWakeAt(rollout, { spec, ledSince: term.ledSince })
   return { step: stepOf(rollout, spec, desired), desired, updated, available, deadline: isoOrNull(deadline) }
 }
 

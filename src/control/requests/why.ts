@@ -67,10 +67,10 @@ function quarantineLines(record: WorkloadRecord, term: Term): Line[] {
   return [{ about: record.key, reasons: [{ code: 'Quarantined', message, count: 1 }], until: null }]
 }
 
-/** How far a rollout under way has come, and when time alone will change that; one that waits is told by what it waits for. */
+/** How far a rollout under way has come, and when time alone will change that; one that waits is told by what it waits for, one that only proves itself by nothing. */
 function rolloutLines({ key }: WorkloadRecord, term: Term): Line[] {
   const [newest] = term.cluster.rolloutsOfWorkload(key)
-  if (newest === undefined || isFinished(newest) || newest.state.phase === 'Waiting') return []
+  if (newest === undefined || isFinished(newest) || newest.state.phase === 'Waiting' || newest.state.phase === 'Proving') return []
   const { number, phase, step, available, updated, desired, deadline, until } = rolloutView(newest, term)
   const at = step === null ? '' : `, canary step ${step.number} of ${step.of} (${step.replicas} tasks)`
   const message = `rollout ${number} is ${phase}${at}: ${available} of ${updated} new tasks are available, ${desired} are wanted in the end`

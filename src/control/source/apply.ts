@@ -6,7 +6,7 @@ import type { Millis, WorkloadKey } from '../../model/ids.ts'
 import { SyncPolicy } from '../../model/manifest.ts'
 import type { AppRecord, Hold, WorkloadRecord } from '../../model/records.ts'
 import type { Cluster } from '../leader/cluster.ts'
-import { addRevision, effectiveSet } from '../leader/history.ts'
+import { addRevision, effectiveSet, lastGood } from '../leader/history.ts'
 import type { TurnContext } from '../leader/term.ts'
 import { assertUnmoved, type PlannedSync } from './fingerprint.ts'
 import type { RenderedApp } from './render.ts'
@@ -80,7 +80,7 @@ function writeWorkloads(input: RevisionInput, plan: SyncPlan, { term, draft, now
       wanted: true,
       intent: 'Update',
       cause: input.cause,
-      good: before?.good ?? null,
+      good: before === undefined ? null : lastGood(before, term.cluster),
       generation: (before?.generation ?? 0) + 1,
       createdAt: before?.createdAt ?? now,
       updatedAt: now,

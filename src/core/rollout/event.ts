@@ -15,6 +15,8 @@ export interface RolloutFacts {
   readonly available: number
   /** Every slot has its available new task, and nothing else lives. */
   readonly settled: boolean
+  /** When the youngest of the new tasks that are there will have been ready for long enough to be believed. */
+  readonly provedAt: Millis
   /** Tasks of the new version that failed too often since it began. */
   readonly crashing: readonly Evidence[]
   /** What those that are not available show. */
@@ -33,6 +35,8 @@ export function nextEvent(rollout: Rollout, facts: RolloutFacts, now: Millis): R
       return whileRolling(state, facts, now)
     case 'Paused':
       return whilePaused(state, facts, now)
+    case 'Proving':
+      return whileProving(state, facts, now)
     default:
       return null
   }
@@ -41,7 +45,7 @@ export function nextEvent(rollout: Rollout, facts: RolloutFacts, now: Millis): R
 /** When time alone means something for it; null: never. */
 export function rolloutWakeAt({ state }: Pick<Rollout, 'state'>, facts: Pick<RolloutFacts, 'spec' | 'ledSince'>): Millis | null {
   if (state.phase === 'Rolling') return deadline(state.progressAt, facts)
-  if (state.phase === 'Paused') return state.until
+  if (state.phase === 'Paused' || state.phase === 'Proving') return state.until
   return state.phase === 'Waiting' && state.stuckSince !== null ? deadline(state.stuckSince, facts) : null
 }
 
@@ -78,10 +82,19 @@ function firstStep({ from, to, intent }: Rollout, { strategy }: DeploymentSpec):
 function whileRolling(state: In<'Rolling'>, facts: RolloutFacts, now: Millis): RolloutEvent | null {
   const { available, spec } = facts
   if (facts.crashing.length > 0) return { type: 'failed', failure: crashLoop(facts.crashing) }
-  if (state.step === null && facts.settled) return { type: 'completed' }
+  if (state.step === null && facts.settled)
+    return facts.provedAt <= now ? { type: 'completed' } : { type: 'settled', until: facts.provedAt }
   if (state.step !== null && available >= sizeOf(state.step, facts)) return { type: 'stepReached', until: pauseOf(state.step, spec, now) }
   if (available > state.best) return { type: 'progressed', available }
   return now >= deadline(state.progressAt, facts) ? { type: 'failed', failure: deadlineExceeded(facts) } : null
+}
+
+/** What came and went again meanwhile has to come once more. */
+function whileProving({ until }: In<'Proving'>, facts: RolloutFacts, now: Millis): RolloutEvent | null {
+  const { crashing, settled, available } = facts
+  if (crashing.length > 0) return { type: 'failed', failure: crashLoop(crashing) }
+  if (now < until) return null
+  return settled ? { type: 'completed' } : { type: 'slipped', available }
 }
 
 function whilePaused(state: In<'Paused'>, facts: RolloutFacts, now: Millis): RolloutEvent | null {

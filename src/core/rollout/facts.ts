@@ -9,6 +9,8 @@ import type { RolloutFacts } from './event.ts'
 
 /** Ends of one slot's new tasks that make a crash loop: one may be bad luck, and the next follows at once. */
 const STRIKES = 2
+/** So long a new task must have been ready for its rollout to be over: a program that cannot run shows that sooner. Swarm watches for 5 s. */
+const PROVED_AFTER: Millis = 3_000
 /** Tasks whose evidence is kept: more tell the same. */
 const MOST_TOLD = 3
 
@@ -30,6 +32,7 @@ export function rolloutFacts(
     desired: state.slots.length,
     available,
     settled: available >= state.slots.length && live.length === state.slots.length,
+    provedAt: Math.max(0, ...fresh.filter(isServing).map(({ observed }) => (observed?.readySince ?? 0) + PROVED_AFTER)),
     crashing: crashing(fresh, rollout.startedAt),
     lagging: lagging.sort(oldestFirst).slice(0, MOST_TOLD).map(evidenceOf),
     ledSince: state.ledSince,

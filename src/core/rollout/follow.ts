@@ -1,5 +1,6 @@
 import type { Millis } from '../../model/ids.ts'
 import type { DeploymentSpec } from '../../model/manifest.ts'
+import type { WorkloadRecord } from '../../model/records.ts'
 import type { Rollout, Target } from '../../model/rollout.ts'
 import { currentRollout, type WorkloadState } from '../health.ts'
 import { isLive } from '../task-state.ts'
@@ -26,6 +27,12 @@ export function overtaken({ rollouts, record }: WorkloadState, now: Millis): Rol
   return rollouts
     .filter((rollout) => rollout.generation !== record.generation && !isFinished(rollout))
     .map((rollout) => advance(rollout, { type: 'superseded' }, now))
+}
+
+/** What a later failure would return to: the last version that proved itself, or one that serves and is about to. */
+export function goodNow(record: WorkloadRecord, [newest]: readonly Rollout[]): Target | null {
+  const isProving = newest?.state.phase === 'Proving' && newest.generation === record.generation && record.wanted
+  return isProving ? targetOf(record) : record.good
 }
 
 export const targetOf = ({ inputsDigest, templateDigest, revision }: Target): Target => ({ inputsDigest, templateDigest, revision })

@@ -15,12 +15,14 @@ export type RolloutEvent =
   | { readonly type: 'progressed'; readonly available: number }
   /** The canary step has its tasks; `until`: when its pause ends, null: when a person says so. */
   | { readonly type: 'stepReached'; readonly until: Millis | null }
-  /** A canary was lost in its pause. */
+  /** A canary was lost in its pause, or a task while all was to be proved. */
   | { readonly type: 'slipped'; readonly available: number }
   /** `next`: the canary step to take now; null: the rest. */
   | { readonly type: 'pauseOver'; readonly next: number | null; readonly available: number }
   /** A person tries what failed and was held once more. */
   | { readonly type: 'retried' }
+  /** All of it is there; `until`: when it has shown that it stays. */
+  | { readonly type: 'settled'; readonly until: Millis }
   | { readonly type: 'completed' }
   | { readonly type: 'failed'; readonly failure: Failure }
   /** The workload went back to its good version, for this failure, be it its own or another's of its app. */
@@ -58,6 +60,12 @@ const TABLE: { readonly [P in RolloutPhase]: Row } = {
     ...UNDER_WAY,
     progressed: (state, { available }, now) => rolling(stepOf(state), available, now),
     stepReached: (state, { until }) => ({ phase: 'Paused', step: stepOf(state) ?? 0, until }),
+    settled: (_state, { until }) => ({ phase: 'Proving', until }),
+    completed: () => ({ phase: 'Complete' }),
+  },
+  Proving: {
+    ...UNDER_WAY,
+    slipped: (_state, { available }, now) => rolling(null, available, now),
     completed: () => ({ phase: 'Complete' }),
   },
   Paused: {

@@ -46,6 +46,13 @@ const ROLLING: Case[] = [
   ['no more than before', rolling(null, { best: 2 }), { available: 2 }, 0, null],
   ['all there, old ones too', rolling(null, { best: 4 }), { available: 4 }, 0, null],
   ['all there, and nothing else', rolling(null), { available: 4, settled: true }, 0, { type: 'completed' }],
+  [
+    'all there, but only just',
+    rolling(null),
+    { available: 4, settled: true, provedAt: NOW + 3000 },
+    0,
+    { type: 'settled', until: NOW + 3000 },
+  ],
   ['a moment before the deadline', rolling(null), {}, 59_999, null],
   ['at the deadline', rolling(null), {}, 60_000, { type: 'failed' }],
   ['at the deadline, just done', rolling(null), { available: 4, settled: true }, 60_000, { type: 'completed' }],
@@ -56,6 +63,15 @@ const ROLLING: Case[] = [
   ['a canary step reached', rolling(0), { spec: canary, available: 1 }, 0, { type: 'stepReached', until: NOW + 5000 }],
   ['a manual step reached', rolling(1), { spec: canary, available: 2 }, 0, { type: 'stepReached', until: null }],
   ['the last step without promotion by itself', rolling(0), { spec: held, available: 2 }, 0, { type: 'stepReached', until: null }],
+]
+
+const proving = rollout({ state: { phase: 'Proving', until: NOW + 3000 } })
+const PROVING: Case[] = [
+  ['its time not over', proving, { available: 4, settled: true }, 2999, null],
+  ['its time over', proving, { available: 4, settled: true }, 3000, { type: 'completed' }],
+  ['one lost and not back in time', proving, { available: 3 }, 3000, { type: 'slipped', available: 3 }],
+  ['one lost, with time left', proving, { available: 3 }, 2999, null],
+  ['a crash loop', proving, { available: 4, settled: true, crashing: [evidence()] }, 0, { type: 'failed' }],
 ]
 
 const PAUSED: Case[] = [
@@ -71,6 +87,7 @@ describe.each([
   ['while it waits', WAITING],
   ['while it rolls', ROLLING],
   ['while it pauses', PAUSED],
+  ['while it proves itself', PROVING],
 ])('%s', (_, cases) => {
   it.each(cases)('%s', (_name, given, over, after, expected) => {
     const event = nextEvent(given, facts(over), NOW + after)
@@ -112,6 +129,7 @@ describe('when time alone means something', () => {
   it.each([
     ['rolling', rolling(null), 60_000],
     ['paused', paused(NOW + 5000), 5000],
+    ['proving', proving, 3000],
     ['paused for a person', paused(null), null],
     ['stuck', rollout({ state: { phase: 'Waiting', stuckSince: NOW + 1 } }), 60_001],
     ['waiting', rollout(), null],

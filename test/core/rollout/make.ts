@@ -13,6 +13,7 @@ export const STATES: { readonly [P in RolloutPhase]: Extract<RolloutState, { pha
   Waiting: { phase: 'Waiting', stuckSince: null },
   Rolling: { phase: 'Rolling', step: 0, best: 1, progressAt: NOW },
   Paused: { phase: 'Paused', step: 0, until: NOW + 5000 },
+  Proving: { phase: 'Proving', until: NOW + 3000 },
   Complete: { phase: 'Complete' },
   Failed: { phase: 'Failed', failure: FAILURE },
   RolledBack: { phase: 'RolledBack', failure: FAILURE },
@@ -29,6 +30,7 @@ export const EVENTS: { readonly [E in RolloutEvent['type']]: Extract<RolloutEven
   slipped: { type: 'slipped', available: 0 },
   pauseOver: { type: 'pauseOver', next: 1, available: 1 },
   retried: { type: 'retried' },
+  settled: { type: 'settled', until: NOW + 7000 },
   completed: { type: 'completed' },
   failed: { type: 'failed', failure: FAILURE },
   returned: { type: 'returned', failure: FAILURE },
@@ -74,7 +76,7 @@ export const CANARY = {
 
 export function facts(over: Partial<RolloutFacts> = {}): RolloutFacts {
   const spec = over.spec ?? specOf({ replicas: 4 })
-  return { spec, unmet: [], desired: 4, available: 0, settled: false, crashing: [], lagging: [], ledSince: NOW, ...over }
+  return { spec, unmet: [], desired: 4, available: 0, settled: false, provedAt: NOW, crashing: [], lagging: [], ledSince: NOW, ...over }
 }
 
 export function evidence(over: Partial<Evidence> = {}): Evidence {

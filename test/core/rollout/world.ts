@@ -3,6 +3,7 @@ import { decisionViolations } from '../../../src/core/invariants.ts'
 import { reconcile } from '../../../src/core/reconcile.ts'
 import { planReturns } from '../../../src/core/returns.ts'
 import { pauseOver } from '../../../src/core/rollout/event.ts'
+import { goodNow } from '../../../src/core/rollout/follow.ts'
 import { advance, isFinished, type RolloutEvent } from '../../../src/core/rollout/step.ts'
 import { isAvailable, isLive, isReady, isTerminal, type TaskState } from '../../../src/core/task-state.ts'
 import { digestOf } from '../../../src/lib/canonical.ts'
@@ -137,7 +138,8 @@ export class RolloutWorld {
 
   #point(inputsDigest: Digest, intent: 'Update' | 'Restore'): void {
     const { version, templateDigest } = this.#of(inputsDigest)
-    const record = { ...this.state.record, inputsDigest, templateDigest, intent, generation: this.state.record.generation + 1 }
+    const good = goodNow(this.state.record, this.state.rollouts)
+    const record = { ...this.state.record, good, inputsDigest, templateDigest, intent, generation: this.state.record.generation + 1 }
     this.state = this.#withSlots({ ...this.state, version, record })
   }
 

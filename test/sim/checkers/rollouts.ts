@@ -6,17 +6,18 @@ import { RETRIER } from './desired.ts'
 
 /** Where a phase may lead in one step or several; said here a second time, so that a mistake in the table is seen. */
 const FORWARD: { readonly [P in RolloutPhase]: readonly RolloutPhase[] } = {
-  Waiting: ['Waiting', 'Rolling', 'Paused', 'Complete', 'Failed', 'RolledBack', 'Superseded'],
-  Rolling: ['Rolling', 'Paused', 'Complete', 'Failed', 'RolledBack', 'Superseded'],
-  Paused: ['Paused', 'Rolling', 'Complete', 'Failed', 'RolledBack', 'Superseded'],
+  Waiting: ['Waiting', 'Rolling', 'Paused', 'Proving', 'Complete', 'Failed', 'RolledBack', 'Superseded'],
+  Rolling: ['Rolling', 'Paused', 'Proving', 'Complete', 'Failed', 'RolledBack', 'Superseded'],
+  Paused: ['Paused', 'Rolling', 'Proving', 'Complete', 'Failed', 'RolledBack', 'Superseded'],
+  Proving: ['Proving', 'Rolling', 'Complete', 'Failed', 'RolledBack', 'Superseded'],
   Complete: ['Complete', 'RolledBack'],
   // Tried again, and overtaken before that was written down.
-  Failed: ['Failed', 'RolledBack', 'Waiting', 'Rolling', 'Paused', 'Complete', 'Superseded'],
+  Failed: ['Failed', 'RolledBack', 'Waiting', 'Rolling', 'Paused', 'Proving', 'Complete', 'Superseded'],
   RolledBack: ['RolledBack'],
   Superseded: ['Superseded'],
 }
 
-const UNDER_WAY: ReadonlySet<RolloutPhase> = new Set(['Waiting', 'Rolling', 'Paused'])
+const UNDER_WAY: ReadonlySet<RolloutPhase> = new Set(['Waiting', 'Rolling', 'Paused', 'Proving'])
 
 /** Rollouts move as their table says, one at a time; what failed by itself goes back once, and git does not bring it again. */
 export const rolloutsChecker: MakeChecker = (context) => {
