@@ -51,7 +51,7 @@ function ownReturn({ record, version, rollout }: Member): Return[] {
 }
 
 function wholeRevision(input: ReturnInput, deadlineAt: Millis): Return[] {
-  const brought = input.members.filter(({ record }) => isBrought(record, input.revision))
+  const brought = input.members.filter(({ record }) => isBrought(record))
   const root = rootOf(brought, input, deadlineAt)
   const hasGood = input.members.some(({ record }) => record.good !== null)
   if (root === null || !hasGood || (input.policy.onFailure === 'Hold' && root.failure.code !== ABORTED)) return []
@@ -62,20 +62,18 @@ function wholeRevision(input: ReturnInput, deadlineAt: Millis): Return[] {
     because,
     evidence: [],
   }
-  return [...brought.filter((member) => member !== root.member), root.member].flatMap((member) =>
-    goingBack(member.record, member === root.member ? root.failure : taken),
+  return [...brought.filter((member) => member !== root.member), root.member].map(({ record }) =>
+    goingBack(record, record === root.member.record ? root.failure : taken),
   )
 }
 
-/** By this revision, and not brought back since; what it removes is still there, for that waits until all is well. */
-function isBrought({ wanted, intent, revision }: WorkloadRecord, newest: RevisionRecord): boolean {
-  return !wanted || (intent === 'Update' && revision === newest.revision)
+/** Since all was good, by this revision or one that it overtook; what it removes is still there, for that waits until all is well. */
+function isBrought({ wanted, intent, good, inputsDigest }: WorkloadRecord): boolean {
+  return !wanted || (intent === 'Update' && good?.inputsDigest !== inputsDigest)
 }
 
-function goingBack(record: WorkloadRecord, failure: Failure): Return[] {
-  if (!record.wanted) return [{ record, to: record, bad: null, failure }]
-  if (record.good?.inputsDigest === record.inputsDigest) return []
-  return [{ record, to: record.good, bad: record.inputsDigest, failure }]
+function goingBack(record: WorkloadRecord, failure: Failure): Return {
+  return record.wanted ? { record, to: record.good, bad: record.inputsDigest, failure } : { record, to: record, bad: null, failure }
 }
 
 interface Root {
