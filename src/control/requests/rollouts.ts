@@ -32,9 +32,9 @@ function promotion({ state, spec, rollout }: Addressed, { now }: TurnContext): R
   return pauseOver(rollout.state, spec, rolloutFacts(state, spec, { rollout, now }).available)
 }
 
-/** Ends a rollout under way as failed, which takes it back to the last good version. @throws RequestError */
+/** Ends a rollout that is under way, or held, as failed, which takes it back to the last good version. @throws RequestError */
 export function abort(ref: WorkloadRef, actor: string, context: TurnContext): void {
-  const addressed = addressedBy(ref, context)
+  const addressed = underWay(addressedBy(ref, context), context)
   const { state, rollout } = addressed
   if (isFinished(rollout))
     throw new RequestError('Conflict', `${nameOf(ref)} has no rollout under way: its newest is ${rollout.state.phase}`)
@@ -42,6 +42,11 @@ export function abort(ref: WorkloadRef, actor: string, context: TurnContext): vo
   if (rollout.intent === 'Restore') throw new RequestError('Conflict', `${nameOf(ref)} is on its way back already`)
   const failure = { code: ABORTED, message: `aborted by ${actor}`, because: null, evidence: [] }
   tell(addressed, { event: { type: 'failed', failure }, reason: 'Aborted', actor }, context)
+}
+
+/** One that is held would be tried again; it is only for that it can be given up. */
+function underWay(addressed: Addressed, { now }: TurnContext): Addressed {
+  return { ...addressed, rollout: advance(addressed.rollout, { type: 'retried' }, now) }
 }
 
 const nameOf = ({ kind, name }: WorkloadRef): string => `${kind.toLowerCase()}/${name}`
