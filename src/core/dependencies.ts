@@ -3,21 +3,13 @@ import type { DependsOn } from '../model/manifest.ts'
 import { type Reason, reasonOf } from '../model/reason.ts'
 import type { Quarantine, WorkloadRecord } from '../model/records.ts'
 import type { RootCause } from '../model/rollout.ts'
-import type { WorkloadHealth, WorkloadState } from './health.ts'
+import type { WorkloadHealth } from './health.ts'
+import type { Unmet, WorkloadState } from './workload.ts'
 
 /** A target lives in the namespace of the workload that names it. */
 export function dependencyKeys(key: WorkloadKey, dependsOn: readonly DependsOn[]): WorkloadKey[] {
   const { namespace } = parseWorkloadKey(key)
   return dependsOn.map((dependency) => workloadKey(namespace, dependency.kind, dependency.name))
-}
-
-/** One dependency that is not as it should be. */
-export interface Unmet {
-  readonly reason: Reason
-  /** `Moving`: it is on its way. `Stuck`: only somebody else can help. `Failed`: what git says of it will not come. */
-  readonly standing: 'Moving' | 'Stuck' | 'Failed'
-  /** The inputs that failed; null when nothing did. */
-  readonly because: RootCause | null
 }
 
 /** What is known of a workload that another waits for. */

@@ -1,9 +1,9 @@
 import type { Write } from '../model/records.ts'
 import type { Observed, Task } from '../model/task.ts'
 import { mayFollow, TERMINAL } from '../model/task.ts'
-import type { WorkloadState } from './health.ts'
 import { mostLive } from './rollout/pace.ts'
 import { isLive } from './task-state.ts'
+import type { WorkloadState } from './workload.ts'
 
 /** Something that must never be true; the message names the objects. */
 export interface Violation {

@@ -2,9 +2,9 @@ import type { Millis, RunId, TaskId } from '../model/ids.ts'
 import { parseWorkloadKey } from '../model/ids.ts'
 import type { JobSpec } from '../model/manifest.ts'
 import type { Run } from '../model/records.ts'
-import type { WorkloadState } from './health.ts'
 import { restartDelay } from './restart.ts'
 import { hasFailed, isLive, isTerminal, type TaskState } from './task-state.ts'
+import type { WorkloadState } from './workload.ts'
 
 /** Newest attempts that a run's record holds, for the store takes no large values; a task's own record has its last 20. */
 const RUN_ATTEMPTS_KEPT = 200

@@ -1,6 +1,6 @@
 import type { CanaryStep, DeploymentSpec } from '../model/manifest.ts'
 import type { WorkloadVersion } from '../model/version.ts'
-import { rollingLimits } from './rolling.ts'
+import { rollingLimits } from './rollout/rolling.ts'
 
 /** What a change means for tasks, in words. */
 

@@ -4,7 +4,6 @@ import type { DeploymentSpec } from '../model/manifest.ts'
 import type { Run, Write } from '../model/records.ts'
 import type { Rollout, Target } from '../model/rollout.ts'
 import type { Task } from '../model/task.ts'
-import type { WorkloadState } from './health.ts'
 import { workloadHealth } from './health.ts'
 import { giveUp, planJob } from './job.ts'
 import { CALM_AFTER, restartDelay } from './restart.ts'
@@ -14,6 +13,7 @@ import { followRollout, overtaken, targetOf } from './rollout/follow.ts'
 import { planTasks } from './rollout/pace.ts'
 import { isFinished } from './rollout/step.ts'
 import { hasFailed, isLive, isTerminal, type TaskState } from './task-state.ts'
+import type { WorkloadState } from './workload.ts'
 
 export interface Decision {
   readonly writes: readonly Write[]

@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from 'vitest'
-import type { RollingInput, RollingPlan } from '../../src/core/rolling.ts'
+import type { RollingInput, RollingPlan } from '../../src/core/rollout/rolling.ts'
 import { isAvailable, isLive } from '../../src/core/task-state.ts'
 import { report } from './expect-clean.ts'
 import { runSeed } from './run.ts'
@@ -18,8 +18,8 @@ function restless({ tasks, templateDigest, limits, now }: RollingInput, plan: Ro
   return right === undefined || limits.maxUnavailable === 0 || plan.stop.length > 0 ? plan : { ...plan, stop: [right.task.id] }
 }
 
-vi.mock('../../src/core/rolling.ts', async (original) => {
-  const real = await original<typeof import('../../src/core/rolling.ts')>()
+vi.mock('../../src/core/rollout/rolling.ts', async (original) => {
+  const real = await original<typeof import('../../src/core/rollout/rolling.ts')>()
   return {
     ...real,
     planRolling: (input: RollingInput) => {

@@ -1,6 +1,5 @@
-import type { Unmet } from '../../src/core/dependencies.ts'
-import type { WorkloadState } from '../../src/core/health.ts'
 import type { TaskState } from '../../src/core/task-state.ts'
+import type { Unmet, WorkloadState } from '../../src/core/workload.ts'
 import { digestOf } from '../../src/lib/canonical.ts'
 import type { AgentId, Digest, Oid, RunId, TaskId, WorkloadKey } from '../../src/model/ids.ts'
 import { workloadKey } from '../../src/model/ids.ts'

@@ -1,6 +1,6 @@
-import { currentRollout, type WorkloadState } from '../../core/health.ts'
 import { type Member, planReturns, type Return } from '../../core/returns.ts'
 import { ABORTED, advance } from '../../core/rollout/step.ts'
+import { currentRollout, type WorkloadState } from '../../core/workload.ts'
 import { parseWorkloadKey } from '../../model/ids.ts'
 import type { RevisionRecord } from '../../model/records.ts'
 import type { Failure } from '../../model/rollout.ts'

@@ -1,7 +1,7 @@
-import { currentRollout, type WorkloadState } from '../../core/health.ts'
 import { pauseOver } from '../../core/rollout/event.ts'
 import { rolloutFacts } from '../../core/rollout/facts.ts'
 import { ABORTED, advance, isFinished, type RolloutEvent } from '../../core/rollout/step.ts'
+import { currentRollout, type WorkloadState } from '../../core/workload.ts'
 import { workloadKey } from '../../model/ids.ts'
 import type { DeploymentSpec } from '../../model/manifest.ts'
 import type { Rollout } from '../../model/rollout.ts'

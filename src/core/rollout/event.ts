@@ -1,7 +1,7 @@
 import type { Millis } from '../../model/ids.ts'
 import type { DeploymentSpec } from '../../model/manifest.ts'
 import type { Evidence, Failure, Rollout, RolloutState } from '../../model/rollout.ts'
-import type { Unmet } from '../dependencies.ts'
+import type { Unmet } from '../workload.ts'
 import { type RolloutEvent, stepSize } from './step.ts'
 
 /** What a rollout is judged by, counted from tasks at one moment. */

@@ -2,9 +2,9 @@ import type { Millis } from '../../model/ids.ts'
 import type { DeploymentSpec } from '../../model/manifest.ts'
 import type { Evidence, Rollout } from '../../model/rollout.ts'
 import type { AttemptRecord } from '../../model/task.ts'
-import type { WorkloadState } from '../health.ts'
 import { NOT_ITS_FAULT } from '../task-end.ts'
 import { isAvailable, isLive, oldestFirst, type TaskState } from '../task-state.ts'
+import type { WorkloadState } from '../workload.ts'
 import type { RolloutFacts } from './event.ts'
 
 /** Ends of one slot's new tasks that make a crash loop: one may be bad luck, and the next follows at once. */

@@ -1,6 +1,6 @@
 import type { Digest, Millis, TaskId } from '../../model/ids.ts'
-import { Budget, nextAvailable, type RollingInput, strayed } from '../rolling.ts'
 import { isLive, oldestFirst, type TaskState } from '../task-state.ts'
+import { Budget, nextAvailable, type RollingInput, strayed } from './rolling.ts'
 
 /** A look at a Deployment whose old tasks are to go on serving, whatever becomes of the new ones. */
 export interface KeepInput extends RollingInput {

@@ -1,9 +1,9 @@
 import type { Millis, TaskId } from '../../model/ids.ts'
 import type { DeploymentSpec } from '../../model/manifest.ts'
 import type { Rollout, Target } from '../../model/rollout.ts'
-import type { WorkloadState } from '../health.ts'
-import { planRolling, type RollingInput, rollingLimits } from '../rolling.ts'
+import type { WorkloadState } from '../workload.ts'
 import { planKeep } from './keep.ts'
+import { planRolling, type RollingInput, rollingLimits } from './rolling.ts'
 import { ABORTED, stepSize } from './step.ts'
 
 /** How far new tasks may take the place of old ones. */

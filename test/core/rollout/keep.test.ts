@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { rollingLimits } from '../../../src/core/rolling.ts'
 import { type KeepInput, planKeep } from '../../../src/core/rollout/keep.ts'
+import { rollingLimits } from '../../../src/core/rollout/rolling.ts'
 import type { TaskState } from '../../../src/core/task-state.ts'
 import type { TaskId } from '../../../src/model/ids.ts'
 import { digest, NOW, taskState } from '../../support/make.ts'

@@ -1,4 +1,4 @@
-import { rollingLimits } from '../../../src/core/rolling.ts'
+import { rollingLimits } from '../../../src/core/rollout/rolling.ts'
 import { isAvailable, isLive, type TaskState } from '../../../src/core/task-state.ts'
 import { must } from '../../../src/lib/must.ts'
 import type { WorkloadKey } from '../../../src/model/ids.ts'

@@ -1,7 +1,7 @@
-import type { Digest, Millis, TaskId } from '../model/ids.ts'
-import type { DeploymentSpec } from '../model/manifest.ts'
-import type { IntOrPercent } from '../model/quantity.ts'
-import { availableAt, isAvailable, isLive, isReady, occupies, oldestFirst, type TaskState } from './task-state.ts'
+import type { Digest, Millis, TaskId } from '../../model/ids.ts'
+import type { DeploymentSpec } from '../../model/manifest.ts'
+import type { IntOrPercent } from '../../model/quantity.ts'
+import { availableAt, isAvailable, isLive, isReady, occupies, oldestFirst, type TaskState } from '../task-state.ts'
 
 /** One look at a Deployment's slots; the same look again, with the changes made, gives no more changes. */
 export interface RollingInput {

@@ -1,8 +1,8 @@
 import { expect } from 'vitest'
-import { planRolling, type RollingInput, type RollingLimits } from '../../src/core/rolling.ts'
-import { isAvailable, isLive, isOver, occupies, type TaskState } from '../../src/core/task-state.ts'
-import type { Digest, TaskId } from '../../src/model/ids.ts'
-import { AGENT, digest, NOW, observed, task } from '../support/make.ts'
+import { planRolling, type RollingInput, type RollingLimits } from '../../../src/core/rollout/rolling.ts'
+import { isAvailable, isLive, isOver, occupies, type TaskState } from '../../../src/core/task-state.ts'
+import type { Digest, TaskId } from '../../../src/model/ids.ts'
+import { AGENT, digest, NOW, observed, task } from '../../support/make.ts'
 
 /** What may happen to a Deployment between two looks; `pick` chooses the task. */
 export type Happening =

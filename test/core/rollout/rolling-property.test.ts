@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { it } from 'vitest'
-import type { RollingLimits } from '../../src/core/rolling.ts'
+import type { RollingLimits } from '../../../src/core/rollout/rolling.ts'
 import { type Happening, RollingModel } from './rolling-model.ts'
 
 const limits: fc.Arbitrary<RollingLimits> = fc

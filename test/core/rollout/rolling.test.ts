@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { hasFixedPort, planRolling, type RollingInput, type RollingLimits, rollingLimits } from '../../src/core/rolling.ts'
-import type { TaskState } from '../../src/core/task-state.ts'
-import type { TaskId } from '../../src/model/ids.ts'
-import type { DeploymentSpec } from '../../src/model/manifest.ts'
-import type { ObservedPhase } from '../../src/model/task.ts'
-import { deploymentVersion, digest, NOW, taskState } from '../support/make.ts'
+import { hasFixedPort, planRolling, type RollingInput, type RollingLimits, rollingLimits } from '../../../src/core/rollout/rolling.ts'
+import type { TaskState } from '../../../src/core/task-state.ts'
+import type { TaskId } from '../../../src/model/ids.ts'
+import type { DeploymentSpec } from '../../../src/model/manifest.ts'
+import type { ObservedPhase } from '../../../src/model/task.ts'
+import { deploymentVersion, digest, NOW, taskState } from '../../support/make.ts'
 
 const spec = (over: object = {}): DeploymentSpec => deploymentVersion(over).spec as DeploymentSpec
 const updating = (maxSurge: number | string, maxUnavailable: number | string) =>
