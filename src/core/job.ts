@@ -34,11 +34,14 @@ function firstRunIdOf(state: Pick<WorkloadState, 'record'>): string {
 
 /** How many runs of this template were ended by a newer one, or by the removal of the Job. */
 function countGaveWay(runs: readonly Run[], record: WorkloadState['record']): number {
-  const gaveWay = (run: Run) => run.templateDigest === record.templateDigest && GAVE_WAY.has(run.reason ?? '')
-  return runs.filter(gaveWay).length
+  return runs.filter((run) => run.templateDigest === record.templateDigest && gaveWay(run)).length
 }
 
-const GAVE_WAY: ReadonlySet<string> = new Set(['Superseded', 'Removed'])
+/** The reason of a run that failed with a revision which went back. */
+export const TAKEN_BACK = 'RolledBack'
+const GAVE_WAY: ReadonlySet<string> = new Set(['Superseded', 'Removed', TAKEN_BACK])
+
+export const gaveWay = ({ reason }: Run): boolean => GAVE_WAY.has(reason ?? '')
 
 /** The Job's runs sorted into the state: the present template's own, and others that are not done with. */
 export function withRuns(state: WorkloadState, runs: readonly Run[]): WorkloadState {

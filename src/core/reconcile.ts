@@ -9,6 +9,7 @@ import { giveUp, planJob } from './job.ts'
 import { CALM_AFTER, restartDelay } from './restart.ts'
 import { expendable, KEPT_FOR_BACKOFF } from './retention.ts'
 import { rolloutWakeAt } from './rollout/event.ts'
+import { rolloutFacts } from './rollout/facts.ts'
 import { followRollout, overtaken, targetOf } from './rollout/follow.ts'
 import { planTasks } from './rollout/pace.ts'
 import { isFinished } from './rollout/step.ts'
@@ -48,7 +49,7 @@ function deployment(state: WorkloadState, spec: DeploymentSpec, context: DecideC
   const create = due.filter(({ at }) => at <= now).map(({ place }) => newTask(state, { ...place, run: null, maxRestarts: null }, context))
   const later = due.filter(({ at }) => at > now).map(({ at }) => at)
   const rollouts = rolloutWrites(state, [...overtaken(state, now), rollout], spec.revisionHistoryLimit)
-  const wakeAt = rolloutWakeAt(rollout, { spec, ledSince: state.ledSince })
+  const wakeAt = rolloutWakeAt(rollout, rolloutFacts(state, spec, { rollout, now }))
   // Stops first: a turn may be cut between two transactions, and a slot with neither task is just filled again.
   return {
     writes: [...rollouts, ...(rollout.state.phase === 'Complete' ? proved(state) : []), ...stopWrites(state, plan.stop), ...create],
@@ -68,8 +69,8 @@ function rolloutWrites({ rollouts }: WorkloadState, now: readonly Rollout[], lim
   const all = new Map([...known, ...now.map((rollout) => [rollout.id, rollout] as const)])
   const oldest = [...all.values()].filter(isFinished).sort((a, b) => b.number - a.number)
   return [
-    ...changed.map((rollout): Write => ({ table: 'rollouts', id: rollout.id, value: rollout })),
     ...oldest.slice(limit).map(({ id }): Write => ({ table: 'rollouts', id, value: null })),
+    ...changed.map((rollout): Write => ({ table: 'rollouts', id: rollout.id, value: rollout })),
   ]
 }
 

@@ -69,11 +69,11 @@ function wholeRevision(input: ReturnInput, deadlineAt: Millis): Return[] {
 
 /** Since all was good, by this revision or one that it overtook; what it removes is still there, for that waits until all is well. */
 function isBrought({ wanted, intent, good, inputsDigest }: WorkloadRecord): boolean {
-  return !wanted || (intent === 'Update' && good?.inputsDigest !== inputsDigest)
+  return wanted ? intent === 'Update' && good?.inputsDigest !== inputsDigest : good !== null
 }
 
 function goingBack(record: WorkloadRecord, failure: Failure): Return {
-  return record.wanted ? { record, to: record.good, bad: record.inputsDigest, failure } : { record, to: record, bad: null, failure }
+  return { record, to: record.good, bad: record.wanted ? record.inputsDigest : null, failure }
 }
 
 interface Root {
@@ -87,7 +87,8 @@ function rootOf(brought: readonly Member[], input: ReturnInput, deadlineAt: Mill
     const failure = failureOf(member)
     return failure === null ? [] : [{ member, failure }]
   })
-  const first = failed.find(({ failure }) => failure.because === null) ?? failed[0]
+  const aborted = failed.find(({ failure }) => failure.code === ABORTED)
+  const first = aborted ?? failed.find(({ failure }) => failure.because === null) ?? failed[0]
   if (first !== undefined || input.now < deadlineAt) return first ?? null
   const late = brought.find(({ record, health }) => record.wanted && health !== 'Healthy')
   return late === undefined ? null : { member: late, failure: tooLate(late, input.policy) }

@@ -54,7 +54,7 @@ describe('a push', () => {
     expect(seen.size).toBe(21)
     expect(world.outcomes()).toHaveLength(21)
     await world.proved()
-    expect(new Set(world.outcomes())).toEqual(new Set(['Healthy', 'Superseded']))
+    expect(new Set(world.outcomes())).toEqual(new Set(['Healthy']))
   })
 
   it('of files that are no manifests changes nothing but the revision', async () => {

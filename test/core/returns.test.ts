@@ -88,14 +88,12 @@ describe('as a whole', () => {
     ])
   })
 
-  it('restores what it was about to remove', () => {
+  it('restores what it was about to remove, as it was when all was good', () => {
     const leaving = deployment('old', { record: { wanted: false, revision: revision('first') } })
-    expect(returns([leaving, ...three], { deadlineAt: LATER })[0]).toEqual({
-      name: 'old',
-      to: digest('bad old'),
-      bad: null,
-      code: 'RevisionFailed',
-    })
+    const neverGood = deployment('new', { record: { wanted: false, good: null } })
+    const plan = returns([leaving, neverGood, ...three], { deadlineAt: LATER })
+    expect(plan.map(({ name }) => name)).not.toContain('new')
+    expect(plan[0]).toEqual({ name: 'old', to: digest('good'), bad: null, code: 'RevisionFailed' })
   })
 
   it('takes along what an overtaken revision brought, and leaves what is good as it is', () => {

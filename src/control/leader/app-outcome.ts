@@ -6,7 +6,7 @@ import { must } from '../../lib/must.ts'
 import type { Millis } from '../../model/ids.ts'
 import type { Quarantine, RevisionRecord } from '../../model/records.ts'
 import type { Health } from '../../model/views.ts'
-import { addRevision, effectiveSet, newestApplied, revisionKey } from './history.ts'
+import { addRevision, deadlineOf, effectiveSet, newestApplied, revisionKey } from './history.ts'
 import { takeBack } from './take-back.ts'
 import type { Term, TurnContext } from './term.ts'
 
@@ -18,15 +18,20 @@ export function appHealth(app: string, term: Term): Health {
 
 /** Once the workloads of a turn are decided: what failed goes back, and the history says what became of the revision. */
 export function settleApp(app: string, context: TurnContext): void {
-  const { term, now } = context
-  takeBack(app, context)
+  const { term, draft, now } = context
+  // What went back may take others along, and all of it is one line of the history.
+  if (takeBack(app, context) === 'Some') {
+    draft.touched.apps.add(app)
+    return
+  }
   settleRevision(app, context)
-  const deadline = openDeadline(newestApplied(app, term))
+  const deadline = openDeadline(app, term)
   term.appWakes.set(app, deadline !== null && deadline > now ? deadline : null)
 }
 
-function openDeadline(newest: RevisionRecord | undefined): Millis | null {
-  return newest !== undefined && isOpen(newest) ? newest.deadlineAt : null
+function openDeadline(app: string, term: Term): Millis | null {
+  const newest = newestApplied(app, term)
+  return newest !== undefined && isOpen(newest) ? deadlineOf(newest, term) : null
 }
 
 const isOpen = ({ outcome }: RevisionRecord): boolean => outcome === 'Progressing' || outcome === 'Degraded'
@@ -49,8 +54,17 @@ function settleRevision(app: string, context: TurnContext): void {
 
 function outcomeOf(app: string, term: Term): RevisionRecord['outcome'] {
   const health = appHealth(app, term)
-  if (health === 'Healthy' && !isRolling(app, term)) return 'Healthy'
+  if (health === 'Healthy' && !isRolling(app, term)) return hasFailed(app, term) ? 'Degraded' : 'Healthy'
   return health === 'Degraded' ? 'Degraded' : 'Progressing'
+}
+
+/** What failed and was held may be well for a moment, between two crashes. */
+function hasFailed(app: string, { cluster }: Term): boolean {
+  return [...cluster.failing].some((key) => {
+    const record = cluster.workloads.get(key)
+    const [newest] = cluster.rolloutsOfWorkload(key)
+    return record?.app === app && record.wanted && newest?.generation === record.generation && newest.state.phase === 'Failed'
+  })
 }
 
 /** A rollout that is not over may still go back. */
@@ -76,6 +90,14 @@ function prove(app: string, { term, draft }: TurnContext): void {
     if (!record.wanted || record.good?.inputsDigest === inputsDigest) continue
     draft.write({ table: 'workloads', id: record.key, value: { ...record, good: { inputsDigest, templateDigest, revision } } })
   }
+}
+
+/** Before something else takes its place: what is well now was good, although it had not yet shown that it stays so. */
+export function concludeRevision(app: string, context: TurnContext): void {
+  const newest = newestApplied(app, context.term)
+  if (newest === undefined || !isOpen(newest) || appHealth(app, context.term) !== 'Healthy' || hasFailed(app, context.term)) return
+  endAs(newest, { outcome: 'Healthy', reason: null }, context)
+  prove(app, context)
 }
 
 /** Some or all of it went back, so what runs now is another line of the history. */

@@ -1,4 +1,5 @@
 import { goodNow } from '../../core/rollout/follow.ts'
+import type { Millis } from '../../model/ids.ts'
 import type { Rendered, RevisionRecord, WorkloadRecord } from '../../model/records.ts'
 import type { Target } from '../../model/rollout.ts'
 import type { Cluster } from './cluster.ts'
@@ -13,6 +14,12 @@ export function newestApplied(app: string, { cluster }: Pick<Term, 'cluster'>): 
 export function isUnderWay(app: string, cluster: Cluster): boolean {
   const newest = newestApplied(app, { cluster })
   return newest !== undefined && newest.deadlineAt !== null && (newest.outcome === 'Progressing' || newest.outcome === 'Degraded')
+}
+
+/** Until when an atomic revision must be healthy: a leader that comes later gives it as long again, for nobody looked before. Null: it has no deadline. */
+export function deadlineOf({ app, deadlineAt }: RevisionRecord, { cluster, ledSince }: Pick<Term, 'cluster' | 'ledSince'>): Millis | null {
+  const seconds = cluster.apps.get(app)?.policy.deadlineSeconds ?? 0
+  return deadlineAt === null ? null : Math.max(deadlineAt, ledSince + seconds * 1000)
 }
 
 /** What a later failure of this workload would return to; of an atomic revision no part proves itself alone. */

@@ -1,7 +1,6 @@
 import type { Digest, WorkloadKey } from '../../model/ids.ts'
 import type { Quarantine, WorkloadRecord } from '../../model/records.ts'
 import type { Target } from '../../model/rollout.ts'
-import { lastGood } from './history.ts'
 import type { TurnContext } from './term.ts'
 
 /** A workload that is brought back: from what it runs (null: it is not there) to what ran before (null: it was not there). */
@@ -31,7 +30,7 @@ export function writeMove({ key, app, from, to, cause }: Move, { term, draft, no
     file: before?.file ?? '',
     wanted: true,
     intent: 'Restore',
-    good: before === undefined ? null : lastGood(before, term.cluster),
+    good: before?.good ?? null,
     createdAt: before?.createdAt ?? now,
     updatedAt: now,
   }

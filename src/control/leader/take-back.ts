@@ -1,22 +1,26 @@
+import { gaveWay, TAKEN_BACK } from '../../core/job.ts'
 import { type Member, planReturns, type Return } from '../../core/returns.ts'
 import { ABORTED, advance } from '../../core/rollout/step.ts'
 import { currentRollout, type WorkloadState } from '../../core/workload.ts'
 import { parseWorkloadKey } from '../../model/ids.ts'
 import type { RevisionRecord } from '../../model/records.ts'
 import type { Failure } from '../../model/rollout.ts'
-import { isUnderWay, newestApplied } from './history.ts'
+import { deadlineOf, isUnderWay, newestApplied } from './history.ts'
 import { writeMove, writeQuarantine } from './moves.ts'
 import type { Term, TurnContext } from './term.ts'
 import { workloadState } from './workload-state.ts'
 
 /** Workloads of an app that failed go back to what was good, and git is kept from bringing the same again. */
-export function takeBack(app: string, context: TurnContext): void {
+export function takeBack(app: string, context: TurnContext): 'None' | 'Some' {
   const { term, now } = context
   const revision = newestApplied(app, term)
   const record = term.cluster.apps.get(app)
-  if (revision === undefined || record === undefined) return
+  if (revision === undefined || record === undefined) return 'None'
   const members = membersOf(app, context)
-  for (const item of planReturns({ policy: record.policy, revision, members, now })) goBack(item, revision, context)
+  const deadlineAt = deadlineOf(revision, term)
+  const returns = planReturns({ policy: record.policy, revision: { ...revision, deadlineAt }, members, now })
+  for (const item of returns) goBack(item, revision, context)
+  return returns.length === 0 ? 'None' : 'Some'
 }
 
 /** Of an atomic revision all of it; else only those that a failed rollout makes a question of. */
@@ -44,11 +48,19 @@ function goBack({ record, to, failure }: Return, revision: RevisionRecord, conte
   const move = { key, app, from: record, to, cause }
   const { because, evidence } = failure
   writeQuarantine(move, { reason, actor: 'drover', because, evidence, revisionId: revision.id }, context)
-  tellRollout(record, failure, context)
   writeMove(move, context)
+  // After the move: of a turn that is cut in between, a rollout that still counts as failed is no harm.
+  tellRollout(record, failure, context)
+  tellRun(record, context)
   const { namespace, kind, name } = parseWorkloadKey(key)
   const object = `${kind.toLowerCase()}/${namespace}/${name}`
   draft.event({ object, app, reason: 'RolledBack', message: reason, level: 'Warning', actor: 'drover' }, now)
+}
+
+/** A run that failed with what went back is no verdict on its template: it may be tried again with what mends the rest. */
+function tellRun({ key, templateDigest }: Return['record'], { term, draft }: TurnContext): void {
+  const failed = term.cluster.runsOfWorkload(key).filter((run) => run.phase === 'Failed' && run.templateDigest === templateDigest)
+  for (const run of failed) if (!gaveWay(run)) draft.write({ table: 'runs', id: run.id, value: { ...run, reason: TAKEN_BACK } })
 }
 
 function tellRollout({ key, generation }: Return['record'], failure: Failure, { term, draft, now }: TurnContext): void {

@@ -42,10 +42,9 @@ export function settle(context: TurnContext, woken: Woken): void {
       look(next, context, queue)
     } else if (context.draft.placing) place(context, queue)
     else if (app !== undefined) {
-      looks.count(app)
-      settleApp(app, context)
-      // What it did to the app itself is no news to it; what it did to workloads comes back through them.
       apps.delete(app)
+      looks.count(app, context.term.cluster.workloadsOfApp(app).length)
+      settleApp(app, context)
     } else return
   }
 }
@@ -54,11 +53,12 @@ export function settle(context: TurnContext, woken: Woken): void {
 class Looks {
   readonly #counts = new Map<string, number>()
 
-  /** @throws InvariantError when this one is looked at without end. */
-  count(name: string): void {
+  /** `parts`: of an app each may fail after another, as those do that depend on it. @throws InvariantError when it is looked at without end. */
+  count(name: string, parts = 0): void {
     const count = (this.#counts.get(name) ?? 0) + 1
     this.#counts.set(name, count)
-    if (count > MOST_LOOKS) throw new InvariantError([{ invariant: 'DecisionsSettle', message: `${name} is decided anew without end` }])
+    if (count > MOST_LOOKS + parts)
+      throw new InvariantError([{ invariant: 'DecisionsSettle', message: `${name} is decided anew without end` }])
   }
 }
 

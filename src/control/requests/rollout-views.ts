@@ -39,10 +39,10 @@ function progressOf(rollout: Rollout, term: Term): Progress {
   const state = isFinished(rollout) ? null : workloadState(rollout.workload, { term, now })
   if (state === null || state.version.kind !== 'Deployment' || currentRollout(state)?.id !== rollout.id) return OVER
   const { spec } = state.version
-  const { desired, available } = rolloutFacts(state, spec, { rollout, now })
+  const facts = rolloutFacts(state, spec, { rollout, now })
+  const { desired, available } = facts
   const updated = state.tasks.filter((task) => isLive(task) && task.task.templateDigest === rollout.to.templateDigest).length
-  const deadline =
-    rollout.state.phase === 'Paused' || rollout.state.phase === 'Proving' ? null : rolloutWakeAt(rollout, { spec, ledSince: term.ledSince })
+  const deadline = rollout.state.phase === 'Paused' || rollout.state.phase === 'Proving' ? null : rolloutWakeAt(rollout, facts)
   return { step: stepOf(rollout, spec, desired), desired, updated, available, deadline: isoOrNull(deadline) }
 }
 

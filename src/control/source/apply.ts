@@ -5,6 +5,7 @@ import { must } from '../../lib/must.ts'
 import type { Millis, WorkloadKey } from '../../model/ids.ts'
 import { SyncPolicy } from '../../model/manifest.ts'
 import type { AppRecord, Hold, WorkloadRecord } from '../../model/records.ts'
+import { concludeRevision } from '../leader/app-outcome.ts'
 import type { Cluster } from '../leader/cluster.ts'
 import { addRevision, effectiveSet, lastGood } from '../leader/history.ts'
 import type { TurnContext } from '../leader/term.ts'
@@ -32,6 +33,7 @@ export function applyRevision(input: RevisionInput, context: TurnContext): void 
   const plan = planSync(candidate)
   if (input.plan !== null) assertUnmoved(input.plan, candidate, plan)
   term.read.add(app.name)
+  if (plan.apply.length + plan.remove.length > 0) concludeRevision(app.name, context)
   const applied = new Set(plan.apply)
   for (const { wanted, version } of input.rendered.workloads) if (applied.has(wanted)) draft.version(wanted.inputsDigest, version)
   writeWorkloads(input, plan, context)

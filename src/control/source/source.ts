@@ -37,6 +37,8 @@ interface Ask {
   readonly failed: (error: unknown) => void
 }
 
+const eachOrNone = (asks: readonly Ask[]): (readonly Ask[])[] => (asks.length === 0 ? [[]] : asks.map((ask) => [ask]))
+
 const NOBODY_ASKS = { allowDelete: 'WithinBudget', retry: 'No', plan: null } as const
 
 /** Follows one app's ref for one term: polls, renders what is new, and hands it to the leader's turn. */
@@ -91,10 +93,12 @@ export class Source {
     let failures = 0
     let seen: Oid | null = null
     while (!signal.aborted) {
-      const asks = this.#asks.takeAll()
-      const result = await this.#poll(seen, asks, signal)
-      failures = result === null ? failures + 1 : 0
-      seen = result ?? seen
+      // Each by itself: one may bring a plan, another ask for more than that plan says.
+      for (const asks of eachOrNone(this.#asks.takeAll())) {
+        const result = await this.#poll(seen, asks, signal)
+        failures = result === null ? failures + 1 : 0
+        seen = result ?? seen
+      }
       await firstOf(signal, [
         (either) => this.#asks.waitForItem(either),
         (either) => pause(clock, pollDelay({ intervalMs: pollMs, failures, random }), either),
@@ -125,7 +129,7 @@ export class Source {
     const app = this.#record()
     const { source } = app
     const revision = revisionName(source.ref, commit.oid)
-    const ask = context.asks.find((item) => item.allowDelete === 'Any') ?? context.asks[0]
+    const [ask] = context.asks
     const held = () => this.#inTurn((turn) => noteHeldRevision(this.#app, revision, turn), 'Always')
     if (app.policy.mode === 'Manual' && ask === undefined) return held()
     const rendered = await this.#deps.renderer.render(repo, { commit: commit.oid, path: source.path }, context.signal)

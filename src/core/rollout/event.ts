@@ -2,7 +2,10 @@ import type { Millis } from '../../model/ids.ts'
 import type { DeploymentSpec } from '../../model/manifest.ts'
 import type { Evidence, Failure, Rollout, RolloutState } from '../../model/rollout.ts'
 import type { Unmet } from '../workload.ts'
-import { type RolloutEvent, stepSize } from './step.ts'
+import { DEPENDENCY_FAILED, type RolloutEvent, stepSize } from './step.ts'
+
+/** So much longer than any rollout must one stay well that had failed. */
+const RECOVERED_AFTER: Millis = 60_000
 
 /** What a rollout is judged by, counted from tasks at one moment. */
 export interface RolloutFacts {
@@ -37,13 +40,16 @@ export function nextEvent(rollout: Rollout, facts: RolloutFacts, now: Millis): R
       return whilePaused(state, facts, now)
     case 'Proving':
       return whileProving(state, facts, now)
+    case 'Failed':
+      return onceFailed(state, facts, now)
     default:
       return null
   }
 }
 
 /** When time alone means something for it; null: never. */
-export function rolloutWakeAt({ state }: Pick<Rollout, 'state'>, facts: Pick<RolloutFacts, 'spec' | 'ledSince'>): Millis | null {
+export function rolloutWakeAt({ state }: Pick<Rollout, 'state'>, facts: RolloutFacts): Millis | null {
+  if (state.phase === 'Failed') return facts.settled ? facts.provedAt + RECOVERED_AFTER : null
   if (state.phase === 'Rolling') return deadline(state.progressAt, facts)
   if (state.phase === 'Paused' || state.phase === 'Proving') return state.until
   return state.phase === 'Waiting' && state.stuckSince !== null ? deadline(state.stuckSince, facts) : null
@@ -68,7 +74,7 @@ function whileWaiting(rollout: Rollout, state: In<'Waiting'>, { facts, now }: { 
 }
 
 const dependencyFailure = ({ reason, because }: Unmet): Failure => ({
-  code: 'DependencyFailed',
+  code: DEPENDENCY_FAILED,
   message: reason.message,
   because,
   evidence: [],
@@ -89,12 +95,18 @@ function whileRolling(state: In<'Rolling'>, facts: RolloutFacts, now: Millis): R
   return now >= deadline(state.progressAt, facts) ? { type: 'failed', failure: deadlineExceeded(facts) } : null
 }
 
+/** What it failed for may be mended, and what went on being tried may come after all; one that crashes now and then does not. */
+function onceFailed({ failure }: In<'Failed'>, facts: RolloutFacts, now: Millis): RolloutEvent | null {
+  if (failure.code === DEPENDENCY_FAILED && facts.unmet.length === 0) return { type: 'retried' }
+  return facts.settled && now >= facts.provedAt + RECOVERED_AFTER ? { type: 'completed' } : null
+}
+
 /** What came and went again meanwhile has to come once more. */
 function whileProving({ until }: In<'Proving'>, facts: RolloutFacts, now: Millis): RolloutEvent | null {
   const { crashing, settled, available } = facts
   if (crashing.length > 0) return { type: 'failed', failure: crashLoop(crashing) }
   if (now < until) return null
-  return settled ? { type: 'completed' } : { type: 'slipped', available }
+  return settled && facts.provedAt <= now ? { type: 'completed' } : { type: 'slipped', available }
 }
 
 function whilePaused(state: In<'Paused'>, facts: RolloutFacts, now: Millis): RolloutEvent | null {

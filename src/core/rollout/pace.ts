@@ -4,10 +4,14 @@ import type { Rollout, Target } from '../../model/rollout.ts'
 import type { WorkloadState } from '../workload.ts'
 import { planKeep } from './keep.ts'
 import { planRolling, type RollingInput, rollingLimits } from './rolling.ts'
-import { ABORTED, stepSize } from './step.ts'
+import { ABORTED, DEPENDENCY_FAILED, stepSize } from './step.ts'
 
 /** How far new tasks may take the place of old ones. */
 type Pace = { readonly type: 'Roll' } | { readonly type: 'Keep'; readonly canaries: number | 'AsTheyAre' }
+
+/** It waits for its dependencies, or did so in vain: nothing of it may start. */
+const waits = ({ state }: Rollout, { unmet }: WorkloadState): boolean =>
+  state.phase === 'Waiting' || (state.phase === 'Failed' && state.failure.code === DEPENDENCY_FAILED && unmet.length > 0)
 
 /** What a rollout's phase means for tasks. */
 function paceOf({ state, intent }: Rollout, spec: DeploymentSpec, { slots, unit }: Pick<WorkloadState, 'slots' | 'unit'>): Pace {
@@ -15,7 +19,6 @@ function paceOf({ state, intent }: Rollout, spec: DeploymentSpec, { slots, unit 
     const found = spec.strategy.canary?.steps[step]
     return found === undefined ? 0 : stepSize(found, slots.length)
   }
-  if (state.phase === 'Waiting') return { type: 'Keep', canaries: 'AsTheyAre' }
   if (state.phase === 'Paused') return { type: 'Keep', canaries: canaries(state.step) }
   if (state.phase === 'Rolling' && state.step !== null) return { type: 'Keep', canaries: canaries(state.step) }
   if (state.phase !== 'Failed') return { type: 'Roll' }
@@ -34,10 +37,11 @@ export interface TaskPlan {
 /** Which tasks a Deployment starts and stops now. */
 export function planTasks(state: WorkloadState, spec: DeploymentSpec, { rollout, now }: { rollout: Rollout; now: Millis }): TaskPlan {
   const { fallback } = state
-  const pace = paceOf(rollout, spec, state)
+  const isWaiting = waits(rollout, state)
+  const pace: Pace = isWaiting ? { type: 'Keep', canaries: 'AsTheyAre' } : paceOf(rollout, spec, state)
   const given = (slot: string) => ({ slot, target: rollout.to })
   const input = rollingInput(state, spec, now)
-  if (pace.type === 'Roll' || (fallback === null && rollout.state.phase !== 'Waiting')) {
+  if (pace.type === 'Roll' || (fallback === null && !isWaiting)) {
     const plan = planRolling(input)
     return { ...plan, create: plan.create.map(given) }
   }

@@ -67,6 +67,8 @@ const TABLE: { readonly [P in RolloutPhase]: Row } = {
     ...UNDER_WAY,
     slipped: (_state, { available }, now) => rolling(null, available, now),
     completed: () => ({ phase: 'Complete' }),
+    // All of it was there and well until the next version came.
+    superseded: () => ({ phase: 'Complete' }),
   },
   Paused: {
     ...UNDER_WAY,
@@ -75,7 +77,8 @@ const TABLE: { readonly [P in RolloutPhase]: Row } = {
   },
   // All of an atomic app returns together, also what had become healthy.
   Complete: { returned },
-  Failed: { returned, retried: () => ({ phase: 'Waiting', stuckSince: null }) },
+  // What went on being tried, or recovered by itself, may come after all.
+  Failed: { returned, retried: () => ({ phase: 'Waiting', stuckSince: null }), completed: () => ({ phase: 'Complete' }) },
   RolledBack: {},
   Superseded: {},
 }
@@ -95,6 +98,7 @@ export function advance(rollout: Rollout, event: RolloutEvent, now: Millis): Rol
 
 /** The code of a failure that is a person's word: it goes back, whatever the policy says of failures. */
 export const ABORTED = 'Aborted'
+export const DEPENDENCY_FAILED = 'DependencyFailed'
 
 /** Tasks of the new version that a canary step wants, of `slots`. */
 export function stepSize(step: CanaryStep, slots: number): number {

@@ -70,6 +70,13 @@ const PROVING: Case[] = [
   ['its time not over', proving, { available: 4, settled: true }, 2999, null],
   ['its time over', proving, { available: 4, settled: true }, 3000, { type: 'completed' }],
   ['one lost and not back in time', proving, { available: 3 }, 3000, { type: 'slipped', available: 3 }],
+  [
+    'one that crashed and is back, but only just',
+    proving,
+    { available: 4, settled: true, provedAt: NOW + 5100 },
+    3000,
+    { type: 'slipped' },
+  ],
   ['one lost, with time left', proving, { available: 3 }, 2999, null],
   ['a crash loop', proving, { available: 4, settled: true, crashing: [evidence()] }, 0, { type: 'failed' }],
 ]
@@ -96,9 +103,25 @@ describe.each([
   })
 })
 
-it.each(['Complete', 'Failed', 'RolledBack', 'Superseded'] as const)('%s is not moved by facts', (phase) => {
-  const over = { available: 4, settled: true, crashing: [evidence()], unmet: [waitsFor()] }
+it.each(['Complete', 'Failed', 'RolledBack', 'Superseded'] as const)('%s is not moved by what it was about', (phase) => {
+  const over = { available: 3, settled: false, crashing: [evidence()], unmet: [waitsFor()] }
   expect(nextEvent(rollout({ state: STATES[phase] }), facts(over), NOW + 999_999)).toBeNull()
+})
+
+describe('what failed', () => {
+  const inVain = rollout({ state: { phase: 'Failed', failure: { code: 'DependencyFailed', message: 'db failed', because, evidence: [] } } })
+  const crashed = rollout({ state: STATES.Failed })
+
+  it.each<Case>([
+    ['for a dependency is tried again once that is mended', inVain, {}, 0, { type: 'retried' }],
+    ['for a dependency waits on while that is not', inVain, { unmet: [waitsFor({ standing: 'Stuck' })] }, 0, null],
+    ['and is well for a moment is not believed', crashed, { settled: true, provedAt: NOW }, 59_999, null],
+    ['and stays well for a minute has come after all', crashed, { settled: true, provedAt: NOW }, 60_000, { type: 'completed' }],
+  ])('%s', (_name, given, over, after, expected) => {
+    const event = nextEvent(given, facts(over), NOW + after)
+    if (expected === null) expect(event).toBeNull()
+    else expect(event).toMatchObject(expected)
+  })
 })
 
 describe('a failure', () => {
@@ -135,7 +158,7 @@ describe('when time alone means something', () => {
     ['waiting', rollout(), null],
     ['over', rollout({ state: STATES.Complete }), null],
   ])('%s', (_name, given, after) => {
-    expect(rolloutWakeAt(given, { spec: specOf(), ledSince: NOW })).toBe(after === null ? null : NOW + after)
+    expect(rolloutWakeAt(given, facts({ spec: specOf() }))).toBe(after === null ? null : NOW + after)
   })
 })
 

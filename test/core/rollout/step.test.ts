@@ -46,10 +46,14 @@ const TABLE: { readonly [P in RolloutPhase]: Column } = {
     completed: { phase: 'Complete' },
     ...{ failed, returned, superseded },
   },
-  Proving: { ...NOTHING, slipped: rolling(null, 0), completed: { phase: 'Complete' }, ...{ failed, returned, superseded } },
+  Proving: {
+    ...NOTHING,
+    slipped: rolling(null, 0),
+    ...{ failed, returned, completed: { phase: 'Complete' }, superseded: { phase: 'Complete' } },
+  },
   Paused: { ...NOTHING, slipped: rolling(0, 0), pauseOver: rolling(1, 1), ...{ failed, returned, superseded } },
   Complete: { ...NOTHING, returned },
-  Failed: { ...NOTHING, returned, retried: { phase: 'Waiting', stuckSince: null } },
+  Failed: { ...NOTHING, returned, retried: { phase: 'Waiting', stuckSince: null }, completed: { phase: 'Complete' } },
   RolledBack: NOTHING,
   Superseded: NOTHING,
 }

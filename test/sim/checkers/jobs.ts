@@ -2,7 +2,7 @@ import type { MakeChecker } from '../checker.ts'
 import { changesOf } from '../mirror.ts'
 
 /** How a run ends that was no verdict on its template, so that another may follow. */
-const GAVE_WAY: ReadonlySet<string> = new Set(['Superseded', 'Removed'])
+const GAVE_WAY: ReadonlySet<string> = new Set(['Superseded', 'Removed', 'RolledBack'])
 
 /** A run ends once, gets no task after that, and never completes more often than asked. */
 export const jobsChecker: MakeChecker = ({ findings }) => ({
