@@ -47,6 +47,7 @@ async function idsOf({ drover }: World): Promise<string[][]> {
 async function wellAgain({ drover }: World, bad: string): Promise<void> {
   await drover.rolledBackFrom(bad, 'web')
   await drover.until('healthy as a whole', (app) => app.workloads.every(({ health }) => health === 'Healthy'))
+  await drover.proved()
 }
 
 describe('an app of three, the third of which fails', () => {

@@ -49,6 +49,7 @@ beforeAll(async () => {
   commitFiles(repo, { 'server.yaml': manifest }, 'first')
   await drover.start()
   await drover.healthyAt(repo.head())
+  await drover.proved()
 })
 
 afterAll(async () => {

@@ -102,6 +102,7 @@ describe(`twenty rollouts of ${SIZE.replicas} web servers, good and bad, while s
   async function good(): Promise<void> {
     const before = await digest()
     await rollOut(null, (commit) => drover.healthyAt(commit))
+    await drover.proved()
     expect(await digest()).not.toBe(before)
     expect(workloadOf(await drover.app(), 'web')?.quarantine).toBeNull()
   }
@@ -115,6 +116,7 @@ describe(`twenty rollouts of ${SIZE.replicas} web servers, good and bad, while s
     expect(tookMs).toBeLessThan(BOUND_MS[fault])
     const wasReady = [...log.readyRevisions].some((revision) => revision.endsWith(commit))
     expect(wasReady).toBe(fault === 'crashes after it was ready')
+    await drover.proved()
     const after = await pictureOf(drover, 'web')
     expect(await digest()).toBe(inputs)
     expect(await imagesOf(after)).toEqual(image)

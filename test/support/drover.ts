@@ -159,6 +159,13 @@ export class Drover {
     return must(workloadOf(app, name), name)
   }
 
+  /** No Deployment has a rollout that is not over: what is well has shown that it stays so. */
+  async proved(): Promise<AppView> {
+    return this.until('proved', ({ workloads }) =>
+      workloads.every(({ kind, rollout }) => kind !== 'Deployment' || ['Complete', 'Failed'].includes(rollout?.phase ?? '')),
+    )
+  }
+
   async running(workload: string): Promise<TaskView[]> {
     return (await this.tasks()).filter((task) => task.workload === workload && task.phase === 'Running')
   }
