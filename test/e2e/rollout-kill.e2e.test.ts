@@ -81,8 +81,10 @@ async function noOrphans(): Promise<void> {
   await waitUntil(() => [...taskProcesses(`SUITE=${scratch.path}`).values()].every((task) => wanted.has(task)), ORPHANS_GONE)
 }
 
+/** A rollout whose tasks are all ready still has to prove them; until it has, its phase is to change. */
 async function staysSo(): Promise<void> {
   const picture = async () => [await pictureOf(drover, 'web'), await pictureOf(drover, 'plain')]
+  await waitUntil(async () => (await picture()).every(({ rollouts }) => rollouts.every(({ phase }) => phase !== 'Proving')), ORPHANS_GONE)
   const before = await picture()
   for (let times = 0; times < 3; times += 1) await drover.poll()
   expect(await picture()).toEqual(before)
