@@ -6,12 +6,13 @@ import { must } from '../../lib/must.ts'
 import type { Millis } from '../../model/ids.ts'
 import { MAX_VALUE_BYTES } from '../store.ts'
 import { isDefinite } from './errors.ts'
-import { PAGE_KEYS } from './range.ts'
 
 /** Deadline of each unary call, milliseconds. */
 const CALL_DEADLINE_MS = 3000
 const READ_ATTEMPTS = 3
 const READ_PAUSE_MS = 100
+/** Keys of one page of a listing; what one message may weigh follows from it. */
+export const PAGE_KEYS = 500
 
 /** etcd3's generated calls on one host; its own watch, election, retry and breaker lose events and lie about outcomes. */
 export interface EtcdNode {

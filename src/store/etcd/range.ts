@@ -1,11 +1,9 @@
 import type { IKeyValue, IRangeResponse } from 'etcd3'
 import { must } from '../../lib/must.ts'
 import type { Item, Listing } from '../store.ts'
-import type { EtcdClient } from './client.ts'
+import { type EtcdClient, PAGE_KEYS } from './client.ts'
 import { isOutOfHistory } from './errors.ts'
 
-/** Keys of one page of a listing. */
-export const PAGE_KEYS = 500
 /** A listing starts again when a compaction overtakes it; more often than this is no accident. */
 const LIST_ATTEMPTS = 5
 
