@@ -1,11 +1,15 @@
-/** A web server of the example image whose readiness is a file that a ConfigMap brings, and the ways in which a new version of it is bad. */
-export interface WebServer {
-  readonly version: string
+/** How a new version of the Deployments here is rolled out. */
+export interface Pace {
   readonly replicas: number
   readonly maxSurge: number
   readonly maxUnavailable: number
   readonly minReadySeconds: number
   readonly progressDeadlineSeconds: number
+}
+
+/** A web server of the example image whose readiness is a file that a ConfigMap brings, and the ways in which a new version of it is bad. */
+export interface WebServer extends Pace {
+  readonly version: string
   readonly image: string
   readonly fault: WebFault | null
 }
@@ -34,9 +38,23 @@ const COMMANDS: Partial<Record<WebFault, string>> = {
   'crashes after it was ready': `[sh, -c, '${CRASH}']`,
 }
 
+/** A Deployment up to the tasks it runs. */
+const deployment = (name: string, pace: Pace): string => `apiVersion: drover.dev/v1
+kind: Deployment
+metadata: {name: ${name}}
+spec:
+  replicas: ${pace.replicas}
+  strategy: {rollingUpdate: {maxSurge: ${pace.maxSurge}, maxUnavailable: ${pace.maxUnavailable}}}
+  minReadySeconds: ${pace.minReadySeconds}
+  progressDeadlineSeconds: ${pace.progressDeadlineSeconds}
+  template:
+    spec:
+      terminationGracePeriodSeconds: 1
+`
+
 /** The files of one version. A fault of the ConfigMap leaves the Deployment's text as it is. */
 export function webServer(server: WebServer): Record<string, string> {
-  const { version, replicas, maxSurge, maxUnavailable, minReadySeconds, progressDeadlineSeconds, fault } = server
+  const { version, fault } = server
   const image = fault === 'bad image' ? 'drover-e2e/not-there:1' : server.image
   const command = fault === null ? undefined : COMMANDS[fault]
   return {
@@ -45,18 +63,7 @@ kind: ConfigMap
 metadata: {name: site}
 data: {${fault === 'bad config' ? 'moved' : 'health'}.html: fine}
 `,
-    'web.yaml': `apiVersion: drover.dev/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: ${replicas}
-  strategy: {rollingUpdate: {maxSurge: ${maxSurge}, maxUnavailable: ${maxUnavailable}}}
-  minReadySeconds: ${minReadySeconds}
-  progressDeadlineSeconds: ${progressDeadlineSeconds}
-  template:
-    spec:
-      hostNetwork: true
-      terminationGracePeriodSeconds: 1
+    'web.yaml': `${deployment('web', server)}      hostNetwork: true
       containers:
       - name: httpd
         image: ${image}
@@ -74,22 +81,11 @@ spec:
 /** Processes that are ready when a probe of theirs says so; those that crash have been ready before. */
 export function probedProcesses(
   name: string,
-  options: Omit<WebServer, 'image' | 'fault'> & { readonly mark: string; readonly does: 'serves' | 'crashes' },
+  options: Pace & { readonly version: string; readonly mark: string; readonly does: 'serves' | 'crashes' },
 ): string {
-  const { version, replicas, maxSurge, maxUnavailable, minReadySeconds, progressDeadlineSeconds, mark, does } = options
+  const { version, mark, does } = options
   const serves = 'trap "exit 0" TERM; while :; do sleep 0.2; done'
-  return `apiVersion: drover.dev/v1
-kind: Deployment
-metadata: {name: ${name}}
-spec:
-  replicas: ${replicas}
-  strategy: {rollingUpdate: {maxSurge: ${maxSurge}, maxUnavailable: ${maxUnavailable}}}
-  minReadySeconds: ${minReadySeconds}
-  progressDeadlineSeconds: ${progressDeadlineSeconds}
-  template:
-    spec:
-      terminationGracePeriodSeconds: 1
-      processes:
+  return `${deployment(name, options)}      processes:
       - name: main
         command: [sh, -c, '${does === 'serves' ? serves : 'sleep 0.5; exit 1'}']
         env: [{name: SUITE, value: "${mark}"}, {name: VERSION, value: "${version}"}]
