@@ -12,7 +12,7 @@ import { RetryableError } from '../../../src/lib/errors.ts'
 import { TaskId } from '../../../src/model/ids.ts'
 import type { UnitSpec } from '../../../src/model/task-spec.ts'
 import { waitUntil } from '../../support/wait-until.ts'
-import { livingPids, type ProcessHarness, processHarness, processSpec } from './harness.ts'
+import { clearAway, livingPids, type ProcessHarness, processHarness, processSpec } from './harness.ts'
 
 const REF: AttemptRef = { task: TaskId.parse('job-1'), attempt: 1 }
 const OTHER: AttemptRef = { task: TaskId.parse('job-2'), attempt: 1 }
@@ -33,8 +33,7 @@ beforeEach(async () => {
   driver = harness.make()
 })
 afterEach(async () => {
-  for (const ref of await driver.owned()) await driver.remove(ref)
-  await driver.close()
+  await clearAway(driver)
   await harness.destroy()
 })
 

@@ -60,6 +60,12 @@ export function processSpec(command: readonly string[], unit: Partial<UnitSpec> 
   return TaskSpec.parse({ driver: 'process', units: [{ ...plain, ...unit }], ...rest })
 }
 
+/** Ends everything the driver owns, and the driver. */
+export async function clearAway(driver: Driver): Promise<void> {
+  for (const ref of await driver.owned()) await driver.remove(ref)
+  await driver.close()
+}
+
 const readOr = (path: string): Promise<string> => readFile(path, 'latin1').catch(() => '')
 
 /** Every living process that carries the attempt in its environment; the shim does not, so it is not counted. */

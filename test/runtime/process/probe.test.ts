@@ -6,7 +6,7 @@ import { layoutOf, pathsOf } from '../../../runtime/drivers/process/names.ts'
 import { TaskId } from '../../../src/model/ids.ts'
 import type { TaskSpec, UnitSpec } from '../../../src/model/task-spec.ts'
 import { waitUntil } from '../../support/wait-until.ts'
-import { livingPids, type ProcessHarness, processHarness, processSpec } from './harness.ts'
+import { clearAway, livingPids, type ProcessHarness, processHarness, processSpec } from './harness.ts'
 
 const REF: AttemptRef = { task: TaskId.parse('job-1'), attempt: 1 }
 const never = () => new AbortController().signal
@@ -24,8 +24,7 @@ describe('the command of a probe', () => {
     driver = harness.make()
   })
   afterEach(async () => {
-    for (const ref of await driver.owned()) await driver.remove(ref)
-    await driver.close()
+    await clearAway(driver)
     await harness.destroy()
   })
 

@@ -13,7 +13,7 @@ import { systemClock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { TaskId } from '../../../src/model/ids.ts'
 import { compile } from './compile.ts'
-import { processSpec } from './harness.ts'
+import { clearAway, processSpec } from './harness.ts'
 
 const AGENTS = 32
 const ATTEMPTS_EACH = 4
@@ -45,8 +45,7 @@ describe('an agent killed at any moment of a start', () => {
   }, 60_000)
 
   afterAll(async () => {
-    for (const ref of await driver.owned()) await driver.remove(ref)
-    await driver.close()
+    await clearAway(driver)
     await removeBases((await probeFacts(`drover-racer-${layoutOf(stateDir()).mark}`)).cgroups)
     for (const dir of [root, compiled]) await rm(dir, { recursive: true })
   }, 60_000)
