@@ -101,8 +101,8 @@ describe('docker driver: what runs in the container', () => {
 
   it('keeps an emptyDir over restarts in place, and no longer than the task', async () => {
     const volumes = [{ type: 'emptyDir' as const, name: 'work' }]
-    const mounts = [{ volume: 'work', mountPath: '/work', subPath: 'a/b', readOnly: false }]
-    const spec = containerSpec({ ...script('echo $DROVER_ATTEMPT >> /work/seen; cat /work/seen'), user: 'nobody', mounts }, { volumes })
+    const mounts = [{ volume: 'work', mountPath: '/data', subPath: 'a/b', readOnly: false }]
+    const spec = containerSpec({ ...script('echo $DROVER_ATTEMPT >> /data/seen; cat /data/seen'), user: 'nobody', mounts }, { volumes })
     const first = ref
     await run(spec)
     ref = { ...first, attempt: 2 }
@@ -115,12 +115,12 @@ describe('docker driver: what runs in the container', () => {
 
   it('S-12: does not follow a link that a task left in its volume out onto the machine', async () => {
     const volumes = [{ type: 'emptyDir' as const, name: 'work' }]
-    const whole = [{ volume: 'work', mountPath: '/work', readOnly: false }]
-    await run(containerSpec({ ...script('ln -s /etc /work/way; ln -s /nowhere /work/dangling'), mounts: whole }, { volumes }))
+    const whole = [{ volume: 'work', mountPath: '/data', readOnly: false }]
+    await run(containerSpec({ ...script('ln -s /etc /data/way; ln -s /nowhere /data/dangling'), mounts: whole }, { volumes }))
     ref = { ...ref, attempt: 2 }
     for (const subPath of ['way', 'way/ssh', 'dangling', '../../..', 'a/../../x']) {
-      const mounts = [{ volume: 'work', mountPath: '/work', subPath, readOnly: false }]
-      const spec = containerSpec({ ...script('ls /work'), mounts }, { volumes })
+      const mounts = [{ volume: 'work', mountPath: '/data', subPath, readOnly: false }]
+      const spec = containerSpec({ ...script('ls /data'), mounts }, { volumes })
       expect(await errorOf(start(spec)), subPath).toMatchObject({ code: 'InvalidVolume' })
     }
   })
