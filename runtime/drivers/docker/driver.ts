@@ -10,6 +10,7 @@ import { createContainers } from './containers.ts'
 import { createEnding } from './ending.ts'
 import { createEngine, DEADLINES, type Deadlines } from './engine.ts'
 import { createHealth } from './engine-health.ts'
+import type { UnendedProbes } from './exec-probe.ts'
 import { createImages } from './images.ts'
 import { launch, recoverAttempt, removeAttempt } from './launch.ts'
 import { containerLogs } from './logs.ts'
@@ -47,6 +48,7 @@ export function createDockerDriver(options: DockerDriverOptions): Driver {
   const images = createImages(engine, log)
   const usages = createUsages(containers)
   const addresses = createAddresses(containers)
+  const unended: UnendedProbes = new Map()
   const attempts = createAttempts(options.stateDir)
   const tools = {
     identity,
@@ -72,7 +74,7 @@ export function createDockerDriver(options: DockerDriverOptions): Driver {
     recover: (ref) => exclusively(ref, () => recoverAttempt(tools, ref)),
     wait: (handle, signal) => ending.wait(handle.ref, AbortSignal.any([signal, closed.signal])),
     health: async (handle) => ownHealth(await containers.inspect(handle.ref)),
-    probe: (handle, request, signal) => probeContainer({ engine, clock, log, addresses }, handle.ref, request, signal),
+    probe: (handle, request, signal) => probeContainer({ engine, clock, log, addresses, unended }, handle.ref, request, signal),
     stop: (handle, graceMs) => ending.stop(handle.ref, graceMs),
     remove: (ref) => exclusively(ref, () => removeAttempt({ ...tools, noted: [ending, usages, addresses] }, ref)),
     logs: (handle, query, signal) => containerLogs(engine, handle.ref, { ...query, signal: AbortSignal.any([signal, closed.signal]) }),

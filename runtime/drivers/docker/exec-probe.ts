@@ -15,7 +15,16 @@ export interface ExecTools {
   readonly engine: Engine
   readonly clock: Clock
   readonly log: Logger
+  readonly unended: UnendedProbes
 }
+
+/**
+ * Commands that ran out of patience and could not be killed from here, by container and command: an agent that is not
+ * root may not, and one in a container does not see them. Another beside each would fill the container in time.
+ */
+export type UnendedProbes = Map<string, Exec>
+
+const keyOf = ({ id, command }: ExecOrder): string => JSON.stringify([id, ...command])
 
 export interface ExecOrder {
   readonly id: string
@@ -27,23 +36,34 @@ const PATIENCE: Millis = 2_000
 const LOOK_EVERY: Millis = 20
 
 export const NOT_RUNNING = failed('the container does not run')
+const STILL_RUNS = failed('timed out before, and its command still runs')
 
 /**
  * Runs a command in a container, as the container's user, in its working directory and with its environment.
  * Abort kills the command. @throws RetryableError when the engine does not answer
  */
 export async function execProbe(tools: ExecTools, order: ExecOrder, signal: AbortSignal): Promise<ProbeResult> {
+  if (await earlierRuns(tools, order)) return STILL_RUNS
   const exec = await create(tools.engine, order, signal)
   if (exec === null) return NOT_RUNNING
   const output = await outputOf(tools.engine, exec, signal).catch(async (error: unknown) => {
     if (!signal.aborted) throw engineError(error, `run a probe in ${order.id}`)
-    await end(tools, exec, order.id)
+    await end(tools, exec, order)
     return TIMED_OUT
   })
   if (signal.aborted) return failed(TIMED_OUT)
   if (output === null) return NOT_RUNNING
   const { ExitCode } = await lookUntilOver(tools, exec)
   return ExitCode === null ? failed('its exit code is not known') : execResult({ exitCode: ExitCode, signal: null }, output)
+}
+
+async function earlierRuns({ engine, unended }: ExecTools, order: ExecOrder): Promise<boolean> {
+  const earlier = unended.get(keyOf(order))
+  if (earlier === undefined) return false
+  const info = await look(engine, earlier).catch(whenStatus([404], null))
+  const runs = info !== null && !isOver(info)
+  if (!runs) unended.delete(keyOf(order))
+  return runs
 }
 
 /** Null: the container does not run, or is paused. */
@@ -82,17 +102,21 @@ async function lookUntilOver({ engine, clock }: ExecTools, exec: Exec): Promise<
 const isOver = ({ Running, ExitCode }: ExecInspectInfo): boolean => !Running && ExitCode !== null
 
 /** Kills a command that nobody waits for any more; what cannot be reached from here ends with its container. */
-async function end({ engine, clock, log }: ExecTools, exec: Exec, containerId: string): Promise<void> {
+async function end({ engine, clock, log, unended }: ExecTools, exec: Exec, order: ExecOrder): Promise<void> {
+  unended.set(keyOf(order), exec)
   try {
     for (const deadline = clock.monotonic() + PATIENCE; clock.monotonic() < deadline; await clock.sleep(LOOK_EVERY)) {
       const info = await look(engine, exec)
-      if (isOver(info)) return
+      if (isOver(info)) {
+        unended.delete(keyOf(order))
+        return
+      }
       // It leads a process group of its own; the check keeps a number that has changed hands from being hit.
-      if (await isInContainer(info.Pid, containerId)) kill(-info.Pid)
+      if (await isInContainer(info.Pid, order.id)) kill(-info.Pid)
     }
-    log.warn({ container: containerId }, 'a probe that timed out cannot be ended')
+    log.warn({ container: order.id }, 'a probe that timed out cannot be ended')
   } catch (error) {
-    log.warn({ container: containerId, error: messageOf(error) }, 'a probe that timed out cannot be ended')
+    log.warn({ container: order.id, error: messageOf(error) }, 'a probe that timed out cannot be ended')
   }
 }
 
