@@ -7,8 +7,8 @@ import { authority, bareHost, failed, failureText, PASSED } from './result.ts'
 export type HttpCheck = Extract<ProbeCheck, { type: 'http' }>
 
 /**
- * Asks once, as Kubernetes does: a GET on a connection of its own passes with 200 to 399, redirects are not followed,
- * and no certificate is checked. The body is not read.
+ * Asks once: a GET on a connection of its own passes with 200 to 399, and no certificate is checked, as in Kubernetes.
+ * Unlike there a redirect is not followed, also to the same host: it is an answer. The body is not read.
  */
 export async function httpProbe(check: HttpCheck, host: string, signal: AbortSignal): Promise<ProbeResult> {
   const url = `${check.scheme.toLowerCase()}://${authority(host, check.port)}${check.path}`
