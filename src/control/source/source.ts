@@ -95,9 +95,9 @@ export class Source {
     while (!signal.aborted) {
       // Each by itself: one may bring a plan, another ask for more than that plan says.
       for (const asks of eachOrNone(this.#asks.takeAll())) {
-        const result = await this.#poll(seen, asks, signal)
-        failures = result === null ? failures + 1 : 0
-        seen = result ?? seen
+        const answer = await this.#poll(seen, asks, signal)
+        failures = answer === 'silent' ? failures + 1 : 0
+        if (answer !== 'silent' && answer !== 'refused') seen = answer
       }
       await firstOf(signal, [
         (either) => this.#asks.waitForItem(either),
@@ -106,8 +106,8 @@ export class Source {
     }
   }
 
-  /** The commit seen, or null when git could not say. */
-  async #poll(seen: Oid | null, asks: readonly Ask[], signal: AbortSignal): Promise<Oid | null> {
+  /** The commit seen; `silent` when git could not say, `refused` when it could and who asked was turned away. */
+  async #poll(seen: Oid | null, asks: readonly Ask[], signal: AbortSignal): Promise<Oid | 'silent' | 'refused'> {
     try {
       const repo = await this.repository()
       const { ref } = this.#record().source
@@ -118,10 +118,9 @@ export class Source {
       return commit.oid
     } catch (error) {
       for (const ask of asks) ask.failed(error)
-      // Who asked was refused; git itself answered.
-      if (signal.aborted || error instanceof RequestError) return null
-      await this.#tellError(error)
-      return null
+      if (error instanceof RequestError) return 'refused'
+      if (!signal.aborted) await this.#tellError(error)
+      return 'silent'
     }
   }
 
