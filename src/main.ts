@@ -18,7 +18,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 async function surroundings(): Promise<Surroundings> {
   const { createLog } = await import('./main/log.ts')
   const dockerSocket = (process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace(/^unix:\/\//, '')
-  return { log: createLog(process.env), version: VERSION, dockerSocket, say: (line) => process.stderr.write(`${line}\n`) }
+  return { log: createLog(process.env), version: VERSION, dockerSocket, env: process.env, say: (line) => process.stderr.write(`${line}\n`) }
 }
 
 async function ask(question: string): Promise<string> {
@@ -46,4 +46,5 @@ process.exitCode = await runCli(process.argv.slice(2), {
     down: async (options, signal) => (await import('./main/down.ts')).down(options, await surroundings(), signal),
   },
   readRepo: async (asked) => (await import('./main/read-repo.ts')).readRepo(asked),
+  secrets: async () => (await import('./main/secret-tools.ts')).secretTools(process.env),
 })

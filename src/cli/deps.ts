@@ -29,6 +29,8 @@ export interface UpOptions {
   /** `embedded`, `memory` or `etcd://HOST:PORT,HOST:PORT/PREFIX`. */
   readonly store: string
   readonly labels: Readonly<Record<string, string>>
+  /** With the keys that open Secrets; null: where SOPS looks for them. */
+  readonly ageKeyFile: string | null
   /** Ends with 0 once the app is synced and healthy, 3 when it is degraded, 4 after `timeoutMs`. */
   readonly exitWhenHealthy: boolean
   readonly timeoutMs: number
@@ -62,6 +64,16 @@ export interface RepoFiles {
   readonly files: readonly ManifestFile[]
 }
 
+/** What `drover secret` needs of SOPS and age. Rejects with what to mend, and never with a value or a key. */
+export interface SecretTools {
+  /** `keyFile` is the text of a file with both halves of the key. `now` in milliseconds since 1970. */
+  newKey(now: number): Promise<{ readonly recipient: string; readonly keyFile: string }>
+  /** Without recipients for the keys of the user. `now` in milliseconds since 1970. */
+  encrypt(file: ManifestFile, options: { readonly recipients: readonly string[]; readonly now: number }): Promise<string>
+  /** With the keys of the user, and of the file where one is named. */
+  decrypt(file: ManifestFile, options: { readonly ageKeyFile: string | null }): Promise<string>
+}
+
 /** Everything the command line reaches outside itself. */
 export interface CliDeps {
   readonly stdout: Output
@@ -78,4 +90,5 @@ export interface CliDeps {
   readonly ask: (question: string) => Promise<string>
   readonly roles: Roles
   readonly readRepo: (asked: RepoAsked) => Promise<RepoFiles>
+  readonly secrets: () => Promise<SecretTools>
 }

@@ -1,6 +1,6 @@
 import type { Dirent } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
-import { isAbsolute, join, normalize, resolve } from 'node:path'
+import { join, normalize, resolve } from 'node:path'
 import { MAX_FILE_BYTES } from '../manifest/limits.ts'
 import { isManifestPath } from '../manifest/parse.ts'
 import type { CliDeps, ManifestFile } from './deps.ts'
@@ -32,7 +32,7 @@ export async function readSource(deps: CliDeps, words: readonly string[], option
 async function readDisk(deps: CliDeps, words: readonly string[]): Promise<Source> {
   const found = await Promise.all(words.map((word) => manifestPaths(deps.cwd, normalize(word))))
   const paths = [...new Set(found.flat())].sort()
-  const files = await Promise.all(paths.map(async (path) => ({ path, text: await readText(deps.cwd, path) })))
+  const files = await Promise.all(paths.map((path) => readManifest(deps, path)))
   return nonEmpty({ revision: null, path: folderOf(words, paths), files }, words)
 }
 
@@ -74,11 +74,12 @@ async function entryPaths(cwd: string, folder: string, entry: Dirent): Promise<s
   return isManifestPath(entry.name) ? [path] : []
 }
 
-async function readText(cwd: string, path: string): Promise<string> {
-  const full = isAbsolute(path) ? path : resolve(cwd, path)
+/** @throws CliError 2 for what is too large, or cannot be read. */
+export async function readManifest({ cwd }: CliDeps, path: string): Promise<ManifestFile> {
+  const full = resolve(cwd, path)
   const info = await onDisk(path, () => stat(full))
   if (info.size > MAX_FILE_BYTES) throw new CliError(EXIT.usage, `${path} has ${info.size} bytes; a manifest has at most ${MAX_FILE_BYTES}`)
-  return onDisk(path, () => readFile(full, 'utf8'))
+  return { path, text: await onDisk(path, () => readFile(full, 'utf8')) }
 }
 
 /** @throws CliError 2 for what cannot be read. */

@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander'
 import type { CliDeps } from './deps.ts'
 import { CliError, EXIT, messageOf } from './exit.ts'
-import { buildProgram, type Start } from './program.ts'
+import { buildProgram, everyCommand, type Start } from './program.ts'
 import { type GlobalOptions, openSession } from './session.ts'
 
 /**
@@ -23,7 +23,7 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
       outcome.exit = await command(session, words, given.at(-2) as Parameters<typeof command>[2])
     }
   const program = buildProgram(start, deps)
-  for (const command of [program, ...program.commands]) {
+  for (const command of everyCommand(program)) {
     command.exitOverride().configureOutput({
       writeOut: (text) => deps.stdout.write(text),
       writeErr: (text) => deps.stderr.write(text),

@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto'
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import type { CliDeps } from './deps.ts'
-import { CliError, EXIT, messageOf } from './exit.ts'
+import { CliError, EXIT } from './exit.ts'
 import { onDisk } from './files.ts'
+import { writePrivate } from './write.ts'
 
 const FORMAT = 'drover-plan/1'
 
@@ -22,17 +22,8 @@ const PlanFile = z.object({
 export type PlanFile = z.infer<typeof PlanFile>
 
 /** The whole file or none, for its owner alone: a plan may show what manifests hold. @throws CliError 1. */
-export async function writePlanFile({ cwd }: CliDeps, path: string, plan: Omit<PlanFile, 'format'>): Promise<void> {
-  const target = resolve(cwd, path)
-  const draft = `${target}.${randomUUID()}.tmp`
-  try {
-    await writeFile(draft, `${JSON.stringify({ format: FORMAT, ...plan }, null, 2)}\n`, { mode: 0o600, flag: 'wx', flush: true })
-    await rename(draft, target)
-  } catch (error) {
-    await rm(draft, { force: true })
-    throw new CliError(EXIT.error, `${path} cannot be written: ${messageOf(error)}`)
-  }
-}
+export const writePlanFile = (deps: CliDeps, path: string, plan: Omit<PlanFile, 'format'>): Promise<void> =>
+  writePrivate(deps, path, `${JSON.stringify({ format: FORMAT, ...plan }, null, 2)}\n`)
 
 /** @throws CliError 2 for what `drover plan --out` has not written. */
 export async function readPlanFile({ cwd }: CliDeps, path: string): Promise<PlanFile> {

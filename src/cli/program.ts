@@ -43,12 +43,16 @@ export function buildProgram(start: Start, deps: CliDeps): Commander {
   const parts = { program, start, deps }
   roleCommands(parts)
   manifestCommands(parts)
+  secretCommands(parts)
   readCommands(parts)
   objectCommands(parts)
   appCommands(parts)
   machineCommands(parts)
   return program
 }
+
+/** A command and all below it. */
+export const everyCommand = (command: Commander): Commander[] => [command, ...command.commands.flatMap(everyCommand)]
 
 function roleCommands({ program, start, deps }: Parts): void {
   const dataDir = ['--data-dir <dir>', 'where its state lives', defaultDataDir(deps.env)] as const
@@ -71,6 +75,7 @@ function roleCommands({ program, start, deps }: Parts): void {
         .argParser(parseLabel)
         .default({}, 'none'),
     )
+    .option('--age-key-file <file>', 'keys that open Secrets (default: as SOPS, env SOPS_AGE_KEY, SOPS_AGE_KEY_FILE)')
     .option('--exit-when-healthy', 'end with 0 once all is healthy, 3 when degraded, 4 after --timeout')
     .addOption(timeoutOption('5m'))
     .action(start(async () => (await import('./commands/roles.ts')).up))
@@ -111,6 +116,31 @@ function manifestCommands({ program, start }: Parts): void {
     .command('schema')
     .description('print the JSON Schema of manifests, for editors')
     .action(start(async () => (await import('./commands/info.ts')).schema))
+}
+
+function secretCommands({ program, start }: Parts): void {
+  const secret = program.command('secret').description('make age keys, encrypt and decrypt Secrets; needs no server')
+  secret
+    .command('keygen')
+    .description('make an age key; prints its recipient, the public half')
+    .option('--out <file>', 'where to keep it (default: print the key itself)')
+    .action(start(async () => (await import('./commands/secret.ts')).keygen))
+  secret
+    .command('encrypt <file>')
+    .description('print the file of a Secret with its values encrypted')
+    .addOption(
+      new Option('--recipient <age1...>', 'who may open it; may be given again')
+        .argParser((text, before: readonly string[]) => [...before, text])
+        .default([], 'your own keys, found as SOPS does'),
+    )
+    .option('--in-place', 'write it into the file')
+    .action(start(async () => (await import('./commands/secret.ts')).encrypt))
+  secret
+    .command('decrypt <file>')
+    .description('print the file in plain, for editing')
+    .option('--age-key-file <file>', 'with these keys too (env SOPS_AGE_KEY, SOPS_AGE_KEY_FILE, or ~/.config/sops/age/keys.txt)')
+    .option('--in-place', 'write it into the file')
+    .action(start(async () => (await import('./commands/secret.ts')).decrypt))
 }
 
 function readCommands({ program, start }: Parts): void {

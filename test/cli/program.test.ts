@@ -43,6 +43,7 @@ describe('roles', () => {
         allowProcesses: false,
         store: 'embedded',
         labels: {},
+        ageKeyFile: null,
         exitWhenHealthy: false,
         timeoutMs: 300_000,
       },
@@ -52,7 +53,8 @@ describe('roles', () => {
   it('up passes on every option', async () => {
     const { seen, cli } = recorded()
     const given = '--repo r --ref v1 --path deploy --app shop --data-dir d --listen [::1]:0 --poll 500ms --allow-processes'.split(' ')
-    const more = '--store etcd://a:2379,b:2379/demo --label zone=a --label disk=ssd --exit-when-healthy --timeout 1m30s'.split(' ')
+    const more =
+      '--store etcd://a:2379,b:2379/demo --label zone=a --label disk=ssd --age-key-file k --exit-when-healthy --timeout 1m30s'.split(' ')
     await cli.run('up', ...given, ...more)
     expect(seen.up[0]).toEqual({
       repo: 'r',
@@ -66,6 +68,7 @@ describe('roles', () => {
       allowProcesses: true,
       store: 'etcd://a:2379,b:2379/demo',
       labels: { zone: 'a', disk: 'ssd' },
+      ageKeyFile: 'k',
       exitWhenHealthy: true,
       timeoutMs: 90_000,
     })

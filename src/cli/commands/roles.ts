@@ -13,6 +13,7 @@ export interface UpFlags {
   readonly allowProcesses?: boolean
   readonly store: string
   readonly label: Readonly<Record<string, string>>
+  readonly ageKeyFile?: string
   readonly exitWhenHealthy?: boolean
   /** Milliseconds. */
   readonly timeout: number
@@ -32,6 +33,7 @@ export const up: Command<UpFlags> = async ({ deps }, _, flags) => {
     allowProcesses: flags.allowProcesses === true,
     store: flags.store,
     labels: flags.label,
+    ageKeyFile: flags.ageKeyFile ?? null,
     exitWhenHealthy: flags.exitWhenHealthy === true,
     timeoutMs: flags.timeout,
   }
