@@ -1,12 +1,22 @@
 import { NAME_PATTERN, type WorkloadKey, workloadKey } from '../model/ids.ts'
-import { API_VERSION, App, ConfigMap, Deployment, Job, type Manifest, PLANNED_KINDS, type WorkloadManifest } from '../model/manifest.ts'
+import {
+  API_VERSION,
+  App,
+  ConfigMap,
+  Deployment,
+  Job,
+  type Manifest,
+  PLANNED_KINDS,
+  Secret,
+  type WorkloadManifest,
+} from '../model/manifest.ts'
 import type { Located } from './issues.ts'
 import { planned, REMOVE_PLANNED } from './issues.ts'
 import type { Path } from './positions.ts'
 import { type Finding, quote } from './problem.ts'
 import { didYouMean, suggest } from './suggest.ts'
 
-export const SCHEMAS = { App, Deployment, Job, ConfigMap } as const
+export const SCHEMAS = { App, Deployment, Job, ConfigMap, Secret } as const
 export type Kind = keyof typeof SCHEMAS
 
 /** What names an object: of these there may be one in a revision. */
@@ -45,11 +55,13 @@ export function identityOf(value: unknown): Identity | null {
   return isOurs(value) && isKind(kind) && isName(name) && isName(namespace) ? { kind, namespace, name } : null
 }
 
+const HOLD_NO_TASKS: ReadonlySet<string> = new Set<Kind>(['App', 'ConfigMap', 'Secret'])
+
 /** True when a broken document might have been any workload, so nothing may be taken for removed. */
 export function mayHideWorkload(value: unknown): boolean {
   const kind = field(value, 'kind')
   if (!isOurs(value) || identityOf(value) !== null) return false
-  return kind !== 'App' && kind !== 'ConfigMap' && !(typeof kind === 'string' && PLANNED_KINDS.includes(kind))
+  return !(typeof kind === 'string' && (HOLD_NO_TASKS.has(kind) || PLANNED_KINDS.includes(kind)))
 }
 
 const shown = (value: unknown): string => quote(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))
@@ -78,12 +90,19 @@ function versionFinding(kind: unknown, version: unknown): Finding {
 
 type Typed = { ok: true; kind: Kind } | { ok: false; located: Located }
 
+const isEncrypted = (text: unknown): boolean => typeof text === 'string' && text.startsWith('ENC[')
+const ENCRYPTED: Finding = {
+  message: 'apiVersion and kind are encrypted',
+  hint: "encrypt only the values: sops --encrypted-regex '^(data|stringData)$'",
+}
+
 /** Which schema a document must fit. */
 export function typeOf(value: unknown): Typed {
   if (!hasType(value))
     return { ok: false, located: about([], { message: 'a manifest needs apiVersion and kind', hint: `write apiVersion: ${API_VERSION}` }) }
   const kind = field(value, 'kind')
   const version = field(value, 'apiVersion')
+  if (isEncrypted(kind)) return { ok: false, located: about(['kind'], ENCRYPTED) }
   if (version !== API_VERSION)
     return { ok: false, located: about([version === undefined ? 'kind' : 'apiVersion'], versionFinding(kind, version)) }
   return isKind(kind) ? { ok: true, kind } : { ok: false, located: about(['kind'], kindFinding(kind)) }

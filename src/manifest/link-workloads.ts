@@ -4,7 +4,7 @@ import { findCycles } from './cycles.ts'
 import { type Identity, identityText, keyOfIdentity } from './identity.ts'
 import { MAX_REVISION_PROBLEMS } from './limits.ts'
 import { order, type Place, problemAt, quote } from './problem.ts'
-import type { Reference } from './references.ts'
+import type { DataKind, Reference } from './references.ts'
 import { didYouMean } from './suggest.ts'
 import type { CheckedDocument } from './validate.ts'
 
@@ -12,7 +12,7 @@ export type Located = { path: string; document: CheckedDocument }
 /** Every document whose object is known, by `identityText`. */
 export type ObjectIndex = ReadonlyMap<string, readonly Located[]>
 
-type ConfigReference = Extract<Reference, { type: 'configMap' }>
+type DataReference = Extract<Reference, { type: 'data' }>
 type WorkloadReference = Extract<Reference, { type: 'workload' }>
 type Check = { index: ObjectIndex; namespace: string; anythingHidden: boolean }
 /** `near` gives the hint; it is only worked out for mistakes that are told. */
@@ -27,17 +27,23 @@ const namesOf = (check: Check, kind: Identity['kind']): string[] => {
   return [...check.index.keys()].flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : []))
 }
 
-function configData(index: ObjectIndex, namespace: string, name: string): Record<string, string> | 'missing' | 'broken' {
-  const found = index.get(identityText({ kind: 'ConfigMap', namespace, name })) ?? []
+/** The values of a Secret are ciphertext here: good for their names alone. */
+function dataOf(
+  index: ObjectIndex,
+  object: { kind: DataKind; namespace: string; name: string },
+): Record<string, string> | 'missing' | 'broken' {
+  const found = index.get(identityText(object)) ?? []
   const [only] = found
   if (only === undefined) return 'missing'
-  return found.length === 1 && only.document.manifest?.kind === 'ConfigMap' ? only.document.manifest.data : 'broken'
+  const { manifest } = only.document
+  if (found.length > 1 || manifest?.kind !== object.kind) return 'broken'
+  return manifest.kind === 'Secret' ? { ...manifest.data, ...manifest.stringData } : manifest.data
 }
 
-function checkConfig(check: Check, { name, use, at }: ConfigReference): Omit<Mistake, 'path'>[] {
-  const data = configData(check.index, check.namespace, name)
-  const title = `ConfigMap ${check.namespace}/${name}`
-  if (data === 'missing') return [{ at, message: `${title} does not exist`, near: () => didYouMean(name, namesOf(check, 'ConfigMap')) }]
+function checkData(check: Check, { kind, name, use, at }: DataReference): Omit<Mistake, 'path'>[] {
+  const data = dataOf(check.index, { kind, namespace: check.namespace, name })
+  const title = `${kind} ${check.namespace}/${name}`
+  if (data === 'missing') return [{ at, message: `${title} does not exist`, near: () => didYouMean(name, namesOf(check, kind)) }]
   if (data === 'broken') return [{ at, message: `${title} has problems of its own`, near: () => 'mend it first' }]
   if (use.as === 'key' && !Object.hasOwn(data, use.key))
     return [{ at: use.at, message: `${title} has no key ${quote(use.key)}`, near: () => didYouMean(use.key, Object.keys(data)) }]
@@ -58,7 +64,7 @@ function checkDependency(check: Check, { kind, name, at }: WorkloadReference): O
 
 function checkReferences({ path, document }: Located, check: Check): Mistake[] {
   const mistakes = document.references.flatMap((reference) =>
-    reference.type === 'configMap' ? checkConfig(check, reference) : checkDependency(check, reference),
+    reference.type === 'data' ? checkData(check, reference) : checkDependency(check, reference),
   )
   return mistakes.map((mistake) => ({ ...mistake, path }))
 }
@@ -121,16 +127,19 @@ export function linkWorkloads(
   return { valid, broken, problems: [...cycles.problems, ...mistakes.map(tell)] }
 }
 
-/** What a workload uses of the ConfigMaps it names: single keys where it takes single keys, else all. */
-export function configsOf({ references, identity }: CheckedDocument, index: ObjectIndex): Record<string, Record<string, string>> {
-  const configs = new Map<string, Record<string, string>>()
+/** What a workload uses of the ConfigMaps, or Secrets, it names: single keys where it takes single keys, else all. Sorted by name. */
+export function dataUsed(
+  { references, identity }: CheckedDocument,
+  kind: DataKind,
+  index: ObjectIndex,
+): Record<string, Record<string, string>> {
+  const used = new Map<string, Record<string, string>>()
   for (const reference of references) {
-    if (reference.type !== 'configMap') continue
+    if (reference.type !== 'data' || reference.kind !== kind) continue
     const { name, use } = reference
-    const data = configData(index, identity?.namespace ?? '', name)
+    const data = dataOf(index, { kind, namespace: identity?.namespace ?? '', name })
     if (typeof data === 'string') continue
-    const used = use.as === 'key' ? { [use.key]: data[use.key] ?? '' } : data
-    configs.set(name, { ...configs.get(name), ...used })
+    used.set(name, { ...used.get(name), ...(use.as === 'key' ? { [use.key]: data[use.key] ?? '' } : data) })
   }
-  return Object.fromEntries([...configs].sort(([a], [b]) => order(a, b)))
+  return Object.fromEntries([...used].sort(([a], [b]) => order(a, b)))
 }

@@ -1,12 +1,13 @@
 import type { WorkloadKey } from '../model/ids.ts'
 import type { SyncPolicy, WorkloadManifest } from '../model/manifest.ts'
 import type { Problem } from '../model/records.ts'
+import type { SopsDocument } from '../model/secret.ts'
 import type { CheckedFile } from './blob.ts'
 import { identityText, isWorkload, keyOfIdentity } from './identity.ts'
 import { MAX_FILES, MAX_REVISION_PROBLEMS, MAX_TOTAL_SIZE } from './limits.ts'
 import { linkApp } from './link-app.ts'
-import { configsOf, type Located, linkWorkloads, type ObjectIndex } from './link-workloads.ts'
-import { order, problemAt } from './problem.ts'
+import { dataUsed, type Located, linkWorkloads, type ObjectIndex } from './link-workloads.ts'
+import { order, type Place, problemAt } from './problem.ts'
 import { treesOf } from './references.ts'
 import { capProblems } from './validate.ts'
 
@@ -17,9 +18,13 @@ export type DesiredWorkload = {
   manifest: WorkloadManifest
   /** What it uses of ConfigMaps: by name, then by key. */
   configs: Record<string, Record<string, string>>
+  /** The keys it uses of Secrets, by the Secret's name. */
+  secrets: Record<string, string[]>
   /** Git folders its artifacts name, from the repository's root. */
   trees: string[]
 }
+
+export type DesiredSecret = { namespace: string; name: string; file: string; at: Place; base64: string[]; document: SopsDocument }
 
 /** What a revision says shall run. Only `workloads` may be applied; what `broken` and `unreadable` name must be left as it is. */
 export type Desired = {
@@ -28,6 +33,8 @@ export type Desired = {
   /** True when there is, or may be, an App document that cannot be used: keep the policy that is in force. */
   policyBroken: boolean
   workloads: DesiredWorkload[]
+  /** Secrets that can be used, still encrypted. */
+  secrets: DesiredSecret[]
   /** Workloads that are known but cannot be used: neither to be changed nor removed. */
   broken: WorkloadKey[]
   /** Files that might hold any workload. While there is one, nothing may be removed. */
@@ -70,6 +77,7 @@ const nothing = (files: readonly CheckedFile[]): Desired => ({
   policy: null,
   policyBroken: true,
   workloads: [],
+  secrets: [],
   broken: [],
   unreadable: files.map((file) => file.path),
 })
@@ -78,7 +86,25 @@ function desiredWorkload({ path, document }: Located, index: ObjectIndex): Desir
   const { manifest, identity } = document
   const key = identity === null ? null : keyOfIdentity(identity)
   if (manifest === null || !isWorkload(manifest) || key === null) return []
-  return [{ key, file: path, line: document.at.line, manifest, configs: configsOf(document, index), trees: treesOf(manifest) }]
+  const secrets = Object.entries(dataUsed(document, 'Secret', index)).map(([name, data]) => [name, Object.keys(data).sort(order)])
+  return [
+    {
+      key,
+      file: path,
+      line: document.at.line,
+      manifest,
+      configs: dataUsed(document, 'ConfigMap', index),
+      secrets: Object.fromEntries(secrets),
+      trees: treesOf(manifest),
+    },
+  ]
+}
+
+function desiredSecret([only, ...others]: readonly Located[]): DesiredSecret[] {
+  const { manifest, sops, at } = only?.document ?? {}
+  if (only === undefined || at === undefined || others.length > 0 || manifest?.kind !== 'Secret' || !sops) return []
+  const { namespace, name } = manifest.metadata
+  return [{ namespace, name, file: only.path, at, base64: Object.keys(manifest.data), document: sops }]
 }
 
 const byKey = (a: { key: string }, b: { key: string }): number => order(a.key, b.key)
@@ -103,6 +129,7 @@ export function link(files: readonly CheckedFile[], app: { path: string } = { pa
     desired: {
       policy,
       policyBroken,
+      secrets: [...index.values()].flatMap(desiredSecret),
       workloads: linked.valid.flatMap((located) => desiredWorkload(located, index)).sort(byKey),
       broken: [...new Set(linked.broken)].sort(order),
       unreadable: sorted.filter((file) => file.unreadable).map((file) => file.path),

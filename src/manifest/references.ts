@@ -1,49 +1,62 @@
 import type { Manifest, WorkloadManifest } from '../model/manifest.ts'
-import type { ContainerSpec, ProcessSpec, Volume } from '../model/template.ts'
+import type { ContainerSpec, EnvVar, ProcessSpec, Volume } from '../model/template.ts'
 import type { Path } from './positions.ts'
 import type { Place } from './problem.ts'
 
 /** What a workload needs of other objects in its namespace, and where it says so. */
 export type Reference =
   | { type: 'workload'; kind: 'Deployment' | 'Job'; name: string; at: Place }
-  | { type: 'configMap'; name: string; use: ConfigUse; at: Place }
+  | { type: 'data'; kind: DataKind; name: string; use: DataUse; at: Place }
+/** The kinds that hold data for tasks. */
+export type DataKind = 'ConfigMap' | 'Secret'
 /** `key`: one key. `env`: every key as a variable. `files`: every key as a file. */
-type ConfigUse = { as: 'key'; key: string; at: Place } | { as: 'env'; prefix: string } | { as: 'files' }
+type DataUse = { as: 'key'; key: string; at: Place } | { as: 'env'; prefix: string } | { as: 'files' }
 
 type Locate = (path: Path) => Place
 type Unit = Pick<ContainerSpec | ProcessSpec, 'env' | 'envFrom'>
 
 function unitReferences(unit: Unit, path: Path, locate: Locate): Reference[] {
   const single = unit.env.flatMap(({ name, valueFrom }): Reference[] => {
-    if (valueFrom === undefined) return []
-    const { name: configMap, key } = valueFrom.configMapKeyRef
-    const at = [...path, 'env', name, 'valueFrom', 'configMapKeyRef']
-    const use: ConfigUse = { as: 'key', key, at: locate([...at, 'key']) }
-    return [{ type: 'configMap', name: configMap, use, at: locate([...at, 'name']) }]
+    const source = valueFrom && keySource(valueFrom)
+    if (source === undefined) return []
+    const at = [...path, 'env', name, 'valueFrom', source.field]
+    const use: DataUse = { as: 'key', key: source.key, at: locate([...at, 'key']) }
+    return [{ type: 'data', kind: source.kind, name: source.name, use, at: locate([...at, 'name']) }]
   })
-  const whole = unit.envFrom.map(
-    ({ configMapRef, prefix = '' }, index): Reference => ({
-      type: 'configMap',
-      name: configMapRef.name,
-      use: { as: 'env', prefix },
-      at: locate([...path, 'envFrom', index, 'configMapRef', 'name']),
-    }),
-  )
+  const whole = unit.envFrom.flatMap(({ configMapRef, secretRef, prefix = '' }, index): Reference[] => {
+    const at = [...path, 'envFrom', index]
+    const use: DataUse = { as: 'env', prefix }
+    const given = { type: 'data', use } as const
+    if (configMapRef !== undefined) return [{ ...given, kind: 'ConfigMap', ...configMapRef, at: locate([...at, 'configMapRef', 'name']) }]
+    return secretRef === undefined ? [] : [{ ...given, kind: 'Secret', ...secretRef, at: locate([...at, 'secretRef', 'name']) }]
+  })
   return [...single, ...whole]
 }
 
+function keySource({ configMapKeyRef, secretKeyRef }: NonNullable<EnvVar['valueFrom']>) {
+  if (configMapKeyRef !== undefined) return { kind: 'ConfigMap', field: 'configMapKeyRef', ...configMapKeyRef } as const
+  return secretKeyRef === undefined ? undefined : ({ kind: 'Secret', field: 'secretKeyRef', ...secretKeyRef } as const)
+}
+
+/** The object whose data a volume shows as files. */
+function volumeSource({ configMap, secret }: Volume) {
+  if (configMap !== undefined) return { kind: 'ConfigMap', name: configMap.name, field: ['configMap', 'name'] } as const
+  return secret === undefined ? undefined : ({ kind: 'Secret', name: secret.secretName, field: ['secret', 'secretName'] } as const)
+}
+
 function volumeReferences(volume: Volume, path: Path, locate: Locate): Reference[] {
-  if (volume.configMap === undefined) return []
-  return [{ type: 'configMap', name: volume.configMap.name, use: { as: 'files' }, at: locate([...path, 'configMap', 'name']) }]
+  const source = volumeSource(volume)
+  if (source === undefined) return []
+  return [{ type: 'data', kind: source.kind, name: source.name, use: { as: 'files' }, at: locate([...path, ...source.field]) }]
 }
 
 function mountReferences(unit: ContainerSpec, volumes: readonly Volume[], at: { path: Path; locate: Locate }): Reference[] {
-  const configMaps = new Map(volumes.flatMap(({ name, configMap }) => (configMap === undefined ? [] : [[name, configMap.name] as const])))
+  const sources = new Map(volumes.map((volume) => [volume.name, volumeSource(volume)]))
   return unit.volumeMounts.flatMap(({ name, subPath }, index): Reference[] => {
-    const configMap = configMaps.get(name)
-    if (configMap === undefined || subPath === undefined) return []
+    const source = sources.get(name)
+    if (source === undefined || subPath === undefined) return []
     const place = at.locate([...at.path, 'volumeMounts', index, 'subPath'])
-    return [{ type: 'configMap', name: configMap, use: { as: 'key', key: subPath, at: place }, at: place }]
+    return [{ type: 'data', kind: source.kind, name: source.name, use: { as: 'key', key: subPath, at: place }, at: place }]
   })
 }
 

@@ -7,6 +7,7 @@ import { probes, readinessInJob } from './probe-rules.ts'
 import { quote } from './problem.ts'
 import { canary, idleInDeployment, progressDeadline, rollingUpdate } from './rollout-rules.ts'
 import { broken, TEMPLATE, type Written } from './rule.ts'
+import { secretRules } from './sops-document.ts'
 import { didYouMean } from './suggest.ts'
 
 function restartPolicy({ kind, spec }: WorkloadManifest): Located[] {
@@ -109,7 +110,10 @@ const RULES: readonly ((manifest: WorkloadManifest) => Located[])[] = [
   probes,
 ]
 
-export const checkRules = (manifest: Manifest): Located[] => (isWorkload(manifest) ? RULES.flatMap((rule) => rule(manifest)) : [])
+export function checkRules(manifest: Manifest): Located[] {
+  if (manifest.kind === 'Secret') return secretRules(manifest)
+  return isWorkload(manifest) ? RULES.flatMap((rule) => rule(manifest)) : []
+}
 
 /** Fields that are written but have no meaning beside another: refused, for nothing is ever ignored. */
 export function checkMeaningless(manifest: Manifest, written: Written): Located[] {
@@ -121,6 +125,7 @@ export function checkMeaningless(manifest: Manifest, written: Written): Located[
     case 'Job':
       return readinessInJob(manifest)
     case 'ConfigMap':
+    case 'Secret':
       return []
   }
 }

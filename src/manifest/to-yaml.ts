@@ -1,5 +1,6 @@
 import type { Manifest } from '../model/manifest.ts'
 import type { TemplateSpec } from '../model/template.ts'
+import { isWorkload } from './identity.ts'
 
 type Quantities = { cpu?: number | undefined; memory?: number | undefined }
 
@@ -19,7 +20,7 @@ const templateText = ({ containers, processes, ...rest }: TemplateSpec) => ({
 
 /** A normalized manifest as plain data that reads back as the same manifest: quantities with units, no field without meaning. */
 export function manifestObject(manifest: Manifest): unknown {
-  if (manifest.kind === 'App' || manifest.kind === 'ConfigMap') return manifest
+  if (!isWorkload(manifest)) return manifest
   const template = { ...manifest.spec.template, spec: templateText(manifest.spec.template.spec) }
   if (manifest.kind === 'Job') return { ...manifest, spec: { ...manifest.spec, template } }
   const { replicas, strategy, ...spec } = manifest.spec

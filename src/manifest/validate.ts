@@ -1,5 +1,6 @@
-import { App, ConfigMap, Deployment, Job, type Manifest } from '../model/manifest.ts'
+import { App, ConfigMap, Deployment, Job, type Manifest, Secret } from '../model/manifest.ts'
 import type { Problem } from '../model/records.ts'
+import type { SopsDocument } from '../model/secret.ts'
 import { type Identity, identityOf, type Kind, mayHideWorkload, SCHEMAS, typeOf } from './identity.ts'
 import { type Located, translate } from './issues.ts'
 import { MAX_PROBLEMS } from './limits.ts'
@@ -9,6 +10,7 @@ import type { Path } from './positions.ts'
 import { byPlace, type Place, problemAt } from './problem.ts'
 import { type Reference, referencesOf } from './references.ts'
 import { checkMeaningless, checkRules } from './rules.ts'
+import { sopsDocumentOf } from './sops-document.ts'
 import { describeIssue } from './wording.ts'
 
 /** One document, checked by itself. Plain JSON: it can be cached and sent between threads. */
@@ -19,6 +21,8 @@ export type CheckedDocument = {
   /** Normalized: defaults filled, quantities as numbers. Null when the document is broken. */
   manifest: Manifest | null
   references: Reference[]
+  /** What opens a Secret; null for all other kinds. */
+  sops: SopsDocument | null
   /** True when it is broken and might be any workload: nothing may be taken for removed. */
   mayHideWorkload: boolean
 }
@@ -39,6 +43,8 @@ function parseKind(kind: Kind, value: unknown) {
       return Job.safeParse(value, options)
     case 'ConfigMap':
       return ConfigMap.safeParse(value, options)
+    case 'Secret':
+      return Secret.safeParse(value, options)
   }
 }
 
@@ -80,6 +86,7 @@ export function validate(path: string, parsed: ParsedDocument): Validated {
     identity: identityOf(parsed.value),
     manifest: outcome.manifest,
     references: outcome.manifest === null ? [] : referencesOf(outcome.manifest, parsed.place),
+    sops: outcome.manifest?.kind === 'Secret' ? sopsDocumentOf(outcome.manifest, parsed.value) : null,
     mayHideWorkload: outcome.manifest === null && mayHideWorkload(parsed.value),
   }
   return { document, problems: tellAll(path, parsed, outcome.located) }

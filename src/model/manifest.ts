@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Name } from './ids.ts'
 import { IntOrPercent } from './quantity.ts'
+import { SopsMetadata } from './secret.ts'
 import { Template } from './template.ts'
 
 export const API_VERSION = 'drover.dev/v1'
@@ -114,19 +115,34 @@ export const Deployment = z
 export const Job = z
   .strictObject({ apiVersion, kind: z.literal('Job'), metadata: Metadata, spec: JobSpec })
   .meta({ id: 'Job', description: 'runs tasks to completion, once for each spec' })
+const FileName = z.string().regex(/^(?!\.$|\.\.)[-._a-zA-Z0-9]{1,253}$/, 'must be a file name')
 export const ConfigMap = z
   .strictObject({
     apiVersion,
     kind: z.literal('ConfigMap'),
     metadata: Metadata,
-    data: z.record(z.string().regex(/^(?!\.$|\.\.)[-._a-zA-Z0-9]{1,253}$/, 'must be a file name'), z.string().max(262_144)).default({}),
+    data: z.record(FileName, z.string().max(262_144)).default({}),
   })
   .meta({ id: 'ConfigMap', description: 'data for environments and files; a change rolls its users' })
+const SecretKey = FileName.regex(/\D/, 'must not be a number: it would lose its place among the others')
+const Encrypted = z.record(SecretKey, z.string().max(524_288)).default({})
+export const Secret = z
+  .strictObject({
+    apiVersion,
+    kind: z.literal('Secret'),
+    metadata: Metadata,
+    type: z.literal('Opaque').default('Opaque'),
+    data: Encrypted.meta({ description: 'text in base64, encrypted' }),
+    stringData: Encrypted.meta({ description: 'plain text, encrypted' }),
+    sops: SopsMetadata.optional().meta({ description: 'written by `drover secret encrypt`, or by SOPS with an age key' }),
+  })
+  .meta({ id: 'Secret', description: 'encrypted data for environments and files; a change rolls its users' })
+export type Secret = z.infer<typeof Secret>
 export const App = z
   .strictObject({ apiVersion, kind: z.literal('App'), metadata: Metadata, spec: z.strictObject({ sync: SyncPolicy.prefault({}) }) })
   .meta({ id: 'App', description: 'the policy of the app whose path holds it' })
 
-export const Manifest = z.discriminatedUnion('kind', [App, Deployment, Job, ConfigMap])
+export const Manifest = z.discriminatedUnion('kind', [App, Deployment, Job, ConfigMap, Secret])
 export type Manifest = z.infer<typeof Manifest>
 export type WorkloadManifest = Extract<Manifest, { kind: 'Deployment' | 'Job' }>
 
@@ -151,10 +167,10 @@ export const PLANNED_FIELDS: Readonly<Record<string, readonly string[]>> = {
   ],
   'template.spec': ['unreachable', 'priority', 'initContainers'],
   'template.spec.placement': ['preferences'],
-  'template.spec.volumes[]': ['hostPath', 'volume', 'secret'],
+  'template.spec.volumes[]': ['hostPath', 'volume'],
   'template.spec.containers[]': ['role', 'stopSignal', 'securityContext'],
   'template.spec.processes[]': ['role', 'stopSignal', 'volumeMounts'],
   'template.spec.containers[].artifacts[]': ['url', 'sha256'],
   'template.spec.processes[].artifacts[]': ['url', 'sha256'],
 }
-export const PLANNED_KINDS: readonly string[] = ['CronJob', 'Secret', 'Namespace', 'Service']
+export const PLANNED_KINDS: readonly string[] = ['CronJob', 'Namespace', 'Service']

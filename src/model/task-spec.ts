@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Oid } from './ids.ts'
 import { ProbeSpecs } from './probe.ts'
+import { SealedValue } from './secret.ts'
 import { FakeScript } from './template.ts'
 
 export const DriverName = z.enum(['docker', 'process', 'fake'])
@@ -18,6 +19,8 @@ export const UnitSpec = z.object({
   command: z.array(z.string()),
   args: z.array(z.string()),
   env: z.record(z.string(), z.string()),
+  /** Variables that only the task itself gets to see in plain. */
+  secretEnv: z.record(z.string(), SealedValue).default({}),
   workingDir: z.string().optional(),
   user: z.string().optional(),
   limits: Limits,
@@ -41,6 +44,7 @@ export type UnitSpec = z.infer<typeof UnitSpec>
 export const VolumeSpec = z.discriminatedUnion('type', [
   z.object({ type: z.literal('emptyDir'), name: z.string() }),
   z.object({ type: z.literal('files'), name: z.string(), files: z.record(z.string(), z.string()) }),
+  z.object({ type: z.literal('secret'), name: z.string(), files: z.record(z.string(), SealedValue) }),
 ])
 export type VolumeSpec = z.infer<typeof VolumeSpec>
 

@@ -14,16 +14,29 @@ const RelativePath = z
     error: 'must be a relative path without ".."',
   })
 
+const KeyRef = z.strictObject({ name: Name, key: z.string().min(1) })
+const ObjectRef = z.strictObject({ name: Name })
+
 const EnvVar = z
   .strictObject({
     name: EnvName,
     value: text(32_768).optional().meta({ description: 'literal value; empty when neither value nor valueFrom is given' }),
-    valueFrom: z.strictObject({ configMapKeyRef: z.strictObject({ name: Name, key: z.string().min(1) }) }).optional(),
+    valueFrom: z
+      .strictObject({ configMapKeyRef: KeyRef.optional(), secretKeyRef: KeyRef.optional() })
+      .refine((from) => (from.configMapKeyRef === undefined) !== (from.secretKeyRef === undefined), {
+        error: 'needs exactly one of configMapKeyRef and secretKeyRef',
+      })
+      .optional(),
   })
   .refine((env) => env.value === undefined || env.valueFrom === undefined, { error: 'give value or valueFrom, not both' })
 export type EnvVar = z.infer<typeof EnvVar>
 
-const EnvFrom = z.strictObject({ prefix: EnvName.optional(), configMapRef: z.strictObject({ name: Name }) })
+const EnvFrom = z
+  .strictObject({ prefix: EnvName.optional(), configMapRef: ObjectRef.optional(), secretRef: ObjectRef.optional() })
+  .refine((from) => (from.configMapRef === undefined) !== (from.secretRef === undefined), {
+    error: 'needs exactly one of configMapRef and secretRef',
+  })
+export type EnvFrom = z.infer<typeof EnvFrom>
 
 const Resources = z.strictObject({
   requests: z
@@ -139,10 +152,11 @@ const Volume = z
   .strictObject({
     name: Name,
     emptyDir: z.strictObject({}).optional(),
-    configMap: z.strictObject({ name: Name }).optional(),
+    configMap: ObjectRef.optional(),
+    secret: z.strictObject({ secretName: Name }).optional().meta({ description: 'files in memory, readable by the task alone' }),
   })
-  .refine((volume) => (volume.emptyDir === undefined) !== (volume.configMap === undefined), {
-    error: 'needs exactly one of emptyDir and configMap',
+  .refine(({ emptyDir, configMap, secret }) => [emptyDir, configMap, secret].filter((source) => source !== undefined).length === 1, {
+    error: 'needs exactly one of emptyDir, configMap and secret',
   })
 export type Volume = z.infer<typeof Volume>
 

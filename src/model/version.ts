@@ -1,10 +1,13 @@
 import { z } from 'zod'
 import { Oid } from './ids.ts'
 import type { DeploymentSpec, JobSpec } from './manifest.ts'
+import { SealedValue } from './secret.ts'
 
-/** ConfigMap contents and git trees that a template uses, by name and by folder. */
+/** What a template uses: contents of ConfigMaps and Secrets by name and key, git trees by folder. */
 const inputs = {
   configs: z.record(z.string(), z.record(z.string(), z.string())),
+  /** Absent rather than empty: the digest of what uses none is what it was before there were any. */
+  secrets: z.record(z.string(), z.record(z.string(), SealedValue)).optional(),
   trees: z.record(z.string(), Oid),
 }
 

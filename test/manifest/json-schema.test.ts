@@ -31,7 +31,12 @@ describe('the JSON Schema for editors', () => {
   it('allows no unknown field in any object with known ones', () => {
     const objects = all(schema).filter((part) => part.type === 'object' && part.properties !== undefined)
     expect(objects.length).toBeGreaterThan(20)
-    expect(objects.filter((part) => part.additionalProperties !== false)).toEqual([])
+    const open = objects.filter((part) => part.additionalProperties !== false)
+    // What SOPS writes of its own is SOPS's to say.
+    expect(open.map(({ properties }) => Object.keys(properties ?? {}))).toEqual([
+      ['age', 'lastmodified', 'mac', 'mac_only_encrypted'],
+      ['recipient', 'enc'],
+    ])
   })
 
   it.each(examples)('accepts the example %s', (path) => expect(accepts(schema, read('manifests-example', path))).toBe(true))

@@ -105,7 +105,13 @@ describe('documents', () => {
       unit: ['env:', '  - {name: Z, valueFrom: {configMapKeyRef: {name: c, key: k}}}', '  - {name: A, value: x}'],
     })
     expect(parseBlob('a.yaml', text).documents[0]?.references).toEqual([
-      { type: 'configMap', name: 'c', use: { as: 'key', key: 'k', at: { line: 11, column: 69 } }, at: { line: 11, column: 61 } },
+      {
+        type: 'data',
+        kind: 'ConfigMap',
+        name: 'c',
+        use: { as: 'key', key: 'k', at: { line: 11, column: 69 } },
+        at: { line: 11, column: 61 },
+      },
     ])
   })
 })
