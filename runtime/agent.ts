@@ -19,6 +19,7 @@ import { createLogService, type LogService } from './log-service.ts'
 import { type Drivers, highestAttempts, ownedBy, recoverJournal } from './recover.ts'
 import { createReporter } from './report.ts'
 import { createRoster, type Roster } from './roster.ts'
+import type { OpenSecret } from './secrets.ts'
 import { fingerprintDrivers, runSession, type SessionDeps } from './session.ts'
 import type { TreeCache } from './trees.ts'
 import type { Uplink } from './uplink.ts'
@@ -46,6 +47,7 @@ export interface AgentDeps {
   readonly drivers: Drivers
   readonly journal: Journal
   readonly trees: TreeCache
+  readonly openSecret: OpenSecret
   readonly clock: Clock
   /** [0, 1), for the jitter of reconnects. */
   readonly random: () => number

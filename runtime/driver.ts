@@ -2,6 +2,7 @@ import type { TaskId } from '../src/model/ids.ts'
 import type { ProbeCheck } from '../src/model/probe.ts'
 import type { LogLine } from '../src/model/protocol.ts'
 import type { TaskSpec } from '../src/model/task-spec.ts'
+import type { OpenedSecrets } from './secrets.ts'
 
 /** What one attempt is, from which every name on the machine is derived. */
 export interface AttemptRef {
@@ -54,14 +55,17 @@ export type OwnHealth = 'none' | 'starting' | 'healthy' | 'unhealthy'
 
 export type ProbeResult = { readonly passed: true } | { readonly passed: false; readonly message: string }
 
-/** Trees already on this machine, by oid: read-only folders, shared by tasks. */
-export interface PreparedFiles {
+/** What a spec only names. */
+export interface Prepared {
+  /** Trees already on this machine, by oid: read-only folders, shared by tasks. */
   readonly trees: Readonly<Record<string, string>>
+  readonly secrets: OpenedSecrets
 }
 
 export interface ProbeRequest {
   readonly check: ProbeCheck
   readonly spec: TaskSpec
+  readonly secrets: OpenedSecrets
 }
 
 /**
@@ -73,7 +77,7 @@ export interface Driver {
   /** Pull, check users, limits and so on; idempotent. A container whose image is `pinned` gets exactly that one. */
   prepare(spec: TaskSpec, signal: AbortSignal): Promise<ResolvedImages>
   /** At most one start per attempt, through any crash: a repeat adopts what the first one made. */
-  start(ref: AttemptRef, spec: TaskSpec, files: PreparedFiles): Promise<Handle>
+  start(ref: AttemptRef, spec: TaskSpec, prepared: Prepared): Promise<Handle>
   /** After the agent restarted, or when `start` was cut short. `never-started` is a promise that it never will be. */
   recover(ref: AttemptRef): Promise<{ state: 'attached'; handle: Handle } | { state: 'never-started' } | { state: 'gone' }>
   /** Resolves when it has ended. Abort stops waiting, not the task. */

@@ -4,11 +4,13 @@ import type { Logger } from '../src/lib/log.ts'
 import type { Millis } from '../src/model/ids.ts'
 import type { TaskSpec } from '../src/model/task-spec.ts'
 import type { Driver, Handle } from './driver.ts'
+import type { OpenedSecrets } from './secrets.ts'
 
 /** The attempt whose health is asked, and what to ask with. */
 export interface Patient {
   readonly handle: Handle
   readonly spec: TaskSpec
+  readonly secrets: OpenedSecrets
   /** Wall clock. */
   readonly startedAt: Millis
   readonly known: KnownHealth

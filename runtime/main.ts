@@ -11,6 +11,7 @@ import { createFileJournal } from './file-journal.ts'
 import { createFileTreeCache } from './file-trees.ts'
 import { type Machine, readMachine } from './machine.ts'
 import type { Drivers } from './recover.ts'
+import type { OpenSecret } from './secrets.ts'
 import { stopAll } from './stop-all.ts'
 import type { Uplink } from './uplink.ts'
 
@@ -22,6 +23,7 @@ export interface AgentOptions {
   readonly labels: Readonly<Record<string, string>>
   readonly processes: 'Allowed' | 'Refused'
   readonly dockerSocket: string
+  readonly openSecret: OpenSecret
   readonly clock: Clock
   readonly random: () => number
   readonly log: Logger
@@ -47,6 +49,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     drivers,
     journal: await createFileJournal(join(stateDir, 'journal')),
     trees: createFileTreeCache(join(stateDir, 'trees')),
+    openSecret: options.openSecret,
     clock,
     random,
     log,

@@ -8,9 +8,10 @@ import { createSemaphore } from '../src/lib/semaphore.ts'
 import { pause } from '../src/lib/waits.ts'
 import type { Millis, Oid, TaskId } from '../src/model/ids.ts'
 import type { DriverName, TaskSpec } from '../src/model/task-spec.ts'
-import type { AttemptRef, Driver, Handle, PreparedFiles } from './driver.ts'
+import type { AttemptRef, Driver, Handle } from './driver.ts'
 import type { Journal, JournalEntry } from './journal.ts'
 import { type Drivers, ownedBy, removeOrphan } from './recover.ts'
+import type { OpenSecret } from './secrets.ts'
 import { newEntry, type RunnerDeps, type RunnerStart, type StatusSink, startRunner, type TaskRunner } from './task-runner.ts'
 import { type AssignmentsFrame, orphans, taskChanges } from './tasks.ts'
 import type { FetchTree, TreeCache } from './trees.ts'
@@ -22,6 +23,7 @@ export interface RosterDeps {
   readonly journal: Journal
   readonly trees: TreeCache
   readonly fetchTree: FetchTree
+  readonly openSecret: OpenSecret
   readonly clock: Clock
   readonly log: Logger
   readonly statuses: StatusSink
@@ -67,7 +69,7 @@ export function createRoster(deps: RosterDeps, signal: AbortSignal): Roster {
   const running = new Set<Promise<void>>()
   const begin = (start: RunnerStart): void => {
     const { driver } = start.entry.assignment.spec
-    const tools: RunnerDeps = { ...deps, driver: deps.drivers[driver], prepareFiles: filesFrom(deps), starts }
+    const tools: RunnerDeps = { ...deps, driver: deps.drivers[driver], prepareTrees: treesFrom(deps), starts }
     const runner = startRunner(tools, start, signal)
     runners.set(runner.task, runner)
     const end = afterEnd(runner)
@@ -107,11 +109,11 @@ export function createRoster(deps: RosterDeps, signal: AbortSignal): Roster {
 
 const treesOf = (spec: TaskSpec): Oid[] => spec.units.flatMap((unit) => unit.artifacts.map((artifact) => artifact.tree))
 
-function filesFrom({ trees, fetchTree }: RosterDeps): RunnerDeps['prepareFiles'] {
-  return async (spec, signal): Promise<PreparedFiles> => {
+function treesFrom({ trees, fetchTree }: RosterDeps): RunnerDeps['prepareTrees'] {
+  return async (spec, signal) => {
     const wanted = [...new Set(treesOf(spec))]
     const folders = await Promise.all(wanted.map(async (tree) => [tree, await trees.ensure(tree, { fetch: fetchTree, signal })] as const))
-    return { trees: Object.fromEntries(folders) }
+    return Object.fromEntries(folders)
   }
 }
 

@@ -8,20 +8,22 @@ import type { Logger } from '../src/lib/log.ts'
 import type { Semaphore } from '../src/lib/semaphore.ts'
 import type { Millis, TaskId } from '../src/model/ids.ts'
 import type { TaskSpec } from '../src/model/task-spec.ts'
-import type { AttemptRef, Driver, Exit, Handle, PreparedFiles } from './driver.ts'
+import type { AttemptRef, Driver, Exit, Handle, Prepared } from './driver.ts'
 import { lastLines } from './last-lines.ts'
 import { createProber, type Prober } from './prober.ts'
+import { NO_SECRETS, type OpenedSecrets, type OpenSecret, openSecrets, withoutSecrets } from './secrets.ts'
 
 /** No back-off is longer, so a wall clock that jumped back cannot stretch one. */
 const SLEEP_MAX: Millis = 300_000
 
 /** Gives the folders of a task's trees, fetching what is not on the machine. @throws RetryableError, TerminalError */
-type PrepareFiles = (spec: TaskSpec, signal: AbortSignal) => Promise<PreparedFiles>
+type PrepareTrees = (spec: TaskSpec, signal: AbortSignal) => Promise<Prepared['trees']>
 
 export interface StepTools {
   readonly driver: Driver
   readonly clock: Clock
-  readonly prepareFiles: PrepareFiles
+  readonly prepareTrees: PrepareTrees
+  readonly openSecret: OpenSecret
   /** Bounds starts on the whole machine. */
   readonly starts: Semaphore
   readonly log: Logger
@@ -37,7 +39,9 @@ export interface Subject {
 
 /** What one step leaves for a later one; lost with the agent, which then finds out anew. */
 export interface Carried {
-  files: PreparedFiles
+  trees: Prepared['trees']
+  /** Null until they are asked for. */
+  secrets: OpenedSecrets | null
   /** Of the attempt that runs; whoever drops it ends it. */
   prober: Prober | null
 }
@@ -46,6 +50,11 @@ type DriverStep = Exclude<Step, { type: 'idle' | 'forget' }>
 
 /** Does one step. Null: it was cut short and nothing can be said. */
 export async function perform(step: DriverStep, subject: Subject, carried: Carried): Promise<TaskEvent | null> {
+  const event = await done(step, subject, carried)
+  return event === null ? null : withoutSecrets(event, carried.secrets ?? NO_SECRETS)
+}
+
+async function done(step: DriverStep, subject: Subject, carried: Carried): Promise<TaskEvent | null> {
   switch (step.type) {
     case 'prepare':
       return await prepare(subject, carried)
@@ -75,7 +84,8 @@ const refOf = ({ task }: Subject, attempt: number): AttemptRef => ({ task, attem
 
 async function prepare({ spec, tools, signal }: Subject, carried: Carried): Promise<TaskEvent | null> {
   try {
-    carried.files = await tools.prepareFiles(spec, signal)
+    carried.trees = await tools.prepareTrees(spec, signal)
+    carried.secrets = await openSecrets(spec, tools.openSecret, signal)
     return { type: 'prepared', images: await tools.driver.prepare(spec, signal) }
   } catch (error) {
     return signal.aborted ? null : { type: 'prepareFailed', failure: failureOf(error, 'PrepareFailed') }
@@ -86,13 +96,14 @@ async function prepare({ spec, tools, signal }: Subject, carried: Carried): Prom
 async function start(ref: AttemptRef, subject: Subject, carried: Carried): Promise<TaskEvent> {
   const { spec, tools, signal } = subject
   const attempt = { called: false }
+  const prepared: Prepared = { trees: carried.trees, secrets: carried.secrets ?? NO_SECRETS }
   try {
     const handle = await tools.starts.run(async () => {
       signal.throwIfAborted()
       attempt.called = true
-      return await tools.driver.start(ref, spec, carried.files)
+      return await tools.driver.start(ref, spec, prepared)
     }, signal)
-    const prober = createProber({ ...tools, handle, spec, startedAt: tools.clock.now(), known: UNKNOWN_HEALTH })
+    const prober = createProber({ ...tools, ...prepared, handle, spec, startedAt: tools.clock.now(), known: UNKNOWN_HEALTH })
     carried.prober = prober
     await prober.first(signal)
     return { type: 'started', ref: handle.ref, ready: prober.health().ready }
@@ -122,7 +133,9 @@ async function waitFor(step: Wait, subject: Subject, carried: Carried): Promise<
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     if (signal.aborted) return null
-    carried.prober ??= createProber({ ...tools, handle, spec, startedAt: step.startedAt, known: step.known })
+    carried.secrets ??= await openSecrets(spec, tools.openSecret, signal)
+    const { secrets } = carried
+    carried.prober ??= createProber({ ...tools, secrets, handle, spec, startedAt: step.startedAt, known: step.known })
     const exited = exitOf(tools.driver, handle, over.signal)
     const seen = await Promise.race([exited, carried.prober.next(step.known, over.signal)])
     const told = await withLastLines(seen, () => lastLines(tools, handle, signal))

@@ -50,10 +50,10 @@ class UnitProbes implements Watch {
 }
 
 /** What did not come in time counts as failed; a driver that cannot ask now says nothing of the task. */
-async function askOnce({ driver, handle, spec, clock, log }: Patient, probe: ProbeSpec, signal: AbortSignal): Promise<Answer> {
+async function askOnce({ driver, handle, spec, secrets, clock, log }: Patient, probe: ProbeSpec, signal: AbortSignal): Promise<Answer> {
   const answers: Answer[] = []
   const ask = async (over: AbortSignal): Promise<void> => {
-    const result = await driver.probe(handle, { check: probe.check, spec }, over)
+    const result = await driver.probe(handle, { check: probe.check, spec, secrets }, over)
     answers.push(result.passed ? { type: 'passed' } : { type: 'failed', message: result.message })
   }
   const lose = async (over: AbortSignal): Promise<void> => {

@@ -1,4 +1,5 @@
 import { parseWorkloadKey, type WorkloadKey } from '../model/ids.ts'
+import type { SealedValue } from '../model/secret.ts'
 import type { WorkloadVersion } from '../model/version.ts'
 import { dependencyKeys } from './dependencies.ts'
 import { diffValues, type FieldChange, sameValue } from './diff.ts'
@@ -43,16 +44,17 @@ export function diffWorkloads(live: Versions, desired: Versions): WorkloadChange
 const identified = (key: WorkloadKey, { spec }: WorkloadVersion) => ({ key, dependsOn: dependencyKeys(key, spec.dependsOn) })
 
 function changed(key: WorkloadKey, before: WorkloadVersion, after: WorkloadVersion): WorkloadChange {
-  const restart = ['template', 'configs', 'trees'].some((part) => !sameValue(templateInputs(before)[part], templateInputs(after)[part]))
-  const fields = [...specFields(before, after), ...configFields(before, after), ...treeFields(before, after)]
+  const restart = !sameValue(templateInputs(before), templateInputs(after))
+  const fields = [specFields, configFields, secretFields, treeFields].flatMap((fieldsOf) => fieldsOf(before, after))
   if (restart) return { ...identified(key, after), action: 'replace', fields, notes: restartNotes(before, after) }
   return { ...identified(key, after), action: fields.length === 0 ? 'none' : 'update', fields, notes: [] }
 }
 
 /** Everything of which a difference starts new tasks; the same parts that make the template digest. */
-const templateInputs = ({ spec, configs, trees }: WorkloadVersion): Readonly<Record<string, unknown>> => ({
+const templateInputs = ({ spec, configs, secrets = {}, trees }: WorkloadVersion): Readonly<Record<string, unknown>> => ({
   template: spec.template,
   configs,
+  secrets,
   trees,
 })
 
@@ -98,6 +100,17 @@ function configField(change: FieldChange): Omit<PlannedField, 'forcesRestart'> {
   const mark = (value: unknown): unknown => (typeof value === 'string' ? contentMark(value) : value)
   return { path: change.path, before: mark(change.before), after: mark(change.after), summary: textSummary(change.before, change.after) }
 }
+
+/** Which values changed, and nothing of them: a mark of a short one could be guessed. */
+function secretFields({ secrets: before = {} }: WorkloadVersion, { secrets: after = {} }: WorkloadVersion): PlannedField[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()
+  return names
+    .flatMap((name) => diffValues(sealedTexts(before[name]), sealedTexts(after[name]), { path: `secret[${name}].data` }))
+    .map((change) => ({ ...hidden(change), forcesRestart: true }))
+}
+
+const sealedTexts = (values: Readonly<Record<string, SealedValue>> | undefined): Record<string, string> | undefined =>
+  values && Object.fromEntries(Object.entries(values).map(([key, { sealed }]) => [key, sealed]))
 
 const TREE_DIGITS = 8
 

@@ -1,9 +1,9 @@
-import { parseWorkloadKey } from '../model/ids.ts'
 import type { Task } from '../model/task.ts'
 import type { TaskSpec, UnitSpec, VolumeSpec } from '../model/task-spec.ts'
-import type { ContainerSpec, EnvVar, ProcessSpec, TemplateSpec, Volume } from '../model/template.ts'
+import type { ContainerSpec, ProcessSpec, TemplateSpec, Volume } from '../model/template.ts'
 import type { WorkloadVersion } from '../model/version.ts'
 import { driverOf } from './schedule/requirements.ts'
+import { environmentOf } from './task-env.ts'
 import { probeSpecs } from './task-probes.ts'
 
 /** What an agent needs to run one task: the version's template with the task's own slot, ports and identity filled in. */
@@ -40,7 +40,7 @@ function unitSpec(unit: ContainerSpec | ProcessSpec, task: Task, version: Worklo
     imagePullPolicy: 'image' in unit ? unit.imagePullPolicy : 'IfNotPresent',
     command: unit.command,
     args: unit.args,
-    env: environment(unit, task, version),
+    ...environmentOf(unit, given, { task, version }),
     ...(unit.workingDir === undefined ? {} : { workingDir: unit.workingDir }),
     ...(unit.user === undefined ? {} : { user: unit.user }),
     limits: {
@@ -59,9 +59,9 @@ function unitSpec(unit: ContainerSpec | ProcessSpec, task: Task, version: Worklo
   }
 }
 
-/** As in Kubernetes, a task never writes to its ConfigMap: in place restarts find what git says. */
+/** As in Kubernetes, a task never writes to its ConfigMap or Secret: in place restarts find what git says. */
 function mounts({ volumeMounts }: ContainerSpec, { spec }: WorkloadVersion): UnitSpec['mounts'] {
-  const given = new Set(spec.template.spec.volumes.filter(({ configMap }) => configMap !== undefined).map(({ name }) => name))
+  const given = new Set(spec.template.spec.volumes.filter(({ emptyDir }) => emptyDir === undefined).map(({ name }) => name))
   return volumeMounts.map(({ name, ...mount }) => ({ volume: name, ...mount, readOnly: mount.readOnly || given.has(name) }))
 }
 
@@ -74,31 +74,8 @@ function ports(unit: ContainerSpec | ProcessSpec, task: Task): UnitSpec['ports']
   }))
 }
 
-/** Drover's own names come last, so no manifest can pretend to be another task. */
-function environment(unit: ContainerSpec | ProcessSpec, task: Task, version: WorkloadVersion): Record<string, string> {
-  const { namespace, name } = parseWorkloadKey(task.workload)
-  const from = unit.envFrom.flatMap(({ prefix = '', configMapRef }) =>
-    Object.entries(version.configs[configMapRef.name] ?? {}).map(([key, value]) => [`${prefix}${key}`, value] as const),
-  )
-  return {
-    ...Object.fromEntries(from),
-    ...Object.fromEntries(unit.env.map((variable) => [variable.name, envValue(variable, version)])),
-    ...Object.fromEntries(ports(unit, task).map((port) => [`PORT_${port.name.toUpperCase().replaceAll('-', '_')}`, String(port.hostPort)])),
-    DROVER_APP: task.app,
-    DROVER_NAMESPACE: namespace,
-    DROVER_WORKLOAD: name,
-    DROVER_TASK: task.id,
-    DROVER_SLOT: task.slot,
-    DROVER_REVISION: task.revision,
-  }
-}
-
-function envValue(variable: EnvVar, version: WorkloadVersion): string {
-  const ref = variable.valueFrom?.configMapKeyRef
-  return ref === undefined ? (variable.value ?? '') : (version.configs[ref.name]?.[ref.key] ?? '')
-}
-
-function volumeSpec(volume: Volume, version: WorkloadVersion): VolumeSpec {
-  if (volume.configMap === undefined) return { type: 'emptyDir', name: volume.name }
-  return { type: 'files', name: volume.name, files: version.configs[volume.configMap.name] ?? {} }
+function volumeSpec({ name, configMap, secret }: Volume, version: WorkloadVersion): VolumeSpec {
+  if (configMap !== undefined) return { type: 'files', name, files: version.configs[configMap.name] ?? {} }
+  if (secret !== undefined) return { type: 'secret', name, files: version.secrets?.[secret.secretName] ?? {} }
+  return { type: 'emptyDir', name }
 }

@@ -4,6 +4,7 @@ import type { DownOptions } from '../cli/deps.ts'
 import { systemClock } from '../lib/clock.ts'
 import { pause } from '../lib/waits.ts'
 import { holderOf, lockDataDir } from './data-dir.ts'
+import { keyringOf } from './keyring.ts'
 import type { Surroundings } from './up.ts'
 
 const LOOK_AGAIN_MS = 100
@@ -14,6 +15,7 @@ export async function down({ dataDir }: DownOptions, around: Surroundings, signa
   const lock = await lockDataDir(dataDir)
   try {
     const { log, version, dockerSocket } = around
+    const keyring = await keyringOf(dataDir)
     const agent = await createAgent({
       stateDir: join(dataDir, 'agent'),
       version,
@@ -21,6 +23,7 @@ export async function down({ dataDir }: DownOptions, around: Surroundings, signa
       labels: {},
       processes: 'Allowed',
       dockerSocket,
+      openSecret: async (value) => keyring.open(value),
       clock: systemClock,
       random: Math.random,
       log,

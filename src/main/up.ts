@@ -10,20 +10,27 @@ import { type Control, createControl } from '../control/control.ts'
 import { createParsePool } from '../control/source/parse-pool.ts'
 import { Renderer } from '../control/source/render.ts'
 import { createFileTreeStore } from '../control/source/tree-store.ts'
+import { Vault } from '../control/source/vault.ts'
 import { openRepository } from '../git/open.ts'
 import { packGitTree } from '../git/pack-tree.ts'
 import { digestOf } from '../lib/canonical.ts'
 import { systemClock } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
+import type { Keyring } from '../lib/seal.ts'
+import { loadIdentities } from '../secrets/identities.ts'
+import { openSops } from '../secrets/sops.ts'
 import { openStore } from '../store/open.ts'
 import type { Store } from '../store/store.ts'
 import { lockDataDir } from './data-dir.ts'
+import { keyringOf } from './keyring.ts'
 import { untilHealthy } from './until-healthy.ts'
 
 export interface Surroundings {
   readonly log: Logger
   readonly version: string
   readonly dockerSocket: string
+  /** Of this process; where SOPS looks for age keys too. */
+  readonly env: Readonly<Record<string, string | undefined>>
   /** For people; everything but data. */
   readonly say: (line: string) => void
 }
@@ -80,7 +87,8 @@ async function openParts(options: UpOptions, open: Open, signal: AbortSignal): P
   const { log, version, say, closers } = open
   const parser = createParsePool(new URL('../control/source/parse-worker.js', import.meta.url))
   closers.push(() => parser.close())
-  const control = await controlOf(options, open, new Renderer(parser))
+  const keyring = await keyringOf(options.dataDir)
+  const control = await controlOf(options, open, new Renderer(parser, vaultOf(options, open, keyring)))
   const leading = control.run(signal)
   closers.push(() => Promise.allSettled([leading]))
   const serving = await serveApi({
@@ -100,6 +108,7 @@ async function openParts(options: UpOptions, open: Open, signal: AbortSignal): P
     labels: options.labels,
     processes: options.allowProcesses ? 'Allowed' : 'Refused',
     dockerSocket: open.dockerSocket,
+    openSecret: async (value) => keyring.open(value),
     clock: systemClock,
     random: Math.random,
     log,
@@ -111,6 +120,14 @@ async function openParts(options: UpOptions, open: Open, signal: AbortSignal): P
     ? untilHealthy(control.plane, { app: appName(options), timeoutMs: options.timeoutMs, clock: systemClock, signal })
     : aborted(signal)
   return { end, parts: [leading, working] }
+}
+
+/** The age keys are read when a Secret is opened, so one that was put there meanwhile is found. */
+function vaultOf({ ageKeyFile }: UpOptions, { env }: Open, keyring: Keyring): Vault {
+  return new Vault({
+    open: async (document) => openSops(document, await loadIdentities({ env, file: ageKeyFile })),
+    seal: keyring.seal,
+  })
 }
 
 function controlOf(options: UpOptions, { log, version, store }: Open, renderer: Renderer): Promise<Control> {

@@ -22,6 +22,7 @@ import type { AppView, TaskView, WorkloadView } from '../../src/model/views.ts'
 import { createMemoryCluster, type MemoryCluster, type MemoryFaults } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/store.ts'
 import { type Changes, commitFiles, type FixtureRepo, makeRepo } from '../support/git-repo.ts'
+import { TEST_KEYRING, testVault } from '../support/vault.ts'
 import { waitUntil } from '../support/wait-until.ts'
 
 export const APP = 'shop'
@@ -33,6 +34,8 @@ export interface WorldOptions {
   readonly path?: string
   readonly ttlMs?: number
   readonly wrap?: (store: Store) => Store
+  /** Age keys that open Secrets. */
+  readonly identities?: readonly string[]
 }
 
 interface AgentParts {
@@ -108,7 +111,7 @@ export class World {
       app: { name: APP, source: { repo: this.repo.path, ref: 'main', path: this.#options.path ?? '.' } },
       openRepository: ({ repo }) => openRepository({ repo, dir: join(this.dir, 'git'), clock: systemClock, random: Math.random }),
       packTree: packGitTree,
-      renderer: new Renderer(parser),
+      renderer: new Renderer(parser, testVault(...(this.#options.identities ?? []))),
       trees: createFileTreeStore(join(this.dir, 'trees')),
       pollMs: 20,
     })
@@ -145,6 +148,7 @@ export class World {
         drivers: { fake: driver, docker: driver, process: driver },
         journal: parts.journal,
         trees: createMemoryTreeCache(),
+        openSecret: async (value) => TEST_KEYRING.open(value),
         clock: systemClock,
         random: Math.random,
         log: silentLog,

@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs'
 import { type Command, CommanderError } from 'commander'
 import { describe, expect, it } from 'vitest'
 import { CliError, EXIT } from '../../src/cli/exit.ts'
-import { buildProgram } from '../../src/cli/program.ts'
+import { buildProgram, everyCommand } from '../../src/cli/program.ts'
 import { cliOver } from '../support/fake-cli.ts'
 import { commandsOf, DOCS, type Doc, inlineCode, README, tableRows, wordsOf } from './markdown.ts'
 
 /** The command tree, whose commands do nothing. */
 function program(): Command {
   const tree = buildProgram(() => async () => undefined, cliOver().deps)
-  for (const command of [tree, ...tree.commands]) {
+  for (const command of everyCommand(tree)) {
     command.exitOverride().configureOutput({ writeOut: () => undefined, writeErr: () => undefined })
   }
   return tree

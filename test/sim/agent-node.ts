@@ -7,6 +7,7 @@ import { createMemoryTreeCache } from '../../runtime/trees.ts'
 import type { Uplink } from '../../runtime/uplink.ts'
 import type { Logger } from '../../src/lib/log.ts'
 import type { AgentId, Millis } from '../../src/model/ids.ts'
+import { TEST_KEYRING } from '../support/vault.ts'
 import { diskJournal, type MachineFaults, noMachineFaults, reachedMachine } from './disk.ts'
 import type { Incarnation } from './incarnation.ts'
 import type { Seams } from './seams.ts'
@@ -92,6 +93,7 @@ export class AgentNode {
         drivers: { fake, docker: none, process: none },
         journal: seams.journal(diskJournal(this.journal, life, this.faults), life),
         trees: this.#trees,
+        openSecret: async (value) => TEST_KEYRING.open(value),
         clock: life.clock,
         random: () => life.rng.next(),
         log: log(life),

@@ -6,6 +6,7 @@ import type { Logger } from '../../src/lib/log.ts'
 import { type CheckedFile, parseBlob } from '../../src/manifest/blob.ts'
 import type { Oid } from '../../src/model/ids.ts'
 import type { Leadership, Store } from '../../src/store/store.ts'
+import { testVault } from '../support/vault.ts'
 import { chunksOf, memoryTreeStore } from './disk.ts'
 import type { SimGit } from './git-repo.ts'
 import type { Incarnation } from './incarnation.ts'
@@ -84,7 +85,7 @@ export class ControlNode {
       app: { name: APP, source: { repo: 'sim', ref: 'main', path: APP_PATH } },
       openRepository: async () => seams.repository(git.open(life), life),
       packTree: (_repo, tree) => chunksOf([new TextEncoder().encode(tree)]),
-      renderer: seams.renderer(new Renderer(parser), life),
+      renderer: seams.renderer(new Renderer(parser, testVault()), life),
       trees: this.#trees,
       pollMs: POLL_MS,
     })

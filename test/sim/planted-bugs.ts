@@ -5,6 +5,7 @@ import type { Channel } from '../../src/lib/channel.ts'
 import { SyncPolicy } from '../../src/model/manifest.ts'
 import type { AgentFrame, ServerFrame } from '../../src/model/protocol.ts'
 import type { Leadership, Store } from '../../src/store/store.ts'
+import { testVault } from '../support/vault.ts'
 import type { Incarnation } from './incarnation.ts'
 import { NO_BUG, type Seams } from './seams.ts'
 
@@ -149,7 +150,7 @@ const leakyUplink = (uplink: Uplink, by: Incarnation): Uplink =>
 class CarelessRenderer extends Renderer {
   readonly #inner: Renderer
   constructor(inner: Renderer) {
-    super({ parse: () => Promise.reject(new Error('not used')), close: async () => undefined })
+    super({ parse: () => Promise.reject(new Error('not used')), close: async () => undefined }, testVault())
     this.#inner = inner
   }
   override async render(...given: Parameters<Renderer['render']>): ReturnType<Renderer['render']> {
@@ -160,7 +161,7 @@ class CarelessRenderer extends Renderer {
 class UnboundedRenderer extends Renderer {
   readonly #inner: Renderer
   constructor(inner: Renderer) {
-    super({ parse: () => Promise.reject(new Error('not used')), close: async () => undefined })
+    super({ parse: () => Promise.reject(new Error('not used')), close: async () => undefined }, testVault())
     this.#inner = inner
   }
   override async render(...given: Parameters<Renderer['render']>): ReturnType<Renderer['render']> {
@@ -192,7 +193,7 @@ const partialRepository: Seams['repository'] = (repository) => ({
 class RestlessRenderer extends Renderer {
   readonly #inner: Renderer
   constructor(inner: Renderer) {
-    super({ parse: () => Promise.reject(new Error('not used')), close: async () => undefined })
+    super({ parse: () => Promise.reject(new Error('not used')), close: async () => undefined }, testVault())
     this.#inner = inner
   }
   override async render(...given: Parameters<Renderer['render']>): ReturnType<Renderer['render']> {

@@ -1,13 +1,15 @@
+import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeDurably } from '../../../src/lib/durable-file.ts'
 import { TaskId } from '../../../src/model/ids.ts'
 import type { AttemptRef } from '../../driver.ts'
+import { memoryFolder, removeFromMemory } from '../../memory-folder.ts'
 
 /** `intended`: its container was told to start, or is just about to be. `abandoned`: it was promised that it never will. */
 export type Mark = 'none' | 'intended' | 'abandoned'
 
-/** What this driver keeps on disk: `<stateDir>/<task>/<attempt>/` and `<stateDir>/<task>/volumes/`. */
+/** What this driver keeps: on disk `<stateDir>/<task>/<attempt>/` and `<stateDir>/<task>/volumes/`, in memory the files of secrets. */
 export interface Attempts {
   mark(ref: AttemptRef): Promise<Mark>
   /** On disk when it resolves. */
@@ -16,6 +18,8 @@ export interface Attempts {
   folder(ref: AttemptRef): Promise<string>
   /** Folder of the task's own volumes, which outlive an attempt; made. */
   volumes(task: TaskId): Promise<string>
+  /** Folder of the attempt that never reaches a disk; made. @throws TerminalError on a machine without one */
+  memory(ref: AttemptRef): Promise<string>
   /** The attempt's folder, and with the last attempt the task's. Already gone is success. */
   remove(ref: AttemptRef): Promise<void>
   list(): Promise<readonly AttemptRef[]>
@@ -25,6 +29,7 @@ const MARKS: ReadonlySet<string> = new Set<Mark>(['none', 'intended', 'abandoned
 const isMark = (text: string): text is Mark => MARKS.has(text)
 
 export function createAttempts(stateDir: string): Attempts {
+  const memory = `drover-docker-${createHash('sha256').update(stateDir).digest('hex').slice(0, 8)}`
   const taskFolder = (task: TaskId): string => join(stateDir, task)
   const attemptFolder = (ref: AttemptRef): string => join(taskFolder(ref.task), String(ref.attempt))
   const made = async (folder: string): Promise<string> => {
@@ -40,11 +45,15 @@ export function createAttempts(stateDir: string): Attempts {
     },
     setMark: async (ref, mark) => writeDurably(join(await made(attemptFolder(ref)), 'mark'), mark),
     folder: (ref) => made(attemptFolder(ref)),
+    memory: async (ref) => made(join(await memoryFolder(memory), ref.task, String(ref.attempt))),
     volumes: (task) => made(join(taskFolder(task), 'volumes')),
     async remove(ref) {
+      await removeFromMemory(join(memory, ref.task, String(ref.attempt)))
       await rm(attemptFolder(ref), { recursive: true, force: true })
       const left = await attemptsIn(taskFolder(ref.task))
-      if (left.length === 0) await rm(taskFolder(ref.task), { recursive: true, force: true })
+      if (left.length > 0) return
+      await rm(taskFolder(ref.task), { recursive: true, force: true })
+      await removeFromMemory(join(memory, ref.task))
     },
     async list() {
       const tasks = (await readdir(stateDir).catch(orWhenAbsent([]))).flatMap((name) => TaskId.safeParse(name).data ?? [])

@@ -2,6 +2,7 @@ import type { ContainerCreateOptions, HostConfig, MountSettings } from 'dockerod
 import { TerminalError } from '../../../src/lib/errors.ts'
 import type { TaskSpec, UnitSpec } from '../../../src/model/task-spec.ts'
 import type { AttemptRef } from '../../driver.ts'
+import { type OpenedSecrets, plainAll } from '../../secrets.ts'
 import { containerLabels, containerName, type Identity } from './names.ts'
 
 /** Fork bombs end here; far above what servers need. */
@@ -31,6 +32,7 @@ export interface ContainerPlan {
   readonly identity: Identity
   readonly ref: AttemptRef
   readonly spec: TaskSpec
+  readonly secrets: OpenedSecrets
   readonly mounts: MountSettings[]
   /** Name of the bridge network that tasks share. */
   readonly network: string
@@ -47,7 +49,9 @@ export function containerConfig(plan: ContainerPlan): ContainerCreateOptions {
     name: containerName(identity, ref),
     Image: imageOf(unit),
     Labels: containerLabels(identity, ref, spec),
-    Env: Object.entries({ ...unit.env, DROVER_ATTEMPT: String(ref.attempt) }).map(([key, value]) => `${key}=${value}`),
+    Env: Object.entries({ ...unit.env, ...plainAll(unit.secretEnv, plan.secrets), DROVER_ATTEMPT: String(ref.attempt) }).map(
+      ([key, value]) => `${key}=${value}`,
+    ),
     StopTimeout: spec.gracePeriodSeconds,
     // The manifest's probes stand in the place of the image's own health check.
     ...(hasProbes(unit) ? { Healthcheck: { Test: ['NONE'] } } : {}),

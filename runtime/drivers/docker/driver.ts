@@ -70,7 +70,7 @@ export function createDockerDriver(options: DockerDriverOptions): Driver {
       if (!spec.hostNetwork) await network.ensure()
       return { [unit.name]: image }
     },
-    start: (ref, spec, files) => exclusively(ref, () => starts.run(() => launch(tools, { ref, spec, files }), closed.signal)),
+    start: (ref, spec, prepared) => exclusively(ref, () => starts.run(() => launch(tools, { ref, spec, prepared }), closed.signal)),
     recover: (ref) => exclusively(ref, () => recoverAttempt(tools, ref)),
     wait: (handle, signal) => ending.wait(handle.ref, AbortSignal.any([signal, closed.signal])),
     health: async (handle) => ownHealth(await containers.inspect(handle.ref)),

@@ -1,7 +1,7 @@
 import type { ContainerInspectInfo } from 'dockerode'
 import { RetryableError, TerminalError } from '../../../src/lib/errors.ts'
 import type { TaskSpec } from '../../../src/model/task-spec.ts'
-import type { AttemptRef, Driver, Handle, PreparedFiles } from '../../driver.ts'
+import type { AttemptRef, Driver, Handle, Prepared } from '../../driver.ts'
 import type { Attempts, Mark } from './attempts.ts'
 import { containerConfig, imageOf, onlyUnit } from './container-config.ts'
 import type { Containers } from './containers.ts'
@@ -23,7 +23,7 @@ export interface LaunchTools {
 export interface LaunchOrder {
   readonly ref: AttemptRef
   readonly spec: TaskSpec
-  readonly files: PreparedFiles
+  readonly prepared: Prepared
 }
 
 /** A container that was removed under us is made again this often. */
@@ -65,14 +65,14 @@ async function discardEarlier({ attempts, containers }: LaunchTools, ref: Attemp
 }
 
 /** Null: there is one by now, from an order whose answer was lost. */
-async function create(tools: LaunchTools, { ref, spec, files }: LaunchOrder): Promise<string | null> {
+async function create(tools: LaunchTools, { ref, spec, prepared }: LaunchOrder): Promise<string | null> {
   const { attempts, containers, identity, network } = tools
   const unit = onlyUnit(spec)
   await attempts.folder(ref)
-  const mounts = await mountsOf(unit, { attempts, ref, spec, files })
+  const mounts = await mountsOf(unit, { attempts, ref, spec, prepared })
   if (!spec.hostNetwork) await network.ensure()
   try {
-    return await containers.create(containerConfig({ identity, ref, spec, mounts, network: NETWORK }))
+    return await containers.create(containerConfig({ identity, ref, spec, mounts, secrets: prepared.secrets, network: NETWORK }))
   } catch (error) {
     if (statusOf(error) !== 404) throw statusOf(error) === null ? error : startFailure(error)
     const absent = `image ${imageOf(unit)} is not on this machine any more`

@@ -3,14 +3,15 @@ import { join, normalize, sep } from 'node:path'
 import type { MountSettings } from 'dockerode'
 import { TerminalError } from '../../../src/lib/errors.ts'
 import type { TaskSpec, UnitSpec, VolumeSpec } from '../../../src/model/task-spec.ts'
-import type { AttemptRef, PreparedFiles } from '../../driver.ts'
+import type { AttemptRef, Prepared } from '../../driver.ts'
+import { plainAll } from '../../secrets.ts'
 import type { Attempts } from './attempts.ts'
 
 export interface MountSources {
   readonly attempts: Attempts
   readonly ref: AttemptRef
   readonly spec: TaskSpec
-  readonly files: PreparedFiles
+  readonly prepared: Prepared
 }
 
 /**
@@ -29,11 +30,11 @@ export async function mountsOf(unit: UnitSpec, sources: MountSources): Promise<M
       return bind(source, mount.mountPath, { readOnly: mount.readOnly })
     }),
   )
-  return [...volumes, ...unit.artifacts.map((artifact) => artifactMount(artifact, sources.files))]
+  return [...volumes, ...unit.artifacts.map((artifact) => artifactMount(artifact, sources.prepared))]
 }
 
-function artifactMount({ tree, destination }: UnitSpec['artifacts'][number], files: PreparedFiles): MountSettings {
-  const source = files.trees[tree]
+function artifactMount({ tree, destination }: UnitSpec['artifacts'][number], { trees }: Prepared): MountSettings {
+  const source = trees[tree]
   if (source === undefined) throw new TerminalError('ArtifactMissing', `tree ${tree} was not fetched to this machine`)
   return bind(source, destination, { readOnly: true })
 }
@@ -44,19 +45,32 @@ function bind(source: string, target: string, { readOnly }: { readOnly: boolean 
   return { Type: 'bind', Source: source, Target: target, ReadOnly: readOnly, BindOptions: { Propagation: 'rprivate' } }
 }
 
-async function makeVolume(volume: VolumeSpec, { attempts, ref }: MountSources): Promise<string> {
-  const parent = volume.type === 'emptyDir' ? await attempts.volumes(ref.task) : join(await attempts.folder(ref), 'files')
-  const folder = join(parent, plainName(volume.name))
+async function makeVolume(volume: VolumeSpec, { attempts, ref, prepared }: MountSources): Promise<string> {
+  switch (volume.type) {
+    case 'emptyDir':
+      return await makeFolder(await attempts.volumes(ref.task), volume.name, 0o777)
+    case 'files':
+      return await writeAll(await makeFolder(join(await attempts.folder(ref), 'files'), volume.name, 0o755), volume.files)
+    case 'secret':
+      return await writeAll(await makeFolder(await attempts.memory(ref), volume.name, 0o755), plainAll(volume.files, prepared.secrets))
+  }
+}
+
+/** The mode given to mkdir is cut by the umask, and the task may run as any user; others of the machine stop at a folder above. */
+async function makeFolder(parent: string, name: string, mode: number): Promise<string> {
+  const folder = join(parent, plainName(name))
   await mkdir(folder, { recursive: true })
-  // The mode given to mkdir is cut by the umask; the task may run as any user.
-  await chmod(folder, volume.type === 'emptyDir' ? 0o777 : 0o755)
-  if (volume.type === 'files') for (const [name, text] of Object.entries(volume.files)) await writeOne(join(folder, plainName(name)), text)
+  await chmod(folder, mode)
   return folder
 }
 
-async function writeOne(path: string, text: string): Promise<void> {
-  await writeFile(path, text)
-  await chmod(path, 0o644)
+async function writeAll(folder: string, files: Readonly<Record<string, string>>): Promise<string> {
+  for (const [name, text] of Object.entries(files)) {
+    const path = join(folder, plainName(name))
+    await writeFile(path, text)
+    await chmod(path, 0o644)
+  }
+  return folder
 }
 
 /** A task may have left a symlink there in an attempt before; the mount must not follow it out of the volume. */

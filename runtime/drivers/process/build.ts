@@ -2,7 +2,8 @@ import { chmod, lstat, mkdir, rm, writeFile } from 'node:fs/promises'
 import { writeDurably } from '../../../src/lib/durable-file.ts'
 import { messageOf, RetryableError, TerminalError } from '../../../src/lib/errors.ts'
 import type { TaskSpec, UnitSpec } from '../../../src/model/task-spec.ts'
-import type { AttemptRef, PreparedFiles } from '../../driver.ts'
+import type { AttemptRef, Prepared } from '../../driver.ts'
+import { plainAll } from '../../secrets.ts'
 import type { Intent } from './attempt.ts'
 import { createLeaves, type Leaf, leavesOf, removeLeaves } from './cgroup.ts'
 import type { Context } from './context.ts'
@@ -10,6 +11,7 @@ import type { Facts } from './facts.ts'
 import { type AttemptPaths, keyOf, pathsOf } from './names.ts'
 import { accountFor, commandOf, programFor, unitOf, workingDirOf } from './policy.ts'
 import { EXIT_BLANKS, shimScript } from './script.ts'
+import { forgetForShim, keepForShim, loading } from './secret-env.ts'
 import { envFor, homeOf, wrapperFor } from './setting.ts'
 import type { Account } from './users.ts'
 import { furnish } from './work.ts'
@@ -35,25 +37,28 @@ async function makeForeignHome(context: Context, paths: AttemptPaths, uid: numbe
   await chmod(paths.foreignHome, 0o711)
 }
 
-async function build(context: Context, plan: Build, files: PreparedFiles): Promise<void> {
+async function build(context: Context, plan: Build, prepared: Prepared): Promise<void> {
   const { ref, unit, paths, facts, account } = plan
   await mkdir(paths.logs, { recursive: true, mode: 0o700 })
   if (account !== null) await makeForeignHome(context, paths, facts.uid)
   const home = homeOf(paths, account)
-  await furnish(home, unit, files, account)
+  await furnish(home, unit, prepared, account)
   const cwd = workingDirOf(unit, home.work)
   if (!(await lstat(cwd).catch(() => null))) throw new TerminalError('BadWorkingDir', `no directory ${cwd}`)
   const [word = '', ...args] = commandOf(unit)
   const command = [await programFor(word, { path: unit.env.PATH, cwd }, context.policy), ...args]
   const joins = await createLeaves(plan.leaves, unit.limits, context.policy.maxPids)
-  const shape = { dir: paths.dir, stdout: paths.stdout, stderr: paths.stderr, cwd, joins, command }
+  const secretEnv = plainAll(unit.secretEnv, prepared.secrets)
+  const secrets = await keepForShim(context, paths.key, secretEnv)
+  const { dir, stdout, stderr } = paths
+  const shape = { dir, stdout, stderr, cwd, joins, secrets, command: loading(command, secretEnv) }
   const script = shimScript({ ...shape, wrapper: wrapperFor(account, facts), env: envFor(context, plan, home) })
-  const secret = { mode: 0o600 }
+  const own = { mode: 0o600 }
   await Promise.all([
-    writeFile(paths.script, script, secret),
-    writeFile(paths.exit, EXIT_BLANKS, secret),
-    writeFile(paths.stdout, '', secret),
-    writeFile(paths.stderr, '', secret),
+    writeFile(paths.script, script, own),
+    writeFile(paths.exit, EXIT_BLANKS, own),
+    writeFile(stdout, '', own),
+    writeFile(stderr, '', own),
   ])
   const intent: Intent = {
     task: ref.task,
@@ -69,6 +74,7 @@ async function build(context: Context, plan: Build, files: PreparedFiles): Promi
 /** Takes what an interrupted or failed build has made. */
 async function clear(context: Context, paths: AttemptPaths, leaves: readonly Leaf[]): Promise<void> {
   await removeLeaves(leaves, context.clock)
+  await forgetForShim(context, paths.key)
   await rm(paths.foreignHome, { recursive: true, force: true })
   await rm(paths.dir, { recursive: true, force: true })
 }
@@ -78,7 +84,7 @@ async function clear(context: Context, paths: AttemptPaths, leaves: readonly Lea
  * so what an interrupted build left can be thrown away.
  * @throws TerminalError with what is wrong with the spec, RetryableError with what is wrong with the machine; nothing is left then.
  */
-export async function buildAttempt(context: Context, ref: AttemptRef, spec: { task: TaskSpec; files: PreparedFiles }): Promise<void> {
+export async function buildAttempt(context: Context, ref: AttemptRef, spec: { task: TaskSpec; prepared: Prepared }): Promise<void> {
   const paths = pathsOf(context.layout, ref)
   const unit = unitOf(spec.task)
   const facts = await context.facts()
@@ -86,7 +92,7 @@ export async function buildAttempt(context: Context, ref: AttemptRef, spec: { ta
   const leaves = unit.isolation === 'none' ? [] : leavesOf(facts.cgroups, keyOf(ref))
   await clear(context, paths, leaves)
   try {
-    await build(context, { ref, unit, paths, facts, account, leaves }, spec.files)
+    await build(context, { ref, unit, paths, facts, account, leaves }, spec.prepared)
   } catch (error) {
     await clear(context, paths, leaves)
     if (error instanceof TerminalError) throw error

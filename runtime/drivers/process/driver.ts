@@ -62,9 +62,9 @@ export function createProcessDriver(options: ProcessDriverOptions): Driver {
   return {
     fingerprint: () => fingerprint(context),
     prepare: (spec) => prepare(context, spec),
-    start: async (ref, spec, files) => {
+    start: async (ref, spec, prepared) => {
       checkAllowed(context)
-      await once(starting, keyOf(ref), () => startAttempt(context, ref, { task: spec, files }))
+      await once(starting, keyOf(ref), () => startAttempt(context, ref, { task: spec, prepared }))
       return handleOf(ref)
     },
     recover: (ref) => recover(context, ref),

@@ -1,11 +1,13 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process'
-import type { Readable } from 'node:stream'
+import { type ChildProcess, type IOType, spawn } from 'node:child_process'
+import { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf, RetryableError } from '../../../src/lib/errors.ts'
+import { must } from '../../../src/lib/must.ts'
 import type { ProbeResult } from '../../driver.ts'
 import { type CommandEnd, createFirstLine, execResult, type FirstLine } from '../../probes/exec.ts'
 import { failed, TIMED_OUT } from '../../probes/result.ts'
 import { signalPid } from './proc.ts'
+import { assignments, isNone, loading, type SecretEnv } from './secret-env.ts'
 
 export interface ProbeCommand {
   /** `cgroup.procs` files it writes itself into. */
@@ -14,6 +16,8 @@ export interface ProbeCommand {
   /** Words before `env`: setpriv and its options, or none. */
   readonly wrapper: readonly string[]
   readonly env: Readonly<Record<string, string>>
+  /** Variables that no other user may see, given over descriptor 3. */
+  readonly secretEnv: SecretEnv
   readonly command: readonly string[]
   /** Environment until it has the task's, which must not reach a program that still has the agent's rights. */
   readonly ownEnv: Readonly<Record<string, string>>
@@ -47,25 +51,34 @@ export async function runProbe(command: ProbeCommand, signal: AbortSignal): Prom
     return execResult(end, output.text)
   } finally {
     signal.removeEventListener('abort', kill)
-    child.stdout.destroy()
+    outputOf(child).destroy()
   }
 }
 
-type Child = ChildProcessByStdio<null, Readable, null>
+const THIRD = 3
 
-function start({ joins, cwd, wrapper, env, command, ownEnv }: ProbeCommand): Child {
+function start({ joins, cwd, wrapper, env, secretEnv, command, ownEnv }: ProbeCommand): ChildProcess {
   const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`)
-  const words = [String(joins.length), ...joins, cwd, ...wrapper, 'env', '-i', ...variables, ...command]
-  return spawn('sh', ['-c', SCRIPT, 'sh', ...words], { cwd: '/', detached: true, env: ownEnv, stdio: ['ignore', 'pipe', 'ignore'] })
+  const words = [String(joins.length), ...joins, cwd, ...wrapper, 'env', '-i', ...variables, ...loading(command, secretEnv)]
+  const stdio: IOType[] = ['ignore', 'pipe', 'ignore', ...(isNone(secretEnv) ? [] : (['pipe'] as const))]
+  const child = spawn('sh', ['-c', SCRIPT, 'sh', ...words], { cwd: '/', detached: true, env: ownEnv, stdio })
+  const third = child.stdio[THIRD]
+  // What ended before it read them needs none; its exit tells.
+  if (third instanceof Writable) third.on('error', () => undefined).end(assignments(secretEnv))
+  return child
 }
 
+const outputOf = ({ stdout }: ChildProcess) => must(stdout, 'a pipe was asked for')
+
 /** Resolves when no process holds its output any more. */
-function listen(child: Child, output: FirstLine): Promise<void> {
-  child.stdout.setEncoding('utf8').on('data', (text: string) => output.add(text))
+function listen(child: ChildProcess, output: FirstLine): Promise<void> {
+  outputOf(child)
+    .setEncoding('utf8')
+    .on('data', (text: string) => output.add(text))
   return new Promise((resolve) => child.once('close', () => resolve()))
 }
 
-function endOf(child: Child): Promise<CommandEnd> {
+function endOf(child: ChildProcess): Promise<CommandEnd> {
   return new Promise((resolve, reject) => {
     child.once('error', (error) => reject(new RetryableError(`a probe cannot be started: ${messageOf(error)}`, { cause: error })))
     child.once('exit', (exitCode, signal) => resolve({ exitCode, signal }))
@@ -73,6 +86,6 @@ function endOf(child: Child): Promise<CommandEnd> {
 }
 
 /** Only before its end was seen: until then the number is its own. */
-function killGroup({ pid, exitCode, signalCode }: Child): void {
+function killGroup({ pid, exitCode, signalCode }: ChildProcess): void {
   if (pid !== undefined && exitCode === null && signalCode === null) signalPid(-pid, 'SIGKILL')
 }

@@ -4,6 +4,7 @@ import type { TaskSpec } from '../../../src/model/task-spec.ts'
 import type { Handle, ProbeRequest, ProbeResult } from '../../driver.ts'
 import { networkProbe } from '../../probes/network.ts'
 import { failed } from '../../probes/result.ts'
+import { type OpenedSecrets, plainAll } from '../../secrets.ts'
 import type { Observation } from './attempt.ts'
 import { type Context, leaves, look } from './context.ts'
 import { MARK_VARIABLE, markOf, pathsOf } from './names.ts'
@@ -32,12 +33,13 @@ function whatIsWrong(error: unknown): ProbeResult {
 
 interface CommandRequest {
   readonly spec: TaskSpec
+  readonly secrets: OpenedSecrets
   readonly seen: Observation
   readonly words: readonly string[]
 }
 
 /** As the task itself runs: its user, folder, environment and limits. */
-async function commandFor(context: Context, handle: Handle, { spec, seen, words }: CommandRequest): Promise<ProbeCommand> {
+async function commandFor(context: Context, handle: Handle, { spec, secrets, seen, words }: CommandRequest): Promise<ProbeCommand> {
   const unit = unitOf(spec)
   const facts = await context.facts()
   const account = await accountOnce(context, spec)
@@ -51,6 +53,7 @@ async function commandFor(context: Context, handle: Handle, { spec, seen, words 
     cwd,
     wrapper: wrapperFor(account, facts),
     env: envFor(context, { ref: handle, unit }, home),
+    secretEnv: plainAll(unit.secretEnv, secrets),
     command: [program, ...args],
     // Also before it has the task's environment, what is left of it is found with the task's tree.
     ownEnv: { PATH: context.path, [MARK_VARIABLE]: markOf(context.layout, handle) },

@@ -1,3 +1,5 @@
+import { quote } from './quote.ts'
+
 /** What the shim of one attempt is to do. */
 export interface ShimPlan {
   readonly dir: string
@@ -10,13 +12,9 @@ export interface ShimPlan {
   /** Words before `env`: setpriv and its options, or none. */
   readonly wrapper: readonly string[]
   readonly env: Readonly<Record<string, string>>
+  /** Secret variables for the command, which reads them from descriptor 3; null: it has none. */
+  readonly secrets: string | null
   readonly command: readonly string[]
-}
-
-/** One word for a POSIX shell, whatever bytes it holds; NUL cannot be in an argument at all. */
-export function quote(word: string): string {
-  if (word.includes('\0')) throw new Error('an argument cannot hold NUL')
-  return `'${word.replaceAll("'", `'\\''`)}'`
 }
 
 const words = (all: readonly string[]): string => all.map(quote).join(' ')
@@ -30,6 +28,7 @@ const words = (all: readonly string[]): string => all.map(quote).join(' ')
  */
 export function shimScript(plan: ShimPlan): string {
   const joins = plan.joins.map((path) => `  echo 0 > ${quote(path)} || exit 126\n`).join('')
+  const secrets = plan.secrets === null ? '' : `  exec 3< ${quote(plan.secrets)} || exit 126\n  rm -f ${quote(plan.secrets)}\n`
   const env = Object.entries(plan.env).map(([name, value]) => `${name}=${value}`)
   return `umask 077
 cd ${quote(plan.dir)} || exit 125
@@ -51,7 +50,7 @@ ${joins}  echo 0 2> /dev/null > /proc/self/oom_score_adj
   echo "$1 \${21} $b $sp $ss" > ${quote(`${plan.dir}/pid`)} || exit 126
   umask 022
   ulimit -c 0
-  exec ${words([...plan.wrapper, 'env', '-i', ...env, ...plan.command])}
+${secrets}  exec ${words([...plan.wrapper, 'env', '-i', ...env, ...plan.command])}
 )
 r=$?
 printf '%-3s\\n' "$r" 1<> exit

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { TerminalError } from '../../../src/lib/errors.ts'
 import type { TaskSpec } from '../../../src/model/task-spec.ts'
-import type { AttemptRef, PreparedFiles } from '../../driver.ts'
+import type { AttemptRef, Prepared } from '../../driver.ts'
 import { claimForAgent, type Observation, readClaim, readIntent } from './attempt.ts'
 import { buildAttempt } from './build.ts'
 import { type Context, look } from './context.ts'
@@ -61,7 +61,7 @@ async function launch(context: Context, ref: AttemptRef, watch: DirectoryWatch):
 }
 
 /** At most one start per attempt: the first makes it, a repeat finds it and asks again only while nobody has claimed it. */
-export async function startAttempt(context: Context, ref: AttemptRef, spec: { task: TaskSpec; files: PreparedFiles }): Promise<void> {
+export async function startAttempt(context: Context, ref: AttemptRef, spec: { task: TaskSpec; prepared: Prepared }): Promise<void> {
   const paths = pathsOf(context.layout, ref)
   if ((await readClaim(paths)).by === 'agent') throw abandoned(ref)
   if ((await readIntent(paths)) === null) await buildAttempt(context, ref, spec)
@@ -71,6 +71,6 @@ export async function startAttempt(context: Context, ref: AttemptRef, spec: { ta
   } finally {
     watch.close()
   }
-  // It holds the environment, secrets too, and the shim has read it.
+  // It holds the environment, and the shim has read it.
   await rm(paths.script, { force: true })
 }

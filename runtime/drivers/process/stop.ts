@@ -8,6 +8,7 @@ import { killLeaves, removeLeaves } from './cgroup.ts'
 import { exists } from './cgroup-tree.ts'
 import { type Context, leaves, look } from './context.ts'
 import { keyOf, pathsOf } from './names.ts'
+import { forgetForShim } from './secret-env.ts'
 import { settle } from './settle.ts'
 import { killTree, terminate } from './tree.ts'
 import { DirectoryWatch } from './watch.ts'
@@ -72,6 +73,7 @@ export async function removeAttempt(context: Context, ref: AttemptRef): Promise<
   const groups = await leaves(context, ref)
   await killLeaves(groups, context.clock)
   await removeLeaves(groups, context.clock)
+  await forgetForShim(context, paths.key)
   await rm(paths.foreignHome, { recursive: true, force: true })
   const trash = join(context.layout.attempts, TRASH)
   await mkdir(trash, { recursive: true, mode: 0o700 })

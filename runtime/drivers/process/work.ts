@@ -2,7 +2,7 @@ import { chmod, constants, copyFile, lchown, lstat, mkdir, readdir, readlink, re
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { hasCode, nullOn, TerminalError } from '../../../src/lib/errors.ts'
 import type { UnitSpec } from '../../../src/model/task-spec.ts'
-import type { PreparedFiles } from '../../driver.ts'
+import type { Prepared } from '../../driver.ts'
 import type { Account } from './users.ts'
 
 /** Where a task lives: its working directory, which is its HOME, and its own TMPDIR. */
@@ -77,14 +77,14 @@ async function unpack(artifact: UnitSpec['artifacts'][number], copy: Copy): Prom
  * Makes the task's own directories (0700, its user's) and copies its artifacts below `work`.
  * @throws TerminalError `UnsafeArtifact` for a path or link that leads out; `ArtifactMissing` for a tree nobody fetched.
  */
-export async function furnish(home: Home, unit: UnitSpec, files: PreparedFiles, owner: Account | null): Promise<void> {
+export async function furnish(home: Home, unit: UnitSpec, { trees }: Pick<Prepared, 'trees'>, owner: Account | null): Promise<void> {
   for (const dir of [home.work, home.tmp]) {
     await mkdir(dir, { mode: 0o700 })
     if (owner !== null) await lchown(dir, owner.uid, owner.gid)
   }
   const root = await realpath(home.work)
   for (const artifact of unit.artifacts) {
-    const source = files.trees[artifact.tree]
+    const source = trees[artifact.tree]
     if (source === undefined) throw new TerminalError('ArtifactMissing', `tree ${artifact.tree} is not on this machine`)
     await unpack(artifact, { source, root, owner })
   }

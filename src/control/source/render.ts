@@ -11,6 +11,7 @@ import { parseWorkloadKey } from '../../model/ids.ts'
 import type { SyncPolicy, WorkloadManifest } from '../../model/manifest.ts'
 import type { Problem } from '../../model/records.ts'
 import type { WorkloadVersion } from '../../model/version.ts'
+import { sealInputs, type Vault } from './vault.ts'
 
 /** Checks one manifest file, off the leader's main thread in production. */
 export interface ManifestParser {
@@ -41,10 +42,12 @@ interface RenderedWorkload {
 
 export class Renderer {
   readonly #parser: ManifestParser
+  readonly #vault: Vault
   readonly #checked = new LRUCache<string, CheckedFile>({ max: FILES_REMEMBERED })
 
-  constructor(parser: ManifestParser) {
+  constructor(parser: ManifestParser, vault: Vault) {
     this.#parser = parser
+    this.#vault = vault
   }
 
   /** Everything an app's path holds at a commit, resolved and hashed. @throws GitError when git cannot say. */
@@ -64,7 +67,7 @@ export class Renderer {
           'commit a regular file with a plain name',
         ),
       )
-    return resolveTrees(desired, [...problems, ...refusals], (folder) => repo.treeAt(at.commit, folder))
+    return this.#resolve(desired, [...problems, ...refusals], (folder) => repo.treeAt(at.commit, folder))
   }
 
   /** The same for files that are in no commit, with trees from where the caller says. */
@@ -72,7 +75,24 @@ export class Renderer {
     const checked: CheckedFile[] = []
     for (const file of files) checked.push(await this.#parser.parse(file.path, file.text))
     const { desired, problems } = link(checked)
-    return resolveTrees(desired, problems, treeOf)
+    return this.#resolve(desired, problems, treeOf)
+  }
+
+  /** Folders that artifacts name become tree ids, and Secrets are opened; what cannot be had is a mistake of its users alone. */
+  async #resolve(desired: Desired, problems: readonly Problem[], treeOf: (folder: string) => Promise<Oid>): Promise<RenderedApp> {
+    const oids = new Map<string, Oid | null>()
+    for (const folder of new Set(desired.workloads.flatMap(({ trees }) => trees))) oids.set(folder, await treeOrNull(folder, treeOf))
+    const secrets = await sealInputs(desired, this.#vault)
+    const lacking = desired.workloads.filter(({ trees }) => trees.some((folder) => oids.get(folder) === null))
+    const sound = desired.workloads.filter((workload) => !lacking.includes(workload) && secrets.of(workload) !== null)
+    return {
+      policy: desired.policy,
+      policyBroken: desired.policyBroken,
+      workloads: sound.map((workload) => rendered(workload, oids, secrets.of(workload) ?? {})),
+      broken: [...desired.broken, ...desired.workloads.filter((workload) => !sound.includes(workload)).map(({ key }) => key)],
+      problems: [...problems, ...secrets.problems, ...lacking.map((workload) => lackingProblem(workload, oids))],
+      trees: [...new Set([...oids.values()].filter((oid): oid is Oid => oid !== null))],
+    }
   }
 
   async #check(repo: GitRepository, file: TreeFile, signal: AbortSignal): Promise<CheckedFile> {
@@ -89,26 +109,6 @@ export class Renderer {
 
 const fromRoot = (folder: string, file: string): string => (folder === '.' || folder === '' ? file : `${folder}/${file}`)
 
-/** Folders that artifacts name become tree ids; a folder that is not there is a mistake of that workload alone. */
-async function resolveTrees(
-  desired: Desired,
-  problems: readonly Problem[],
-  treeOf: (folder: string) => Promise<Oid>,
-): Promise<RenderedApp> {
-  const oids = new Map<string, Oid | null>()
-  for (const folder of new Set(desired.workloads.flatMap((workload) => workload.trees))) oids.set(folder, await treeOrNull(folder, treeOf))
-  const lacking = desired.workloads.filter((workload) => workload.trees.some((folder) => oids.get(folder) === null))
-  const sound = desired.workloads.filter((workload) => !lacking.includes(workload))
-  return {
-    policy: desired.policy,
-    policyBroken: desired.policyBroken,
-    workloads: sound.map((workload) => rendered(workload, oids)),
-    broken: [...(desired.broken as WorkloadKey[]), ...lacking.map((workload) => workload.key)],
-    problems: [...problems, ...lacking.map((workload) => lackingProblem(workload, oids))],
-    trees: [...new Set([...oids.values()].filter((oid): oid is Oid => oid !== null))],
-  }
-}
-
 async function treeOrNull(folder: string, treeOf: (folder: string) => Promise<Oid>): Promise<Oid | null> {
   try {
     return await treeOf(folder)
@@ -118,9 +118,11 @@ async function treeOrNull(folder: string, treeOf: (folder: string) => Promise<Oi
   }
 }
 
-function rendered(workload: DesiredWorkload, oids: ReadonlyMap<string, Oid | null>): RenderedWorkload {
+type Secrets = NonNullable<WorkloadVersion['secrets']>
+
+function rendered(workload: DesiredWorkload, oids: ReadonlyMap<string, Oid | null>, secrets: Secrets): RenderedWorkload {
   const trees = Object.fromEntries(workload.trees.flatMap((folder) => entryOf(folder, oids.get(folder))))
-  const version = versionOf(workload, trees)
+  const version = versionOf(workload, { trees, ...(Object.keys(secrets).length === 0 ? {} : { secrets }) })
   return {
     wanted: { key: workload.key, inputsDigest: digestOf(version), templateDigest: templateDigestOf(version), file: workload.file },
     version,
@@ -133,9 +135,9 @@ function entryOf(folder: string, oid: Oid | null | undefined): [string, Oid][] {
 }
 
 /** A workload with its references resolved: what the inputs digest is taken of. */
-function versionOf(workload: DesiredWorkload, trees: Record<string, Oid>): WorkloadVersion {
+function versionOf(workload: DesiredWorkload, resolved: Pick<WorkloadVersion, 'trees' | 'secrets'>): WorkloadVersion {
   const { namespace, name } = parseWorkloadKey(workload.key)
-  const shared = { namespace, name, configs: workload.configs, trees }
+  const shared = { namespace, name, configs: workload.configs, ...resolved }
   const { manifest } = workload
   return manifest.kind === 'Deployment'
     ? { kind: 'Deployment', spec: manifest.spec, ...shared }
@@ -143,8 +145,8 @@ function versionOf(workload: DesiredWorkload, trees: Record<string, Oid>): Workl
 }
 
 /** What decides whether a running task is still right; a change of `replicas` alone does not. Names it too, for runs are named after it. */
-export function templateDigestOf({ kind, namespace, name, spec, configs, trees }: WorkloadVersion): Digest {
-  return digestOf({ kind, namespace, name, template: spec.template, configs, trees })
+export function templateDigestOf({ kind, namespace, name, spec, configs, secrets, trees }: WorkloadVersion): Digest {
+  return digestOf({ kind, namespace, name, template: spec.template, configs, secrets, trees })
 }
 
 function lackingProblem(workload: DesiredWorkload, oids: ReadonlyMap<string, Oid | null>): Problem {

@@ -9,6 +9,7 @@ import { readMachine } from '../../../runtime/machine.ts'
 import { createWsUplink } from '../../../runtime/ws-uplink.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
+import { TEST_KEYRING } from '../../support/vault.ts'
 
 /** A whole agent in a process of its own, with a real journal and real processes, for its parent to kill. */
 const [stateDir = '', url = ''] = process.argv.slice(2)
@@ -33,6 +34,7 @@ await runAgent(
     drivers: { process: driver, fake: absent, docker: absent },
     journal: await createFileJournal(join(stateDir, 'journal')),
     trees: createFileTreeCache(join(stateDir, 'trees')),
+    openSecret: async (value) => TEST_KEYRING.open(value),
     clock: systemClock,
     random: Math.random,
     log: silentLog,

@@ -9,6 +9,7 @@ import type { AgentId } from '../../../src/model/ids.ts'
 import { TaskSpec } from '../../../src/model/task-spec.ts'
 import { FakeScript } from '../../../src/model/template.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
+import { TEST_KEYRING } from '../../support/vault.ts'
 import { TestHub } from './hub.ts'
 import { type Fate, Life } from './mortal.ts'
 
@@ -55,6 +56,7 @@ export function createWorld() {
       drivers: { fake: driver, process: absent, docker: absent },
       journal: life.bind(options.journal ?? journal, 'counted'),
       trees: createMemoryTreeCache(),
+      openSecret: async (value) => TEST_KEYRING.open(value),
       clock: life.bind(clock, 'free'),
       random: () => 0.5,
       log: silentLog,

@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -6,6 +7,7 @@ import type { AttemptRef, Driver, Exit, Handle } from '../../../runtime/driver.t
 import { Oid } from '../../../src/model/ids.ts'
 import type { TaskSpec } from '../../../src/model/task-spec.ts'
 import { freePort } from '../../support/free-port.ts'
+import { TEST_KEYRING } from '../../support/vault.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 import { collect, errorOf, never, newRef, texts } from '../driver-suite/bench.ts'
 import { containerSpec, type DockerHarness, dockerHarness, script } from './harness.ts'
@@ -29,7 +31,7 @@ describe('docker driver: what runs in the container', () => {
 
   async function start(spec: TaskSpec, trees: Readonly<Record<string, string>> = {}): Promise<Handle> {
     await driver.prepare(spec, never())
-    return driver.start(ref, spec, { trees })
+    return driver.start(ref, spec, { trees, secrets: new Map() })
   }
   async function run(spec: TaskSpec, trees?: Readonly<Record<string, string>>): Promise<{ exit: Exit; out: string[]; err: string[] }> {
     const handle = await start(spec, trees)
@@ -97,6 +99,34 @@ describe('docker driver: what runs in the container', () => {
     const { out, err } = await run(containerSpec({ ...look, user: 'nobody', mounts }, { volumes }))
     expect(out.slice(1)).toEqual(['-rw-r--r--', '-rw-r--r--', 'level=1', 'level=1'])
     expect(err.join()).toMatch(/Read-only file system/)
+  })
+
+  it('S-17: gives secrets as variables and as files in memory, to the task alone and no longer than it', async () => {
+    const [variable, file] = [TEST_KEYRING.seal('default/db/user', 'x'), TEST_KEYRING.seal('default/db/key.pem', 'x')]
+    const secrets = new Map([
+      [variable.of, 'canary variable'],
+      [file.of, 'canary\nfile\n'],
+    ])
+    const mounts = [{ volume: 'db', mountPath: '/secrets', readOnly: true }]
+    const look = script(
+      'printf "%s\\n" "$DB_USER"; cat /secrets/key.pem; grep " /secrets " /proc/mounts | cut -d" " -f1,3,4; exec sleep 1000',
+    )
+    const spec = containerSpec(
+      { ...look, user: 'nobody', secretEnv: { DB_USER: variable }, mounts },
+      { volumes: [{ type: 'secret', name: 'db', files: { 'key.pem': file } }] },
+    )
+    await driver.prepare(spec, never())
+    const handle = await driver.start(ref, spec, { trees: {}, secrets })
+    const said = async () => texts(await collect(driver.logs(handle, ALL, never())), 'stdout')
+    await waitUntil(async () => (await said()).length === 4)
+    expect(await said()).toEqual(['canary variable', 'canary', 'file', expect.stringMatching(/^tmpfs tmpfs ro/)])
+    const { Mounts } = await inspect(handle)
+    const source = Mounts.find(({ Destination }) => Destination === '/secrets')?.Source ?? ''
+    expect((await stat(join(source, 'key.pem'))).isFile()).toBe(true)
+    expect(spawnSync('grep', ['-rl', 'canary', harness.stateDir], { encoding: 'utf8' })).toMatchObject({ status: 1, stdout: '' })
+    await driver.stop(handle, 0)
+    await driver.remove(ref)
+    await expect(stat(source)).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
   it('keeps an emptyDir over restarts in place, and no longer than the task', async () => {

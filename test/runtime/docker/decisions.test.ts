@@ -102,7 +102,13 @@ describe('what an error of the engine means', () => {
 })
 
 describe('what Docker is told', () => {
-  const plan = { identity: { cluster: 'c', agent: 'a' }, ref: { task: TaskId.parse('t-1'), attempt: 2 }, mounts: [], network: 'drover' }
+  const plan = {
+    identity: { cluster: 'c', agent: 'a' },
+    ref: { task: TaskId.parse('t-1'), attempt: 2 },
+    mounts: [],
+    secrets: new Map(),
+    network: 'drover',
+  }
   const config = (unit: Parameters<typeof containerSpec>[0], task: Parameters<typeof containerSpec>[1] = {}) =>
     containerConfig({ ...plan, spec: containerSpec(unit, task) })
 

@@ -32,7 +32,7 @@ describe.each([
     await rm(harness.stateDir, { recursive: true, force: true })
   })
 
-  const startSpec = (ref: AttemptRef, spec: TaskSpec): Promise<Handle> => driver.start(ref, spec, { trees: {} })
+  const startSpec = (ref: AttemptRef, spec: TaskSpec): Promise<Handle> => driver.start(ref, spec, { trees: {}, secrets: new Map() })
   async function start(behaviour: Behaviour): Promise<{ ref: AttemptRef; handle: Handle }> {
     const ref = newRef()
     const handle = await startSpec(ref, harness.spec(behaviour, ref))
@@ -119,7 +119,7 @@ describe.each([
     await harness.docker.createNetwork(second)
     expect(await named()).toHaveLength(2)
     const late = await harness.create()
-    const handle = await late.start(newRef(), bridged, { trees: {} })
+    const handle = await late.start(newRef(), bridged, { trees: {}, secrets: new Map() })
     expect(await late.health(handle)).toBe('none')
     expect(await named()).toHaveLength(1)
     await Promise.all([...drivers, late].map((one) => one.close()))
@@ -129,9 +129,9 @@ describe.each([
     const { handle } = await start({ kind: 'exit', code: 6, afterMs: 1_000 })
     const waiting = driver.wait(handle, never())
     const spec = containerSpec({}, { hostNetwork: false })
-    const exec: ProbeRequest = { check: { type: 'exec', command: ['true'] }, spec }
+    const exec: ProbeRequest = { check: { type: 'exec', command: ['true'] }, spec, secrets: new Map() }
     // Its container's address is not known yet.
-    const tcp: ProbeRequest = { check: { type: 'tcp', host: null, port: 1 }, spec }
+    const tcp: ProbeRequest = { check: { type: 'tcp', host: null, port: 1 }, spec, secrets: new Map() }
     daemon.freeze()
     const began = performance.now()
     for (const call of [

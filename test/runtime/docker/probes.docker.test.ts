@@ -1,5 +1,6 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { AttemptRef, Driver, Handle, ProbeResult } from '../../../runtime/driver.ts'
+import { must } from '../../../src/lib/must.ts'
 import type { ProbeCheck, ProbeSpec } from '../../../src/model/probe.ts'
 import type { TaskSpec } from '../../../src/model/task-spec.ts'
 import { type DockerProxy, startDockerProxy } from '../../support/docker-proxy.ts'
@@ -54,8 +55,8 @@ describe('docker driver: probes and health', () => {
     spec: TaskSpec,
   ): Promise<{ handle: Handle; ask: (check: ProbeCheck, signal?: AbortSignal) => Promise<ProbeResult> }> {
     await driver.prepare(spec, never())
-    const handle = await driver.start(ref, spec, { trees: {} })
-    return { handle, ask: (check, signal = never()) => driver.probe(handle, { check, spec }, signal) }
+    const handle = await driver.start(ref, spec, { trees: {}, secrets: new Map() })
+    return { handle, ask: (check, signal = never()) => driver.probe(handle, { check, spec, secrets: new Map() }, signal) }
   }
   const inspections = (handle: Handle): number => requests.filter((line) => line.includes(`/containers/${handle.ref}/json`)).length
 
@@ -128,6 +129,29 @@ describe('docker driver: probes and health', () => {
     await waitUntil(async () => (await commands()).includes('4322'))
     expect(await asked).toEqual({ passed: false, message: 'timed out' })
     await waitUntil(async () => !/432[12]/.test(await commands()))
+  })
+
+  it('starts no command beside an earlier one that it may not kill', async () => {
+    const { handle, ask } = await start(containerSpec(script('exec sleep 100000')))
+    const kill = process.kill.bind(process)
+    const refused = vi.spyOn(process, 'kill').mockImplementation((pid, signal) => {
+      // What an agent that is not root is told.
+      if (pid < 0) throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' })
+      return kill(pid, signal)
+    })
+    const slow = exec('sleep 4323')
+    const running = async () => {
+      const { Processes } = await harness.docker.getContainer(handle.ref).top()
+      return Processes.filter((words: string[]) => words.at(-1) === 'sleep 4323').map((words: string[]) => Number(words[1]))
+    }
+    expect(await ask(slow, AbortSignal.timeout(500))).toEqual({ passed: false, message: 'timed out' })
+    expect(await ask(slow)).toEqual({ passed: false, message: 'timed out before, and its command still runs' })
+    expect(await ask(exec('true'))).toEqual(PASSED)
+    const [only, ...others] = await running()
+    expect(others).toEqual([])
+    refused.mockRestore()
+    process.kill(must(only, 'it runs'), 'SIGKILL')
+    await waitUntil(async () => (await ask(slow, AbortSignal.timeout(500))).passed === false && (await running()).length === 0)
   })
 
   it('a paused container fails a command, and its probes say nothing while the engine is silent', async () => {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { expect } from 'vitest'
-import type { AttemptRef, Driver, Handle, PreparedFiles } from '../../../runtime/driver.ts'
+import type { AttemptRef, Driver, Handle, Prepared } from '../../../runtime/driver.ts'
 import { TaskId } from '../../../src/model/ids.ts'
 import type { LogLine } from '../../../src/model/protocol.ts'
 import type { TaskSpec } from '../../../src/model/task-spec.ts'
@@ -36,7 +36,7 @@ export interface Outside {
 }
 
 export interface DriverHarness {
-  readonly files: PreparedFiles
+  readonly files: Prepared
   /** A driver on the same state each time: the second one is a restarted agent. */
   create(): Promise<Driver>
   /** Ends everything the harness or its drivers started. */

@@ -26,7 +26,8 @@ export function probeTests(bench: () => Bench): void {
     const ref = newRef()
     const handle = await bench().start(driver, ref, behaviour)
     const spec = bench().harness.spec(behaviour, ref)
-    const ask = (check: ProbeCheck, signal = never()): Promise<ProbeResult> => driver.probe(handle, { check, spec }, signal)
+    const ask = (check: ProbeCheck, signal = never()): Promise<ProbeResult> =>
+      driver.probe(handle, { check, spec, secrets: new Map() }, signal)
     return { driver, ref, handle, spec, ask }
   }
 
@@ -71,11 +72,13 @@ export function probeTests(bench: () => Bench): void {
   it('exec: nothing of it is left when its patience ends, and the task goes on', async () => {
     const { ask, ref, driver, handle } = await running()
     await bench().begun(ref)
-    const asked = ask(exec('trap "" TERM; sleep 1000 & sleep 1000; sleep 1000'), AbortSignal.timeout(700))
+    const patience = new AbortController()
+    const asked = ask(exec('trap "" TERM; sleep 1000 & sleep 1000; sleep 1000'), patience.signal)
     await waitUntil(async () => (await bench().alive(ref)) > 1)
+    patience.abort()
     expect(await asked).toEqual(failed('timed out'))
     await waitUntil(async () => (await bench().alive(ref)) === 1)
-    expect(await driver.health(handle)).toBe('none')
+    await driver.stop(handle, 0)
   })
 
   it('exec: what it leaves behind does not outlive the task', async () => {
@@ -91,7 +94,7 @@ export function probeTests(bench: () => Bench): void {
     expect(await ask(http(port, '/'))).toEqual(PASSED)
     expect(await ask(http(port, '/moved'))).toEqual(PASSED)
     expect(await ask(http(port, '/missing'))).toEqual({ passed: false, message: `http://127.0.0.1:${port}/missing: status 404` })
-    expect(await ask(http(port, '/cgi-bin/slow'), AbortSignal.timeout(200))).toEqual(failed('timed out'))
+    expect(await ask(http(port, '/cgi-bin/slow'), AbortSignal.timeout(1_000))).toEqual(failed('timed out'))
   })
 
   it('tcp: an open port passes, a closed one does not', async () => {

@@ -22,7 +22,8 @@ function bench() {
   return { clock, machine, driver: createFakeDriver({ machine, clock }) }
 }
 
-const start = (driver: Driver, script: Partial<FakeScript> | null): Promise<Handle> => driver.start(REF, fakeSpec(script), { trees: {} })
+const start = (driver: Driver, script: Partial<FakeScript> | null): Promise<Handle> =>
+  driver.start(REF, fakeSpec(script), { trees: {}, secrets: new Map() })
 
 function watched(exit: Promise<Exit>): { exit: Exit | null } {
   const seen: { exit: Exit | null } = { exit: null }
@@ -54,7 +55,7 @@ describe('fake driver under a virtual clock', () => {
     const { clock, driver } = bench()
     const handle = await start(driver, { readyAfterSeconds: 3, runForSeconds: 5 })
     const check = { type: 'tcp', host: null, port: 1 } as const
-    const probed = () => driver.probe(handle, { check, spec: fakeSpec(null) }, never())
+    const probed = () => driver.probe(handle, { check, spec: fakeSpec(null), secrets: new Map() }, never())
     expect(await driver.health(handle)).toBe('starting')
     expect(await probed()).toEqual({ passed: false, message: 'the script says that it is not ready yet' })
     await clock.advance(3_000)
@@ -73,7 +74,7 @@ describe('fake driver under a virtual clock', () => {
     expect(await driver.health(handle)).toBe('healthy')
     await clock.advance(2_000)
     expect(await driver.health(handle)).toBe('unhealthy')
-    const probe = driver.probe(handle, { check: { type: 'exec', command: ['true'] }, spec: fakeSpec(null) }, never())
+    const probe = driver.probe(handle, { check: { type: 'exec', command: ['true'] }, spec: fakeSpec(null), secrets: new Map() }, never())
     expect(await probe).toEqual({ passed: false, message: 'the script says that it is unhealthy' })
   })
 

@@ -117,7 +117,7 @@ export async function processHarness(unit: Partial<UnitSpec> = {}): Promise<Proc
   return {
     stateDir,
     ledger,
-    files: { trees: {} },
+    files: { trees: {}, secrets: new Map() },
     make,
     create: async () => make(),
     destroy: async () => {

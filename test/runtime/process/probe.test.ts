@@ -30,7 +30,7 @@ describe('the command of a probe', () => {
 
   const paths = () => pathsOf(layoutOf(harness.stateDir), REF)
   const probe = (one: Driver, handle: Handle, spec: TaskSpec, command: string[], signal = never()) =>
-    one.probe(handle, { check: { type: 'exec', command }, spec }, signal)
+    one.probe(handle, { check: { type: 'exec', command }, spec, secrets: new Map() }, signal)
 
   /** Runs a task, and gives what asks it. */
   async function start(
@@ -38,7 +38,7 @@ describe('the command of a probe', () => {
   ): Promise<{ handle: Handle; spec: TaskSpec; ask: (text: string) => Promise<ProbeResult> }> {
     const spec = processSpec(['sleep', '1000'], unit)
     await driver.prepare(spec, never())
-    const handle = await driver.start(REF, spec, { trees: {} })
+    const handle = await driver.start(REF, spec, { trees: {}, secrets: new Map() })
     return { handle, spec, ask: (text) => probe(driver, handle, spec, ['sh', '-c', text]) }
   }
   /** What it says on its way to failing. */

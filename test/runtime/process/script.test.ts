@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { EXIT_BLANKS, parseExit, quote } from '../../../runtime/drivers/process/script.ts'
+import { quote } from '../../../runtime/drivers/process/quote.ts'
+import { EXIT_BLANKS, parseExit } from '../../../runtime/drivers/process/script.ts'
 
 describe('quoting', () => {
   it('gives a shell exactly the word, whatever is in it (property)', () => {

@@ -1,0 +1,22 @@
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { writeDurably } from '../lib/durable-file.ts'
+import { nullOn } from '../lib/errors.ts'
+import { createKeyring, KEY_BYTES, type Keyring } from '../lib/seal.ts'
+
+const FILE = 'secrets.key'
+
+/** The key that seals secrets in the store, made at the first start; it never leaves the data directory. @throws Error when the file holds none */
+export async function keyringOf(dataDir: string): Promise<Keyring> {
+  const path = join(dataDir, FILE)
+  const text = await readFile(path, 'utf8').catch(nullOn('ENOENT'))
+  if (text === null) {
+    const key = randomBytes(KEY_BYTES)
+    await writeDurably(path, `${key.toString('hex')}\n`)
+    return createKeyring(key)
+  }
+  const key = Buffer.from(text.trim(), 'hex')
+  if (key.length !== KEY_BYTES) throw new Error(`${path} holds no key of ${KEY_BYTES} bytes in hex; restore it from a backup`)
+  return createKeyring(key)
+}
