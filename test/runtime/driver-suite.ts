@@ -31,7 +31,7 @@ export function driverSuite(name: string, makeHarness: () => Promise<DriverHarne
       await bench.destroy()
     })
     describe('start', () => startTests(() => bench, has))
-    describe('wait', () => waitTests(() => bench, has, patient))
+    describe('wait', () => waitTests(() => bench, has))
     describe('recover', () => recoverTests(() => bench, has, patient))
     describe('stop', () => stopTests(() => bench, has, patient))
     describe('remove and owned', () => removeTests(() => bench, patient))

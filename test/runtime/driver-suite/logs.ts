@@ -46,7 +46,8 @@ export function logTests(bench: () => Bench, has: Has): void {
 
   it('follows a running task until the reader goes away', async () => {
     const driver = await bench().driver()
-    const handle = await bench().start(driver, newRef(), { kind: 'print', stdout: OUT, stderr: [], end: 'run' })
+    const ref = newRef()
+    const handle = await bench().start(driver, ref, { kind: 'print', stdout: OUT, stderr: [], end: 'run' })
     const reader = new AbortController()
     const seen: string[] = []
     for await (const line of driver.logs(handle, { ...all, follow: true }, reader.signal)) {
@@ -54,6 +55,6 @@ export function logTests(bench: () => Bench, has: Has): void {
       if (seen.length === OUT.length) reader.abort()
     }
     expect(seen).toEqual(OUT)
-    expect(await driver.health(handle)).toBe('none')
+    expect(await bench().alive(ref)).toBe(1)
   })
 }

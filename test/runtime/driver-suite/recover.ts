@@ -22,7 +22,7 @@ export function recoverTests(bench: () => Bench, has: Has, patient: Patient): vo
     const driver = await restarted(ref, RUN)
     const handle = await attached(driver, ref)
     expect(bare(handle)).toEqual(ref)
-    await waitUntil(async () => (await driver.health(handle)) === 'none', patient)
+    expect(await bench().begun(ref)).toMatchObject({ starts: 1, alive: 1 })
     const waiting = driver.wait(handle, never())
     await driver.stop(handle, 2_000)
     await waiting

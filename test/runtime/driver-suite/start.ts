@@ -62,7 +62,7 @@ export function startTests(bench: () => Bench, has: Has): void {
     expect(await driver.wait(ended, never())).toMatchObject({ exitCode: 9 })
     const running = await bench().start(driver, second, RUN)
     await driver.remove(first)
-    expect(await driver.health(running)).toBe('none')
+    expect(running).toMatchObject(second)
     expect(await bench().begun(second)).toMatchObject({ starts: 1, alive: 1 })
   })
 

@@ -1,18 +1,19 @@
 import { expect, it } from 'vitest'
-import { waitUntil } from '../../support/wait-until.ts'
-import { type Bench, errorOf, type Has, never, newRef, type Patient, RUN } from './bench.ts'
+import { type Bench, errorOf, type Has, never, newRef, RUN } from './bench.ts'
 
-export function waitTests(bench: () => Bench, has: Has, patient: Patient): void {
+export function waitTests(bench: () => Bench, has: Has): void {
   it.each([
     [0, 'Completed'],
     [7, 'Error'],
   ])('gives exit code %i with reason %s and when it was', async (code, reason) => {
     const driver = await bench().driver()
-    const handle = await bench().start(driver, newRef(), { kind: 'exit', code, afterMs: 50 })
+    const ref = newRef()
+    const handle = await bench().start(driver, ref, { kind: 'exit', code, afterMs: 50 })
     const exit = await driver.wait(handle, never())
     expect(exit).toMatchObject({ exitCode: code, signal: null, reason })
     expect(exit.startedAt).not.toBeNull()
     expect(exit.finishedAt).toBeGreaterThanOrEqual(exit.startedAt ?? Number.POSITIVE_INFINITY)
+    expect(await bench().alive(ref)).toBe(0)
   })
 
   it('says the same exit to everybody, at any time', async () => {
@@ -31,8 +32,7 @@ export function waitTests(bench: () => Bench, has: Has, patient: Patient): void 
     const waiting = errorOf(driver.wait(handle, gone.signal))
     gone.abort()
     await waiting
-    await waitUntil(async () => (await driver.health(handle)) === 'none', patient)
-    expect(await bench().alive(ref)).toBe(1)
+    expect(await bench().begun(ref)).toMatchObject({ starts: 1, alive: 1 })
     await driver.stop(handle, 2_000)
     expect((await driver.wait(handle, never())).finishedAt).toBeGreaterThan(0)
   })
