@@ -57,6 +57,8 @@ describe('a plan that is kept', () => {
   it.each(['--local', 'web.yaml', '--repo .', '--ref next', '--path .'])('is not one of %s', async (words) => {
     const done = await cliOver(fakeControl(shop()), { cwd }).run('plan', '--out', 'p.json', ...words.split(' '))
     expect(done).toMatchObject({ exit: 2, stderr: expect.stringContaining('--out keeps a plan of what git says to the server') })
+    const detailed = await cliOver(fakeControl(shop()), { cwd }).run('plan', '--out', 'p.json', '--detailed-exitcode', ...words.split(' '))
+    expect(detailed.exit, '2 would say that there are changes').toBe(1)
   })
 })
 

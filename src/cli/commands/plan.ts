@@ -31,8 +31,10 @@ const NO_FILES: Pick<Source, 'files'> = { files: [] }
 /** What would change: 0, or with --detailed-exitcode 0 for no change, 2 for changes and 1 for errors, as Terraform has it. */
 export const plan: Command<PlanOptions> = async (session, words, options) => {
   const detailed = options.detailedExitcode === true
-  assertCanBeKept(words, options)
-  const { plan: view, source } = await failingWith(detailed ? EXIT.error : null, () => planned(session, words, options))
+  const { plan: view, source } = await failingWith(detailed ? EXIT.error : null, () => {
+    assertCanBeKept(words, options)
+    return planned(session, words, options)
+  })
   await show(session, { plan: view, source }, options.output)
   if (options.out !== undefined) await keep(session, view, options.out)
   if (view.problems.length > 0) return detailed ? EXIT.error : EXIT.usage
