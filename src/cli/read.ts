@@ -42,6 +42,15 @@ export function found<T>(value: T | undefined, wanted: Wanted): T {
   throw notFound(wanted)
 }
 
+/** The one of a list with that id. @throws CliError 5 with the id that was probably meant. */
+export function byId<T extends { readonly id: string }>(kind: string, id: string, items: readonly T[]): T {
+  const known = items.map((item) => item.id)
+  return found(
+    items.find((item) => item.id === id),
+    { kind, name: id, known },
+  )
+}
+
 export function notFound({ kind, name, known }: Wanted): CliError {
   const some = known.length === 0 ? `there is no ${kind} at all` : `there are: ${[...new Set(known)].sort().slice(0, 10).join(', ')}`
   return new CliError(EXIT.notFound, `there is no ${kind} "${name}"`, didYouMean(name, known) ?? some)

@@ -7,6 +7,7 @@ import { parseOne } from '../objects.ts'
 import type { Format } from '../output/print.ts'
 import { report } from '../output/report.ts'
 import {
+  byId,
   found,
   isKind,
   readAgents,
@@ -58,27 +59,15 @@ async function reportOf(kind: string, asked: Asked): Promise<Report> {
       return { value: app, text: report(look, appFields(app), { events: await readEvents(client, { app: name }) }) }
     }
     case 'task': {
-      const tasks = await readTasks(client)
-      const task = found(
-        tasks.find((item) => item.id === name),
-        { kind, name, known: tasks.map((item) => item.id) },
-      )
+      const task = byId(kind, name, await readTasks(client))
       return { value: task, text: report(look, taskFields(task, look), { events: await readEvents(client, { object: `task/${name}` }) }) }
     }
     case 'run': {
-      const runs = await readRuns(client)
-      const run = found(
-        runs.find((item) => item.id === name),
-        { kind, name, known: runs.map((item) => item.id) },
-      )
+      const run = byId(kind, name, await readRuns(client))
       return { value: run, text: report(look, runFields(run, look), { events: await readEvents(client, { object: `run/${name}` }) }) }
     }
     case 'agent': {
-      const agents = await readAgents(client)
-      const agent = found(
-        agents.find((item) => item.id === name),
-        { kind, name, known: agents.map((item) => item.id) },
-      )
+      const agent = byId(kind, name, await readAgents(client))
       const tasks = (await readTasks(client)).filter((task) => task.agent === name)
       return {
         value: agent,
@@ -106,11 +95,7 @@ async function workloadReport(kind: string, { client, name, namespace, look }: A
 
 /** With the tasks of its version, and what happened to the workload in its time. */
 async function rolloutReport({ client, name, look }: Asked): Promise<Report> {
-  const rollouts = await readRollouts(client)
-  const rollout = found(
-    rollouts.find((item) => item.id === name),
-    { kind: 'rollout', name, known: rollouts.map((item) => item.id) },
-  )
+  const rollout = byId('rollout', name, await readRollouts(client))
   const { namespace, kind, workload, startedAt, finishedAt } = rollout
   const own = (task: TaskView) => task.workload === workload && task.namespace === namespace && task.kind === kind
   const tasks = (await readTasks(client)).filter((task) => own(task) && task.inputsDigest === rollout.inputsDigest)
