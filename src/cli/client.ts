@@ -23,6 +23,10 @@ export class Unreachable extends CliError {
   override name = 'Unreachable'
 }
 
+/** True when asking again later may help: nobody answers, or nobody leads. */
+export const isAway = (error: unknown): boolean =>
+  error instanceof Unreachable || (error instanceof ServerRefusal && error.code === 'Unavailable')
+
 export interface Client {
   readonly url: string
   /** The answer as it was sent, after a check that it has the shape. */

@@ -1,6 +1,5 @@
 import type { WorkloadView } from '../model/views.ts'
-import type { Client } from './client.ts'
-import { Unreachable } from './client.ts'
+import { type Client, isAway } from './client.ts'
 import type { CliClock } from './deps.ts'
 import { CliError, EXIT } from './exit.ts'
 import type { Verdict } from './goals.ts'
@@ -64,12 +63,12 @@ function exitOf({ deps, printer }: Session, { exit, about }: Verdict, { timeoutM
   return exit
 }
 
-/** A server that goes away between two changes is no verdict: the watch connects again and then it is asked again. */
+/** A server that goes away between two changes, or is to be led by another, is no verdict: the watch connects again and then it is asked again. */
 async function judged(judge: Judge, client: Client, last: Judgement): Promise<Judgement> {
   try {
     return await judge(client)
   } catch (error) {
-    if (error instanceof Unreachable) return last
+    if (isAway(error)) return last
     throw error
   }
 }

@@ -1,5 +1,4 @@
-import type { Client } from './client.ts'
-import { Unreachable } from './client.ts'
+import { type Client, isAway, Unreachable } from './client.ts'
 import type { CliClock } from './deps.ts'
 
 /** Wait before connecting again, in milliseconds; doubles up to the second number. */
@@ -17,7 +16,7 @@ export interface WatchOptions {
 /**
  * Yields once the server listens for changes and then after each; read the state after every yield.
  * Several changes in one piece of the stream count as one. Once connected, it connects again for as long
- * as the signal lives. @throws Unreachable when the first connection fails.
+ * as the signal lives, and waits for a server that does not lead yet. @throws Unreachable when nobody answers at first.
  */
 export async function* changes(options: WatchOptions): AsyncGenerator<void> {
   let delay = RECONNECT[0]
@@ -40,7 +39,7 @@ async function connected({ client, signal }: WatchOptions, first: boolean): Prom
   try {
     return untilBroken(await client.stream('/api/v1/watch', signal))
   } catch (error) {
-    if (signal.aborted || (!first && error instanceof Unreachable)) return untilBroken([])
+    if (signal.aborted || (isAway(error) && !(first && error instanceof Unreachable))) return untilBroken([])
     throw error
   }
 }

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { createApi } from '../../src/api/app.ts'
 import { type Serving, serveApi } from '../../src/api/serve.ts'
+import { RequestError } from '../../src/control/requests/control-plane.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import type { AppView } from '../../src/model/views.ts'
@@ -130,6 +131,33 @@ describe('wait', () => {
     await waitUntil(() => control.watchers() === 1)
     change(control, SECOND)
     expect(await waiting).toMatchObject({ exit: 0 })
+  })
+
+  it('of a workload asks whether it runs the revision, also when the rest of it was rolled back', async () => {
+    const runs = workloadView({ revision: REVISION_2 })
+    const held = appView({ ...SECOND, lastAppliedRevision: REVISION_1, sync: 'OutOfSync', workloads: [runs] })
+    const history = [historyView({ id: 2, revision: REVISION_2, outcome: 'RolledBack', reason: 'CrashLoop: api' })]
+    const cli = await overSocket(fakeControl({ apps: [held], history }))
+    expect(await cli.run('wait', 'deployment/web', '--revision', REVISION_2)).toMatchObject({ exit: 0 })
+    expect(await cli.run('wait', 'shop', '--revision', REVISION_2)).toMatchObject({ exit: 3 })
+  })
+
+  it('goes on while nobody leads', async () => {
+    const leading = fakeControl({ apps: [appView()] })
+    let refused = 0
+    const electing: FakeControl = {
+      ...leading,
+      apps: () => {
+        refused += 1
+        if (refused < 3) throw new RequestError('Unavailable', 'this control plane does not lead yet')
+        return leading.apps()
+      },
+    }
+    const waiting = (await overSocket(electing)).run('wait', 'shop', '--healthy')
+    const nudged = setInterval(() => leading.touch(), 50)
+    expect(await waiting).toMatchObject({ exit: 0 })
+    clearInterval(nudged)
+    expect(refused).toBe(3)
   })
 
   it('connects again when the server goes away for a while and comes back', async () => {

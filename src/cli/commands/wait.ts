@@ -110,7 +110,9 @@ interface Found {
 async function verdictOf(client: Client, { view, app, revision, goal }: Found): Promise<Verdict> {
   const back = takenBack(view, revision)
   if (back !== null) return back
-  if (app !== undefined && revision !== null && !sameRevision(revision, app.lastAppliedRevision)) {
+  // What runs the revision is judged by itself: others of it may have been taken back.
+  const isThere = (at: string | null | undefined): boolean => revision === null || sameRevision(revision, at ?? null)
+  if (app !== undefined && revision !== null && !isThere(view.revision) && !isThere(app.lastAppliedRevision)) {
     return appVerdict(app, await readHistory(client, app.name), { goal: 'synced', revision })
   }
   if (view.kind !== 'Job' || goal === 'healthy') return workloadVerdict(view, revision)
