@@ -1,5 +1,5 @@
 import type { TaskEvent } from '../src/core/task.ts'
-import { TerminalError } from '../src/lib/errors.ts'
+import { RetryableError } from '../src/lib/errors.ts'
 import type { SealedValue } from '../src/model/secret.ts'
 import type { TaskSpec } from '../src/model/task-spec.ts'
 
@@ -18,10 +18,10 @@ export async function openSecrets({ units, volumes }: TaskSpec, open: OpenSecret
   return new Map(await Promise.all(sealed.map(async (value) => [value.of, await open(value, signal)] as const)))
 }
 
-/** @throws TerminalError for one that was not opened before, which would start a task without its password. */
+/** @throws RetryableError for one that was not opened: a task must not start without its password, nor a probe judge it so. */
 function plainOf({ of }: SealedValue, secrets: OpenedSecrets): string {
   const plain = secrets.get(of)
-  if (plain === undefined) throw new TerminalError('SecretUnreadable', `the secret value ${of} was not opened`)
+  if (plain === undefined) throw new RetryableError(`the secret value ${of} was not opened`)
   return plain
 }
 

@@ -133,8 +133,8 @@ async function waitFor(step: Wait, subject: Subject, carried: Carried): Promise<
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     if (signal.aborted) return null
-    carried.secrets ??= await openSecrets(spec, tools.openSecret, signal)
-    const { secrets } = carried
+    carried.secrets ??= await secretsOfRunning(subject)
+    const secrets = carried.secrets ?? NO_SECRETS
     carried.prober ??= createProber({ ...tools, secrets, handle, spec, startedAt: step.startedAt, known: step.known })
     const exited = exitOf(tools.driver, handle, over.signal)
     const seen = await Promise.race([exited, carried.prober.next(step.known, over.signal)])
@@ -145,6 +145,16 @@ async function waitFor(step: Wait, subject: Subject, carried: Carried): Promise<
   } finally {
     signal.removeEventListener('abort', onAbort)
     over.abort()
+  }
+}
+
+/** Of a task that an agent before this one started. It runs on without: only commands of probes would want them. */
+async function secretsOfRunning({ spec, task, tools, signal }: Subject): Promise<OpenedSecrets | null> {
+  try {
+    return await openSecrets(spec, tools.openSecret, signal)
+  } catch (error) {
+    if (!signal.aborted) tools.log.warn({ task, error: messageOf(error) }, 'secrets of a running task cannot be opened')
+    return null
   }
 }
 

@@ -29,6 +29,11 @@ export function fakeSpec(script: Partial<FakeScript> = {}, rest: Partial<TaskSpe
   })
 }
 
+interface AgentChanges extends Partial<Pick<AgentDeps, 'journal' | 'openSecret'>> {
+  readonly fate?: Fate
+  readonly driver?: (real: Driver) => Driver
+}
+
 /** One machine, one control plane, and agents that come and go between them, all under one virtual clock. */
 export function createWorld() {
   const clock = createFakeClock()
@@ -36,7 +41,7 @@ export function createWorld() {
   const journal = createMemoryJournal()
   const hub = new TestHub()
 
-  const startAgent = (options: { fate?: Fate; driver?: (real: Driver) => Driver; journal?: AgentDeps['journal'] } = {}) => {
+  const startAgent = (options: AgentChanges = {}) => {
     let died: () => void = () => undefined
     const death = new Promise<void>((resolve) => {
       died = resolve
@@ -56,7 +61,7 @@ export function createWorld() {
       drivers: { fake: driver, process: absent, docker: absent },
       journal: life.bind(options.journal ?? journal, 'counted'),
       trees: createMemoryTreeCache(),
-      openSecret: async (value) => TEST_KEYRING.open(value),
+      openSecret: options.openSecret ?? (async (value) => TEST_KEYRING.open(value)),
       clock: life.bind(clock, 'free'),
       random: () => 0.5,
       log: silentLog,

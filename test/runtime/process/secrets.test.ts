@@ -75,12 +75,14 @@ describe('secret variables of a process', () => {
     })
     const bare = { check: { type: 'exec' as const, command: ['sh', '-c', 'test ! -e /proc/self/fd/3'] }, spec, secrets: prepared.secrets }
     expect(await driver.probe(handle, bare, never())).toEqual({ passed: true })
+    const unopened = driver.probe(handle, { ...bare, secrets: new Map() }, never())
+    await expect(unopened, 'which says nothing of the task').rejects.toMatchObject({ name: 'RetryableError' })
   })
 
   it('that nobody opened keep it from starting', async () => {
     const spec = specOf('true')
     await driver.prepare(spec, never())
     const start = driver.start(REF, spec, { trees: {}, secrets: new Map() })
-    await expect(start).rejects.toMatchObject({ code: 'SecretUnreadable', message: expect.stringContaining(OF) })
+    await expect(start).rejects.toMatchObject({ name: 'RetryableError', message: expect.stringContaining(OF) })
   })
 })
