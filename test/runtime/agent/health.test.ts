@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest'
 import type { Driver, Handle, ProbeRequest, ProbeResult } from '../../../runtime/driver.ts'
-import type { TaskId } from '../../../src/model/ids.ts'
 import type { ProbeSpec, ProbeSpecs } from '../../../src/model/probe.ts'
 import type { TaskSpec } from '../../../src/model/task-spec.ts'
 import type { FakeScript } from '../../../src/model/template.ts'
@@ -224,41 +223,6 @@ it('holds nothing against a task that its driver cannot ask', async () => {
   await agent.end()
 })
 
-it('restarts what its own health check calls unhealthy', async () => {
-  const world = createWorld()
-  const { clock, hub, startAgent } = world
-  hub.assign('web-0', fakeSpec({ readyAfterSeconds: 1, unhealthyAfterSeconds: 20 }))
-  const agent = startAgent()
-  await clock.advance(5 * SECOND)
-  expect(hub.status('web-0')).toMatchObject({ phase: 'Running', ready: true })
-  await clock.runUntil(() => hub.status('web-0')?.attempt === 2, 27 * SECOND)
-  expect(hub.status('web-0')?.attempts).toMatchObject([{ attempt: 1, reason: 'HealthCheckFailed', exitCode: 143 }])
-  expect(hub.status('web-0')?.lastLines).toEqual(['started', 'ready', 'unhealthy', 'exited with code 143'])
-  await clock.advance(10 * MINUTE)
-  checkLedger(world, 'own health')
-  await agent.end()
-  expect(clock.sleeping).toBe(0)
-})
-
-it('does not take the end of a task for its bad health', async () => {
-  const world = createWorld()
-  const { clock, hub, startAgent } = world
-  hub.assign('job-0', fakeSpec({ runForSeconds: 30 }, { restartPolicy: 'Never' }))
-  const ended = async (real: Driver, handle: Handle) => {
-    const health = await real.health(handle)
-    return clock.now() - (startsOf(world, 'job-0')[0]?.startedAt ?? 0) < 30 * SECOND ? 'healthy' : health === 'none' ? 'none' : 'unhealthy'
-  }
-  const wait: (real: Driver) => Driver['wait'] = (real) => async (handle, signal) => {
-    const exit = await real.wait(handle, signal)
-    await clock.sleep(500, signal)
-    return exit
-  }
-  const agent = startAgent({ driver: (real) => ({ ...real, health: (handle) => ended(real, handle), wait: wait(real) }) })
-  await clock.advance(MINUTE)
-  expect(hub.status('job-0')).toMatchObject({ phase: 'Succeeded', attempts: [{ exitCode: 0, reason: 'Completed' }] })
-  await agent.end()
-})
-
 it('takes the exit for the truth when a probe failed because of it', async () => {
   const world = createWorld()
   const { clock, hub, startAgent } = world
@@ -279,23 +243,6 @@ it('takes the exit for the truth when a probe failed because of it', async () =>
   const agent = startAgent({ driver: noticesLate })
   await clock.advance(MINUTE)
   expect(hub.status('job-0')).toMatchObject({ phase: 'Succeeded', failures: 0, attempts: [{ exitCode: 0, reason: 'Completed' }] })
-  await agent.end()
-})
-
-it('asks a task without any health check once, and never again', async () => {
-  const { clock, hub, startAgent } = createWorld()
-  let asked = 0
-  hub.assign('web-0', fakeSpec())
-  const health =
-    (real: Driver): Driver['health'] =>
-    (handle) => {
-      asked += 1
-      return real.health(handle)
-    }
-  const agent = startAgent({ driver: (real) => ({ ...real, health: health(real) }) })
-  await clock.advance(10 * MINUTE)
-  expect(hub.status('web-0')).toMatchObject({ phase: 'Running', ready: true })
-  expect(asked).toBe(1)
   await agent.end()
 })
 
@@ -338,70 +285,5 @@ it('ends the stop of an unhealthy one after the agent was killed in the middle o
   expect(hub.status('web-0')).toMatchObject({ phase: 'Running', attempt: 2, ready: true, failures: 1 })
   expect(hub.status('web-0')?.attempts).toMatchObject([{ attempt: 1, reason: 'LivenessProbeFailed', message: 'refused' }])
   checkLedger(world, 'killed while it stopped')
-  await second.end()
-})
-
-it('tells the last words of a crash, cut to what travels, and goes on without them when the log hangs', async () => {
-  const world = createWorld()
-  const { clock, hub, startAgent } = world
-  const logs: { hang: 'yes' | 'no' } = { hang: 'no' }
-  hub.assign('web-0', fakeSpec({ crashAfterSeconds: 20 }))
-  const driver = (real: Driver): Driver => ({
-    ...real,
-    logs: async function* (_handle, { tail }) {
-      if (logs.hang === 'yes') await new Promise(() => undefined)
-      for (let line = 0; line < (tail ?? 0) + 5; line += 1) yield { stream: 'stderr', at: null, text: `${line}`.repeat(400) }
-    },
-  })
-  const agent = startAgent({ driver })
-  await clock.runUntil(() => hub.status('web-0')?.attempt === 2, MINUTE)
-  expect(hub.status('web-0')?.lastLines).toHaveLength(10)
-  expect(hub.status('web-0')?.lastLines.every((line) => line.length === 300)).toBe(true)
-  logs.hang = 'yes'
-  await clock.runUntil(() => hub.status('web-0')?.attempt === 3, MINUTE)
-  expect(hub.status('web-0')?.attempts.at(-1)?.finishedAt).toBe(clock.now() - 2 * SECOND)
-  expect(hub.status('web-0')?.lastLines).toEqual([])
-  await agent.end()
-})
-
-it('keeps the last words of neither a success nor a stop', async () => {
-  const { clock, hub, startAgent } = createWorld()
-  hub.assign('job-0', fakeSpec({ runForSeconds: 2 }, { restartPolicy: 'OnFailure' }))
-  hub.assign('web-0', fakeSpec())
-  const agent = startAgent()
-  await clock.advance(5 * SECOND)
-  hub.stop('web-0')
-  await clock.advance(5 * SECOND)
-  expect(hub.status('job-0')).toMatchObject({ phase: 'Succeeded', lastLines: [] })
-  expect(hub.status('web-0')).toMatchObject({ phase: 'Stopped', lastLines: [] })
-  await agent.end()
-})
-
-it('runs in every attempt the very image of the first, over a restart of the agent too', async () => {
-  const world = createWorld()
-  const { clock, hub, startAgent } = world
-  const pins: (string | undefined)[] = []
-  let registry = 1
-  const spec = fakeSpec({ crashAfterSeconds: 10 })
-  hub.assign('web-0', { ...spec, units: spec.units.map((unit) => ({ ...unit, image: 'web:latest' })) })
-  const driver = (real: Driver): Driver => ({
-    ...real,
-    prepare: async ({ units }) => Object.fromEntries(units.map(({ name, pinned }) => [name, pinned ?? `web@sha256:${registry}`])),
-    start: async (ref, started, files) => {
-      pins.push(started.units[0]?.pinned)
-      return await real.start(ref, started, files)
-    },
-  })
-  const first = startAgent({ driver })
-  await clock.advance(5 * SECOND)
-  expect(hub.status('web-0')?.images).toEqual({ main: 'web@sha256:1' })
-  registry = 2
-  await clock.advance(10 * SECOND)
-  await first.end()
-  const second = startAgent({ driver })
-  await clock.advance(MINUTE)
-  expect(pins.length).toBeGreaterThanOrEqual(3)
-  expect(new Set(pins)).toEqual(new Set(['web@sha256:1']))
-  expect(hub.status('web-0' as TaskId)?.images).toEqual({ main: 'web@sha256:1' })
   await second.end()
 })
