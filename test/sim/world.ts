@@ -211,7 +211,9 @@ export function revive(world: World, node: ControlNode | AgentNode): void {
 
 function brief(after: unknown): string {
   if (after === undefined || after === null) return ''
-  const { agent, desired, phase, attempt, ready, wanted, inputsDigest, outcome, slot, cause, bad, holds } = after as Record<string, unknown>
+  const { agent, desired, attempt, ready, wanted, inputsDigest, outcome, slot, cause, bad, holds, state } = after as Record<string, unknown>
+  // A rollout's is told within its state.
+  const phase = (state as { phase?: unknown } | undefined)?.phase ?? (after as { phase?: unknown }).phase
   const digest = typeof inputsDigest === 'string' ? inputsDigest.slice(0, 8) : undefined
   return JSON.stringify({ slot, agent, desired, phase, attempt, ready, wanted, digest, outcome, cause, bad, holds })
 }
