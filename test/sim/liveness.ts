@@ -104,7 +104,15 @@ function isExcused(key: WorkloadKey, world: World, seen: Set<WorkloadKey>): bool
   if (version.kind === 'Job' && (script?.exitCode ?? 0) !== 0) return true
   const run = [...world.mirror.table('runs').values()].find((one) => one.workload === key && one.templateDigest === record?.templateDigest)
   if (run?.phase === 'Failed' && (run.reason === 'Superseded' || run.reason === 'Removed')) return true
-  return version.spec.dependsOn.some(({ kind, name }) => isExcused(`default/${kind}/${name}` as WorkloadKey, world, seen))
+  const targets = version.spec.dependsOn.map(({ kind, name }) => `default/${kind}/${name}` as WorkloadKey)
+  const inVain = record?.intent === 'Update' && targets.some((target) => isTakenBack(target, world))
+  return inVain || targets.some((target) => isExcused(target, world, seen))
+}
+
+/** What runs instead is well, but it is not what its revision says, and those that wait want that. */
+function isTakenBack(key: WorkloadKey, { mirror }: World): boolean {
+  const entry = mirror.table('quarantine').get(key)
+  return entry !== undefined && entry.revisionId !== null && entry.bad !== null
 }
 
 const isBad = (script: Script): boolean =>
