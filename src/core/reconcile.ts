@@ -39,6 +39,15 @@ export function reconcile(state: WorkloadState, context: DecideContext): Decisio
   return { writes: [...decision.writes, ...forget(state)], wakeAt: earliest(decision.wakeAt, health.wakeAt) }
 }
 
+/** What becomes of its rollout or its run, before anything is done about tasks. */
+export function judge(state: WorkloadState, now: Millis): Write[] {
+  const { record, version, run } = state
+  if (!record.wanted) return []
+  if (version.kind === 'Job') return run === null ? [] : changedRun(run, planJob(state, version.spec, now).run)
+  const rollouts = [...overtaken(state, now), followRollout(state, version.spec, now)]
+  return rolloutWrites(state, rollouts, version.spec.revisionHistoryLimit)
+}
+
 function deployment(state: WorkloadState, spec: DeploymentSpec, context: DecideContext): Decision {
   const { now } = context
   const begun = followRollout(state, spec, now)

@@ -20,7 +20,7 @@ export function appHealth(app: string, term: Term): Health {
 export function settleApp(app: string, context: TurnContext): void {
   const { term, draft, now } = context
   // What went back may take others along, and all of it is one line of the history.
-  if (takeBack(app, context) === 'Some') {
+  if (takeBack(app, context, 'FailedOrLate') === 'Some') {
     draft.touched.apps.add(app)
     return
   }

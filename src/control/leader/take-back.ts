@@ -10,14 +10,15 @@ import { writeMove, writeQuarantine } from './moves.ts'
 import type { Term, TurnContext } from './term.ts'
 import { workloadState } from './workload-state.ts'
 
-/** Workloads of an app that failed go back to what was good, and git is kept from bringing the same again. */
-export function takeBack(app: string, context: TurnContext): 'None' | 'Some' {
+/** Workloads of an app that failed go back to what was good, and git is kept from bringing the same again. Who is late is known once all were looked at. */
+export function takeBack(app: string, context: TurnContext, asked: 'Failed' | 'FailedOrLate'): 'None' | 'Some' {
   const { term, now } = context
   const revision = newestApplied(app, term)
   const record = term.cluster.apps.get(app)
   if (revision === undefined || record === undefined) return 'None'
   const members = membersOf(app, context)
-  const deadlineAt = deadlineOf(revision, term)
+  const deadline = deadlineOf(revision, term)
+  const deadlineAt = deadline !== null && asked === 'Failed' ? Number.POSITIVE_INFINITY : deadline
   const returns = planReturns({ policy: record.policy, revision: { ...revision, deadlineAt }, members, now })
   for (const item of returns) goBack(item, revision, context)
   return returns.length === 0 ? 'None' : 'Some'

@@ -1,7 +1,7 @@
 import { type WorkloadHealth, workloadHealth } from '../../core/health.ts'
 import { decisionViolations } from '../../core/invariants.ts'
 import { pinnedImages } from '../../core/pins.ts'
-import { reconcile } from '../../core/reconcile.ts'
+import { judge, reconcile } from '../../core/reconcile.ts'
 import { taskSpec } from '../../core/task-spec.ts'
 import { isTerminal } from '../../core/task-state.ts'
 import { groupBy } from '../../lib/group-by.ts'
@@ -13,7 +13,9 @@ import type { Task } from '../../model/task.ts'
 import { settleApp } from './app-outcome.ts'
 import type { Cluster } from './cluster.ts'
 import { InvariantError } from './draft.ts'
+import { isUnderWay } from './history.ts'
 import { placePending } from './place.ts'
+import { takeBack } from './take-back.ts'
 import type { TurnContext } from './term.ts'
 import { workloadState } from './workload-state.ts'
 
@@ -32,6 +34,8 @@ export function settle(context: TurnContext, woken: Woken): void {
   const looks = new Looks()
   const queue = new Set<WorkloadKey>(woken.workloads)
   for (const app of woken.apps) apps.add(app)
+  takeTouched(context, queue)
+  judgeAhead(context, queue)
   for (;;) {
     takeTouched(context, queue)
     const next = first(queue)
@@ -47,6 +51,18 @@ export function settle(context: TurnContext, woken: Woken): void {
       settleApp(app, context)
     } else return
   }
+}
+
+/** An atomic revision is judged as a whole before any part of it acts: for one that has failed by now nothing is stopped. */
+function judgeAhead(context: TurnContext, queue: ReadonlySet<WorkloadKey>): void {
+  const { term, draft, now } = context
+  const apps = new Set([...draft.touched.apps].filter((app) => isUnderWay(app, term.cluster)))
+  for (const key of queue) {
+    if (!apps.has(term.cluster.workloads.get(key)?.app ?? '')) continue
+    const state = workloadState(key, context)
+    for (const write of state === null ? [] : judge(state, now)) draft.write(write)
+  }
+  for (const app of apps) takeBack(app, context, 'Failed')
 }
 
 /** Stops a circle of decisions before it spins. */
