@@ -2,7 +2,7 @@ import { type Violation, writeViolations } from '../../core/invariants.ts'
 import { canonicalJson } from '../../lib/canonical.ts'
 import { must } from '../../lib/must.ts'
 import type { AgentId, Digest, Millis, TaskId, WorkloadKey } from '../../model/ids.ts'
-import type { EventRecord, Rendered, Write } from '../../model/records.ts'
+import type { EventRecord, Rendered, RevisionRecord, Write } from '../../model/records.ts'
 import { TERMINAL } from '../../model/task.ts'
 import type { WorkloadVersion } from '../../model/version.ts'
 import { blobOps } from '../../store/blobs.ts'
@@ -102,6 +102,12 @@ export class Draft {
     }
   }
 
+  /** An atomic revision that is over holds nothing back any more, neither a removal nor what goes on by itself. */
+  #touchParts({ app, deadlineAt, finishedAt }: RevisionRecord): void {
+    if (deadlineAt === null || finishedAt === null) return
+    for (const { key } of this.#cluster.workloadsOfApp(app)) this.touched.workloads.add(key)
+  }
+
   /** The last word on a key goes to the end, behind the bodies it may refer to. */
   #put(op: Op): void {
     this.#changes += 1
@@ -121,6 +127,7 @@ export class Draft {
       workloads.add(write.value.workload)
     }
     if (write.table === 'agents') this.#touchAgent(workloads)
+    if (write.table === 'revisions' && write.value !== null) this.#touchParts(write.value)
     if (write.table !== 'tasks' && write.table !== 'observed') return
     const id = write.id as TaskId
     const task = write.table === 'tasks' ? (write.value ?? this.#cluster.tasks.get(id)) : this.#cluster.tasks.get(id)

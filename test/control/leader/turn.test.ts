@@ -126,3 +126,15 @@ describe('an atomic revision that has failed by the time it comes', () => {
     expect(wantedTasks(KEY).length).toBeLessThan(3)
   })
 })
+
+it('a removal that waited for an atomic revision goes on once that is over', () => {
+  line(1, { outcome: 'Healthy' })
+  put(named('sick'), 'sick', { record: { good: target('sick') } })
+  rolled(named('sick'), 'sick', { phase: 'Complete' })
+  put(named('late'), 'late', { record: { revision: revision('second') } })
+  rolled(named('late'), 'late', { phase: 'Failed', failure: FAILURE })
+  line(2, { deadlineAt: DEADLINE, revision: revision('second') })
+  turn()
+  expect(outcomes()[1]).toBe('RolledBack')
+  expect(cluster.workloads.get(named('late')), 'sick stays Progressing, so no health wakes it').toBeUndefined()
+})
