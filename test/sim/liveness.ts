@@ -1,6 +1,7 @@
 import { statusOf } from '../../src/core/task-life.ts'
 import { isLive, isTerminal } from '../../src/core/task-state.ts'
 import type { WorkloadKey } from '../../src/model/ids.ts'
+import type { Run } from '../../src/model/records.ts'
 import { TERMINAL } from '../../src/model/task.ts'
 import type { WorkloadVersion } from '../../src/model/version.ts'
 import type { AppView } from '../../src/model/views.ts'
@@ -103,10 +104,17 @@ function isExcused(key: WorkloadKey, world: World, seen: Set<WorkloadKey>): bool
   if (isHeld(key, world)) return true
   if (version.kind === 'Job' && (script?.exitCode ?? 0) !== 0) return true
   const run = [...world.mirror.table('runs').values()].find((one) => one.workload === key && one.templateDigest === record?.templateDigest)
-  if (run?.phase === 'Failed' && (run.reason === 'Superseded' || run.reason === 'Removed')) return true
+  if (run !== undefined && isNotItsFault(run, world)) return true
   const targets = version.spec.dependsOn.map(({ kind, name }) => `default/${kind}/${name}` as WorkloadKey)
   const inVain = record?.intent === 'Update' && targets.some((target) => isTakenBack(target, world))
   return inVain || targets.some((target) => isExcused(target, world, seen))
+}
+
+/** A task that was lost with its agent's memory uses up an attempt, for nobody knows how far it came. */
+function isNotItsFault({ id, workload, phase, reason, attempts }: Run, { mirror }: World): boolean {
+  if (phase !== 'Failed') return false
+  if (reason === 'Superseded' || reason === 'Removed' || attempts.every(({ exitCode }) => exitCode === 0)) return true
+  return mirror.tasksOf(workload).some(({ task, observed }) => task.run === id && observed?.phase === 'Lost')
 }
 
 /** What runs instead is well, but it is not what its revision says, and those that wait want that. */
@@ -139,10 +147,6 @@ function jobTroubles({ mirror }: World, key: WorkloadKey): string[] {
   const forEver = version !== null && scriptOf(version)?.runForSeconds === undefined
   if (run === undefined) return [`${key} has no run`]
   if (run.phase === 'Succeeded' || (forEver && run.phase === 'Running')) return []
-  // A task that was lost with its agent's memory uses up an attempt, for nobody knows how far it came.
-  if (run.phase === 'Failed' && mirror.tasksOf(key).some(({ task, observed }) => task.run === run.id && observed?.phase === 'Lost'))
-    return []
-  if (run.phase === 'Failed' && run.attempts.every(({ exitCode }) => exitCode === 0)) return []
   return [`run ${run.id} is ${run.phase}: ${run.reason}`]
 }
 
