@@ -6,7 +6,8 @@ import { type AssignmentsFrame, isStale } from './tasks.ts'
 
 /** Remembers the newest leader, so that none before it is obeyed again. */
 export interface EpochGuard {
-  highest(): Epoch
+  /** The newest one that a crash would not make it forget: what it greets with never goes back. */
+  remembered(): Epoch
   /** False for orders of a leader that has been replaced. A new leader is written down before it is obeyed. */
   accepts(frame: AssignmentsFrame): Promise<boolean>
 }
@@ -27,7 +28,7 @@ export function createEpochGuard(notes: AgentNotes, { journal, log }: { journal:
   }
 
   return {
-    highest: () => highest,
+    remembered: () => written,
     async accepts(frame) {
       if (isStale(frame, highest)) {
         log.warn({ epoch: frame.epoch, highest }, 'orders of a replaced leader refused')

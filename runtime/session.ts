@@ -42,7 +42,7 @@ export async function runSession(deps: SessionDeps, channel: Channel<AgentFrame,
   signal.addEventListener('abort', onAbort, { once: true })
   const drivers = await deps.fingerprint(either)
   deps.reporter.close()
-  channel.send({ type: 'hello', agent: { ...deps.agent, drivers }, epoch: deps.guard.highest(), tasks: deps.reporter.greeting() })
+  channel.send({ type: 'hello', agent: { ...deps.agent, drivers }, epoch: deps.guard.remembered(), tasks: deps.reporter.greeting() })
   deps.reporter.open((frame) => channel.send(frame))
   const beside = [heartbeats(deps, channel, either), watchDrivers(deps, { channel, drivers }, either)]
   try {

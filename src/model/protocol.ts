@@ -35,7 +35,7 @@ export const AgentFrame = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('hello'),
     agent: AgentRecord.omit({ joinedAt: true }),
-    /** Highest epoch it has accepted; it is of no use to a leader of an older one. */
+    /** Highest epoch it has accepted and written down; it is of no use to a leader of an older one. */
     epoch: Epoch,
     /** Everything it runs or has not yet been told to forget. */
     tasks: z.array(TaskStatus),
