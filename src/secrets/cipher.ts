@@ -36,12 +36,18 @@ export function encryptText(text: string, { key, aad }: Lock): string {
   return `${START}data:${body},iv:${iv},tag:${tag},type:str]`
 }
 
+/** Null for what no encoder writes: Node reads base64 with parts missing too. */
+function bytesOf(base64: string): Buffer | null {
+  const bytes = Buffer.from(base64, 'base64')
+  return bytes.toString('base64') === base64 ? bytes : null
+}
+
 /** Null for what this key did not make for this place, or what has changed since; which of these cannot be told. */
 export function decryptText(text: string, { key, aad }: Lock): Opened | null {
   const [, data = '', iv = '', tag = '', type = ''] = SHAPE.exec(text) ?? []
-  const [body, nonce, seal] = [data, iv, tag].map((part) => Buffer.from(part, 'base64'))
+  const [body, nonce, seal] = [data, iv, tag].map(bytesOf)
   // A shorter tag would be accepted by the engine, and is quickly guessed.
-  if (body === undefined || nonce === undefined || nonce.length === 0 || seal?.length !== TAG_BYTES) return null
+  if (!body || !nonce?.length || seal?.length !== TAG_BYTES) return null
   const decipher = createDecipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES }).setAAD(Buffer.from(aad)).setAuthTag(seal)
   const plain = decipher.update(body)
   try {

@@ -52,7 +52,8 @@ export async function decryptManifest(text: string, identities: readonly string[
 /** A number that SOPS encrypted is written as one again, without quotes. */
 function restore(node: Scalar, encrypted: string, value: string): void {
   rewrite(node, value)
-  if (/type:(?:int|int64|float)\]$/.test(encrypted)) node.value = Number(value)
+  if (/type:int(?:64)?\]$/.test(encrypted)) node.value = BigInt(value)
+  if (/type:float\]$/.test(encrypted)) node.value = Number(value)
   if (/type:bool\]$/.test(encrypted)) node.value = value === 'true'
 }
 
