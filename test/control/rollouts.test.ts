@@ -268,20 +268,6 @@ describe.concurrent('an app of three, the third of which fails', () => {
   })
 })
 
-it('removes those that depend on others before those', async (test) => {
-  const world = await open(test, {
-    'db.yaml': web('db', { template: 'terminationGracePeriodSeconds: 1' }),
-    'api.yaml': web('api', { more: needs('Deployment', 'db', 'Available') }),
-  })
-  const [db] = world.tasks('db')
-  world.commit({ 'db.yaml': null, 'api.yaml': null, 'keep.yaml': web('keep') })
-  await world.synced()
-  const removed = world.plane.events({}).filter(({ reason }) => reason === 'Progressing')
-  expect(world.workload('api')).toBeUndefined()
-  expect(db).toBeDefined()
-  expect(removed.length).toBeGreaterThan(0)
-})
-
 describe.concurrent('a plan as a contract', () => {
   const files = { 'app.yaml': policy({ mode: 'Manual' }), 'web.yaml': web('web') }
 
