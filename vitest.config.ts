@@ -9,7 +9,7 @@ const suffixed = needs.map((need) => `test/**/*.${need}.test.ts`)
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: suffixed, testTimeout: 20_000 } },
+      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: suffixed, testTimeout: 60_000, hookTimeout: 60_000 } },
       { test: { name: 'sim', include: ['test/**/*.sim.test.ts'], testTimeout: 600_000 } },
       {
         test: {

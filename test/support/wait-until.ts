@@ -1,7 +1,7 @@
 const POLL_MS = 10
 
 export interface WaitOptions {
-  /** Milliseconds until it gives up; 10 s unless told. */
+  /** Milliseconds until it gives up; 30 s unless told, for a busy machine is not a broken one. */
   timeoutMs?: number
 }
 
@@ -10,7 +10,7 @@ export interface WaitOptions {
  * @throws Error after the timeout, with what the predicate threw last as its cause.
  */
 export async function waitUntil(predicate: () => boolean | Promise<boolean>, options: WaitOptions = {}): Promise<void> {
-  const timeoutMs = options.timeoutMs ?? 10_000
+  const timeoutMs = options.timeoutMs ?? 30_000
   const deadline = performance.now() + timeoutMs
   for (;;) {
     const outcome = await attempt(predicate)
