@@ -88,6 +88,11 @@ export class Cluster {
     return this.#workloadsOfApp.get(app).map((key) => must(this.workloads.get(key), `workload ${key}`))
   }
 
+  /** Those of them that are to be removed; mostly there are none, however large the app is. */
+  leavingOf(app: string): WorkloadKey[] {
+    return [...this.leaving].filter((key) => this.workloads.get(key)?.app === app)
+  }
+
   /** Newest first. */
   revisionsOfApp(app: string): RevisionRecord[] {
     const all = this.#revisionsOfApp.get(app).map((id) => must(this.revisions.get(id), `revision ${id}`))

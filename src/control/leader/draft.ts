@@ -108,6 +108,13 @@ export class Draft {
     for (const { key } of this.#cluster.workloadsOfApp(app)) this.touched.workloads.add(key)
   }
 
+  /** What is gone, or stays after all, holds up the removal of nothing that it depends on. */
+  #touchDependencies(key: WorkloadKey): void {
+    const before = this.#cluster.workloads.get(key)
+    if (before === undefined || this.#cluster.leaving.size === 0) return
+    for (const target of this.#cluster.dependenciesOf(before)) if (this.#cluster.leaving.has(target)) this.touched.workloads.add(target)
+  }
+
   /** The last word on a key goes to the end, behind the bodies it may refer to. */
   #put(op: Op): void {
     this.#changes += 1
@@ -120,6 +127,7 @@ export class Draft {
     if (write.table === 'workloads') {
       workloads.add(write.id as WorkloadKey)
       apps.add(must(write.value ?? this.#cluster.workloads.get(write.id as WorkloadKey), `workload ${write.id}`).app)
+      this.#touchDependencies(write.id as WorkloadKey)
     }
     if (write.table === 'runs' && write.value !== null) workloads.add(write.value.workload)
     if (write.table === 'rollouts' && write.value !== null) {

@@ -8,7 +8,6 @@ import { groupBy } from '../../lib/group-by.ts'
 import { must } from '../../lib/must.ts'
 import { type AgentId, parseWorkloadKey, type WorkloadKey } from '../../model/ids.ts'
 import type { Assignment } from '../../model/protocol.ts'
-import type { WorkloadRecord } from '../../model/records.ts'
 import type { Task } from '../../model/task.ts'
 import { settleApp } from './app-outcome.ts'
 import type { Cluster } from './cluster.ts'
@@ -42,7 +41,7 @@ export function settle(context: TurnContext, woken: Woken): void {
     const app = first(apps)
     if (next !== undefined) {
       queue.delete(next)
-      looks.count(next)
+      looks.count(next, waitsForMany(next, context.term.cluster))
       look(next, context, queue)
     } else if (context.draft.placing) place(context, queue)
     else if (app !== undefined) {
@@ -68,14 +67,23 @@ function judgeAhead(context: TurnContext, queue: ReadonlySet<WorkloadKey>): void
 /** Stops a circle of decisions before it spins. */
 class Looks {
   readonly #counts = new Map<string, number>()
+  readonly #most = new Map<string, number>()
 
   /** `parts`: of an app each may fail after another, as those do that depend on it. @throws InvariantError when it is looked at without end. */
-  count(name: string, parts = 0): void {
+  count(name: string, parts: number): void {
     const count = (this.#counts.get(name) ?? 0) + 1
+    // What is removed meanwhile was a part all the same.
+    const most = Math.max(this.#most.get(name) ?? 0, MOST_LOOKS + parts)
     this.#counts.set(name, count)
-    if (count > MOST_LOOKS + parts)
-      throw new InvariantError([{ invariant: 'DecisionsSettle', message: `${name} is decided anew without end` }])
+    this.#most.set(name, most)
+    if (count > most) throw new InvariantError([{ invariant: 'DecisionsSettle', message: `${name} is decided anew without end` }])
   }
+}
+
+/** One that is to be removed waits for any part of its app, and each of them may change once more. */
+function waitsForMany(key: WorkloadKey, cluster: Cluster): number {
+  const record = cluster.workloads.get(key)
+  return record === undefined || record.wanted ? 0 : cluster.workloadsOfApp(record.app).length
 }
 
 function first<T>(set: ReadonlySet<T>): T | undefined {
@@ -103,17 +111,11 @@ function look(key: WorkloadKey, context: TurnContext, queue: Set<WorkloadKey>): 
   const health = workloadHealth(state, now)
   const before = term.healths.get(key)
   term.healths.set(key, health)
-  if (!term.cluster.workloads.has(key)) wakeDependencies(state.record, context, queue)
   if (before?.health === health.health) return
   draft.touched.apps.add(state.record.app)
   for (const dependent of term.cluster.dependentsOf(key)) queue.add(dependent)
-  for (const leaving of term.cluster.leaving) if (leaving !== key) queue.add(leaving)
+  if (isUnderWay(state.record.app, term.cluster)) for (const leaving of term.cluster.leavingOf(state.record.app)) queue.add(leaving)
   if (before !== undefined) draft.event(healthEvent(key, state.record.app, health), now)
-}
-
-/** What is gone holds up no removal any more. */
-function wakeDependencies(record: WorkloadRecord, { term }: TurnContext, queue: Set<WorkloadKey>): void {
-  for (const dependency of term.cluster.dependenciesOf(record)) if (term.cluster.leaving.has(dependency)) queue.add(dependency)
 }
 
 function forget(key: WorkloadKey, { term }: TurnContext, queue: Set<WorkloadKey>): void {
