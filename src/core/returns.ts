@@ -6,6 +6,14 @@ import type { WorkloadVersion } from '../model/version.ts'
 import type { Health } from '../model/views.ts'
 import { ABORTED } from './rollout/step.ts'
 
+/** What becomes of it is not decided yet. One that closed is over, although it was Degraded then. */
+export const isOpen = ({ outcome, finishedAt }: Pick<RevisionRecord, 'outcome' | 'finishedAt'>): boolean =>
+  finishedAt === null && (outcome === 'Progressing' || outcome === 'Degraded')
+
+/** All that it brought was good, be the rest of the app as it may. */
+export const hasProved = ({ outcome, finishedAt }: Pick<RevisionRecord, 'outcome' | 'finishedAt'>): boolean =>
+  outcome === 'Healthy' || (outcome === 'Degraded' && finishedAt !== null)
+
 /** One workload of an app, as far as it matters for whether it went wrong. */
 export interface Member {
   readonly record: WorkloadRecord
@@ -38,10 +46,22 @@ export interface Return {
  * of it failed, else each Deployment whose own rollout failed. What failed comes last, for it is the reason of the rest.
  */
 export function planReturns(input: ReturnInput): Return[] {
-  const { deadlineAt, outcome } = input.revision
-  const isAtomic = deadlineAt !== null && (outcome === 'Progressing' || outcome === 'Degraded')
-  return isAtomic ? wholeRevision(input, deadlineAt) : input.members.flatMap(ownReturn)
+  const { deadlineAt } = input.revision
+  return deadlineAt !== null && isOpen(input.revision) ? wholeRevision(input, deadlineAt) : input.members.flatMap(ownReturn)
 }
+
+/**
+ * What an atomic revision has proved at its deadline, although the app as a whole is not healthy: what it did not touch
+ * is no reason to keep it open, and an open one would go back for the next restart. Null: there is nothing to close.
+ */
+export function provedAtDeadline({ revision, members, now }: ReturnInput): WorkloadRecord[] | null {
+  if (revision.deadlineAt === null || !isOpen(revision) || now < revision.deadlineAt) return null
+  const brought = members.filter(({ record }) => record.wanted && isBrought(record))
+  return brought.every(isWell) ? brought.map(({ record }) => record) : null
+}
+
+/** Healthy, and it has shown that it stays so. */
+const isWell = ({ health, rollout }: Member): boolean => health === 'Healthy' && (rollout === null || rollout.state.phase === 'Complete')
 
 function ownReturn({ record, version, rollout }: Member): Return[] {
   if (rollout?.state.phase !== 'Failed' || record.good === null || record.intent === 'Restore') return []
@@ -90,7 +110,7 @@ function rootOf(brought: readonly Member[], input: ReturnInput, deadlineAt: Mill
   const aborted = failed.find(({ failure }) => failure.code === ABORTED)
   const first = aborted ?? failed.find(({ failure }) => failure.because === null) ?? failed[0]
   if (first !== undefined || input.now < deadlineAt) return first ?? null
-  const late = brought.find(({ record, health }) => record.wanted && health !== 'Healthy')
+  const late = brought.find((member) => member.record.wanted && !isWell(member))
   return late === undefined ? null : { member: late, failure: tooLate(late, input.policy) }
 }
 
@@ -104,6 +124,7 @@ function failureOf({ record, rollout, run }: Member): Failure | null {
 }
 
 function tooLate({ record, health }: Member, { deadlineSeconds }: SyncPolicy): Failure {
-  const message = `${record.key} is ${health} ${deadlineSeconds} s after its revision was applied`
+  const standing = health === 'Healthy' ? 'healthy, but still rolling out,' : health
+  const message = `${record.key} is ${standing} ${deadlineSeconds} s after its revision was applied`
   return { code: 'DeadlineExceeded', message, because: null, evidence: [] }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Member, planReturns } from '../../src/core/returns.ts'
+import { type Member, planReturns, provedAtDeadline } from '../../src/core/returns.ts'
 import type { WorkloadKey } from '../../src/model/ids.ts'
 import { SyncPolicy } from '../../src/model/manifest.ts'
 import type { WorkloadRecord } from '../../src/model/records.ts'
@@ -11,6 +11,7 @@ import { rollout } from './rollout/make.ts'
 const good = { inputsDigest: digest('good'), templateDigest: digest('good'), revision: revision('good') }
 const failure: Failure = { code: 'CrashLoop', message: 'it fails', because: null, evidence: [] }
 const FAILED: RolloutState = { phase: 'Failed', failure }
+const PROVING: RolloutState = { phase: 'Proving', until: NOW }
 
 interface Said {
   readonly state?: RolloutState
@@ -106,6 +107,7 @@ describe('as a whole', () => {
     ['a Job that failed', [deployment('a'), jobMember('Failed')], {}, ['a', 'check']],
     ['nothing yet', [deployment('a', { health: 'Progressing' })], {}, []],
     ['its deadline', [deployment('a', { health: 'Progressing' }), deployment('b')], { now: LATER }, ['b', 'a']],
+    ['its deadline, although well, for it is still rolling out', [deployment('a', { state: PROVING })], { now: LATER }, ['a']],
     ['no deadline, once all are well', [deployment('a'), deployment('b')], { now: LATER }, []],
     ['nothing, where the policy holds', three, { policy: { onFailure: 'Hold' } }, []],
     ['nothing, where nothing ever was good', [deployment('a', { state: FAILED, record: { good: null } })], {}, []],
@@ -121,5 +123,28 @@ describe('as a whole', () => {
       state: { phase: 'Failed', failure: { code: 'DependencyFailed', message: 'b failed', because, evidence: [] } },
     })
     expect(returns([dependent, deployment('b', { state: FAILED })], { deadlineAt: LATER }).map(({ name }) => name)).toEqual(['a', 'b'])
+  })
+})
+
+describe('at its deadline an atomic revision has proved', () => {
+  const untouched = deployment('x', { record: { inputsDigest: good.inputsDigest }, health: 'Degraded' })
+  const leaving = deployment('old', { record: { wanted: false }, health: 'Progressing' })
+
+  function proved(members: readonly Member[], over: { now?: number; finishedAt?: number; deadlineAt?: number | null } = {}) {
+    const { now = LATER, finishedAt = null, deadlineAt = LATER } = over
+    const newest = revisionRecord({ outcome: 'Degraded', deadlineAt, finishedAt })
+    const records = provedAtDeadline({ policy: SyncPolicy.parse({ atomic: true }), revision: newest, members, now })
+    return records?.map(({ key }) => key.split('/')[2]) ?? null
+  }
+
+  it.each<[string, Member[], object, string[] | null]>([
+    ['what it brought, whatever else is unwell', [deployment('a'), untouched, leaving], {}, ['a']],
+    ['nothing before it', [deployment('a'), untouched], { now: LATER - 1 }, null],
+    ['nothing that is unwell', [deployment('a', { health: 'Degraded' }), untouched], {}, null],
+    ['nothing that failed and is well for a moment', [deployment('a', { state: FAILED }), untouched], {}, null],
+    ['nothing twice', [deployment('a')], { finishedAt: NOW }, null],
+    ['nothing where it is not atomic', [deployment('a')], { deadlineAt: null }, null],
+  ])('%s', (_name, members, over, names) => {
+    expect(proved(members, over)).toEqual(names)
   })
 })

@@ -1,3 +1,4 @@
+import { isOpen } from '../../src/core/returns.ts'
 import { statusOf } from '../../src/core/task-life.ts'
 import { isLive, isTerminal } from '../../src/core/task-state.ts'
 import type { WorkloadKey } from '../../src/model/ids.ts'
@@ -60,7 +61,7 @@ function appTroubles({ git, mirror }: World, app: AppView): string[] {
 /** An atomic revision that is not healthy yet keeps what it removes. */
 function isOpenRevision(mirror: Mirror): boolean {
   const newest = [...mirror.table('revisions').values()].filter(({ outcome }) => outcome !== 'Rejected').sort((a, b) => b.id - a.id)[0]
-  return newest !== undefined && newest.deadlineAt !== null && (newest.outcome === 'Progressing' || newest.outcome === 'Degraded')
+  return newest !== undefined && newest.deadlineAt !== null && isOpen(newest)
 }
 
 /** Each has ended, or waits for a person or for what it depends on. */

@@ -1,13 +1,14 @@
 import { worstHealth } from '../../core/health.ts'
+import { hasProved, isOpen, provedAtDeadline } from '../../core/returns.ts'
 import { ABORTED, isFinished } from '../../core/rollout/step.ts'
 import { mergeHolds, quarantineHold } from '../../core/sync.ts'
 import { digestOf } from '../../lib/canonical.ts'
 import { must } from '../../lib/must.ts'
 import type { Millis } from '../../model/ids.ts'
-import type { Quarantine, RevisionRecord } from '../../model/records.ts'
+import type { Quarantine, RevisionRecord, WorkloadRecord } from '../../model/records.ts'
 import type { Health } from '../../model/views.ts'
 import { addRevision, deadlineOf, effectiveSet, newestApplied, revisionKey } from './history.ts'
-import { takeBack } from './take-back.ts'
+import { returnInput, takeBack } from './take-back.ts'
 import type { Term, TurnContext } from './term.ts'
 
 /** The app as a whole: its worst workload; an app that never had one is Missing. */
@@ -34,8 +35,6 @@ function openDeadline(app: string, term: Term): Millis | null {
   return newest !== undefined && isOpen(newest) ? deadlineOf(newest, term) : null
 }
 
-const isOpen = ({ outcome }: RevisionRecord): boolean => outcome === 'Progressing' || outcome === 'Degraded'
-
 /** Healthy means that all it asked for was live and healthy at once; that stays true of it, whatever happens later. */
 function settleRevision(app: string, context: TurnContext): void {
   const { term } = context
@@ -46,10 +45,26 @@ function settleRevision(app: string, context: TurnContext): void {
     endRolledBack(newest, failures, context)
     return
   }
+  if (!isOpen(newest)) return
   const outcome = outcomeOf(app, term)
-  if (!isOpen(newest) || outcome === newest.outcome) return
-  endAs(newest, { outcome, reason: null }, context)
-  if (outcome === 'Healthy') prove(app, context)
+  if (outcome !== 'Healthy' && closeAtDeadline(newest, context) === 'Closed') return
+  if (outcome === newest.outcome) return
+  endAs(newest, { outcome, reason: null, finishedAt: outcome === 'Healthy' ? context.now : null }, context)
+  if (outcome === 'Healthy') prove(term.cluster.workloadsOfApp(app), context)
+}
+
+/** At its deadline an atomic revision is decided, once: what it brought went back, or is good from now on. */
+function closeAtDeadline(newest: RevisionRecord, context: TurnContext): 'Open' | 'Closed' {
+  const { term, now } = context
+  const deadline = deadlineOf(newest, term)
+  const input = deadline === null || now < deadline ? null : returnInput(newest.app, context, 'FailedOrLate')
+  const proved = input === null ? null : provedAtDeadline(input)
+  if (proved === null) return 'Open'
+  const staying = term.cluster.workloadsOfApp(newest.app).filter(({ wanted }) => wanted)
+  const isHealthy = staying.every(({ key }) => term.healths.get(key)?.health === 'Healthy') && !hasFailed(newest.app, term)
+  endAs(newest, { outcome: isHealthy ? 'Healthy' : 'Degraded', reason: null, finishedAt: now }, context)
+  prove(proved, context)
+  return 'Closed'
 }
 
 function outcomeOf(app: string, term: Term): RevisionRecord['outcome'] {
@@ -72,10 +87,11 @@ function isRolling(app: string, { cluster }: Term): boolean {
   return cluster.workloadsOfApp(app).some(({ key }) => cluster.rolloutsOfWorkload(key).some((rollout) => !isFinished(rollout)))
 }
 
-function endAs(record: RevisionRecord, end: Pick<RevisionRecord, 'outcome' | 'reason'>, { draft, now }: TurnContext): void {
+type End = Pick<RevisionRecord, 'outcome' | 'reason' | 'finishedAt'>
+
+function endAs(record: RevisionRecord, end: End, { draft, now }: TurnContext): void {
   const { outcome, reason } = end
-  const isOver = outcome === 'Healthy' || outcome === 'RolledBack'
-  draft.write({ table: 'revisions', id: revisionKey(record), value: { ...record, ...end, finishedAt: isOver ? now : null } })
+  draft.write({ table: 'revisions', id: revisionKey(record), value: { ...record, ...end } })
   if (outcome === 'Progressing') return
   const object = `app/${record.app}`
   const message = `${record.revision} is ${outcome}${reason === null ? '' : `: ${reason}`}`
@@ -83,9 +99,9 @@ function endAs(record: RevisionRecord, end: Pick<RevisionRecord, 'outcome' | 're
   draft.event({ object, app: record.app, reason: outcome, message, level, actor: 'drover' }, now)
 }
 
-/** All that a healthy revision runs is good now: what an atomic app would return to. */
-function prove(app: string, { term, draft }: TurnContext): void {
-  for (const record of term.cluster.workloadsOfApp(app)) {
+/** What a healthy revision runs is good now: what an atomic app would return to. */
+function prove(records: readonly WorkloadRecord[], { draft }: TurnContext): void {
+  for (const record of records) {
     const { inputsDigest, templateDigest, revision } = record
     if (!record.wanted || record.good?.inputsDigest === inputsDigest) continue
     draft.write({ table: 'workloads', id: record.key, value: { ...record, good: { inputsDigest, templateDigest, revision } } })
@@ -96,19 +112,19 @@ function prove(app: string, { term, draft }: TurnContext): void {
 export function concludeRevision(app: string, context: TurnContext): void {
   const newest = newestApplied(app, context.term)
   if (newest === undefined || !isOpen(newest) || appHealth(app, context.term) !== 'Healthy' || hasFailed(app, context.term)) return
-  endAs(newest, { outcome: 'Healthy', reason: null }, context)
-  prove(app, context)
+  endAs(newest, { outcome: 'Healthy', reason: null, finishedAt: context.now }, context)
+  prove(context.term.cluster.workloadsOfApp(app), context)
 }
 
 /** Some or all of it went back, so what runs now is another line of the history. */
 function endRolledBack(failed: RevisionRecord, failures: readonly Quarantine[], context: TurnContext): void {
   const { term, draft, now } = context
   const root = failures.find((entry) => entry.because === null) ?? must(failures[0], 'a failure')
-  endAs(failed, { outcome: 'RolledBack', reason: `${root.workload}: ${root.reason}` }, context)
+  endAs(failed, { outcome: 'RolledBack', reason: `${root.workload}: ${root.reason}`, finishedAt: now }, context)
   const rendered = effectiveSet(failed.app, term.cluster)
   const digest = digestOf(rendered)
   draft.rendered(digest, rendered)
-  const good = term.cluster.revisionsOfApp(failed.app).find((record) => record.outcome === 'Healthy')
+  const good = term.cluster.revisionsOfApp(failed.app).find(hasProved)
   // Where everything went back, what runs now is that very revision; else it is the failed one without what failed.
   const { revision, commit, subject } = good?.rendered === digest ? good : failed
   const who = root.reason.startsWith(`${ABORTED}:`) ? 'rollback' : 'automatic rollback'

@@ -1,3 +1,4 @@
+import { isOpen } from '../../core/returns.ts'
 import { goodNow } from '../../core/rollout/follow.ts'
 import type { Millis } from '../../model/ids.ts'
 import type { Rendered, RevisionRecord, WorkloadRecord } from '../../model/records.ts'
@@ -10,10 +11,10 @@ export function newestApplied(app: string, { cluster }: Pick<Term, 'cluster'>): 
   return cluster.revisionsOfApp(app).find((record) => record.outcome !== 'Rejected')
 }
 
-/** An atomic revision that is not yet healthy as a whole: its parts stand and fall together. */
+/** An atomic revision of which nobody knows yet whether it becomes healthy as a whole: its parts stand and fall together. */
 export function isUnderWay(app: string, cluster: Cluster): boolean {
   const newest = newestApplied(app, { cluster })
-  return newest !== undefined && newest.deadlineAt !== null && (newest.outcome === 'Progressing' || newest.outcome === 'Degraded')
+  return newest !== undefined && newest.deadlineAt !== null && isOpen(newest)
 }
 
 /** Until when an atomic revision must be healthy: a leader that comes later gives it as long again, for nobody looked before. Null: it has no deadline. */
@@ -48,7 +49,7 @@ export function addRevision(revision: NewRevision, { term, draft, now }: Pick<Tu
   const all = term.cluster.revisionsOfApp(revision.app)
   const rejected = revision.rendered === null
   const applied = newestApplied(revision.app, term)
-  if (applied !== undefined && !rejected && (applied.outcome === 'Progressing' || applied.outcome === 'Degraded')) {
+  if (applied !== undefined && !rejected && isOpen(applied)) {
     draft.write({ table: 'revisions', id: revisionKey(applied), value: { ...applied, outcome: 'Superseded', finishedAt: now } })
   }
   const id = (all[0]?.id ?? 0) + 1

@@ -1,5 +1,5 @@
 import { gaveWay, TAKEN_BACK } from '../../core/job.ts'
-import { type Member, planReturns, type Return } from '../../core/returns.ts'
+import { type Member, planReturns, type Return, type ReturnInput } from '../../core/returns.ts'
 import { ABORTED, advance } from '../../core/rollout/step.ts'
 import { currentRollout, type WorkloadState } from '../../core/workload.ts'
 import { parseWorkloadKey } from '../../model/ids.ts'
@@ -10,18 +10,27 @@ import { writeMove, writeQuarantine } from './moves.ts'
 import type { Term, TurnContext } from './term.ts'
 import { workloadState } from './workload-state.ts'
 
-/** Workloads of an app that failed go back to what was good, and git is kept from bringing the same again. Who is late is known once all were looked at. */
-export function takeBack(app: string, context: TurnContext, asked: 'Failed' | 'FailedOrLate'): 'None' | 'Some' {
+/** Who is late is known once all were looked at; that something failed is known before. */
+type Asked = 'Failed' | 'FailedOrLate'
+
+/** Workloads of an app that failed go back to what was good, and git is kept from bringing the same again. */
+export function takeBack(app: string, context: TurnContext, asked: Asked): 'None' | 'Some' {
+  const input = returnInput(app, context, asked)
+  if (input === null) return 'None'
+  const returns = planReturns(input)
+  for (const item of returns) goBack(item, input.revision, context)
+  return returns.length === 0 ? 'None' : 'Some'
+}
+
+/** What is known of an app's newest revision and those it brought; null before there is one. */
+export function returnInput(app: string, context: TurnContext, asked: Asked): ReturnInput | null {
   const { term, now } = context
   const revision = newestApplied(app, term)
   const record = term.cluster.apps.get(app)
-  if (revision === undefined || record === undefined) return 'None'
-  const members = membersOf(app, context)
+  if (revision === undefined || record === undefined) return null
   const deadline = deadlineOf(revision, term)
   const deadlineAt = deadline !== null && asked === 'Failed' ? Number.POSITIVE_INFINITY : deadline
-  const returns = planReturns({ policy: record.policy, revision: { ...revision, deadlineAt }, members, now })
-  for (const item of returns) goBack(item, revision, context)
-  return returns.length === 0 ? 'None' : 'Some'
+  return { policy: record.policy, revision: { ...revision, deadlineAt }, members: membersOf(app, context), now }
 }
 
 /** Of an atomic revision all of it; else only those that a failed rollout makes a question of. */
@@ -41,7 +50,7 @@ function memberOf(state: WorkloadState, { healths }: Term): Member {
   return { record, version, run, health: healths.get(record.key)?.health ?? 'Unknown', rollout: currentRollout(state) }
 }
 
-function goBack({ record, to, failure }: Return, revision: RevisionRecord, context: TurnContext): void {
+function goBack({ record, to, failure }: Return, revision: Pick<RevisionRecord, 'id'>, context: TurnContext): void {
   const { draft, now } = context
   const { key, app } = record
   const reason = `${failure.code}: ${failure.message}`

@@ -1,0 +1,32 @@
+import { describe, expect, it, type TestContext } from 'vitest'
+import type { Changes } from '../support/git-repo.ts'
+import { waitUntil } from '../support/wait-until.ts'
+import { APP, policy, World, web } from './world.ts'
+
+async function open({ onTestFinished }: TestContext, files: Changes): Promise<World> {
+  const world = await World.with(files)
+  onTestFinished(() => world.close())
+  await world.proved()
+  return world
+}
+
+const LATER = { timeoutMs: 15_000 }
+
+describe.concurrent('an atomic app', () => {
+  it('closes a revision at its deadline when what it brought is well, and does not return it for a later restart', async (test) => {
+    const world = await open(test, {
+      'app.yaml': policy({ atomic: true, deadlineSeconds: 5 }),
+      'web.yaml': web('web'),
+      'other.yaml': web('other', { unit: 'fake: {crashAfterSeconds: 4}' }),
+    })
+    await waitUntil(() => world.workload('other')?.health === 'Degraded', LATER)
+    world.commit({ 'web.yaml': web('web', { image: 'a:2', unit: 'fake: {crashAfterSeconds: 7}' }) }, 'good')
+    const newest = () => world.plane.history(APP)[0]
+    await waitUntil(() => newest()?.subject === 'good' && newest()?.finishedAt !== null, LATER)
+    expect(newest()?.outcome).toBe('Degraded')
+    const restarts = () => world.plane.tasks().find(({ workload, desired }) => workload === 'web' && desired === 'run')?.attempt ?? 0
+    await waitUntil(() => restarts() > 1, LATER)
+    expect(world.outcomes()).toEqual(['Degraded', 'Healthy'])
+    expect(world.workload('web')?.quarantine).toBeNull()
+  })
+})
