@@ -84,6 +84,24 @@ describe('Global', () => {
     expect(world.tasks().map((task) => task.agent)).toEqual(['a-1', 'a-2'])
     await world.synced()
   })
+
+  it('is updated although a machine is off, which follows when it returns', async () => {
+    const global = (image: string) => web('web', { image, more: 'mode: Global\nprogressDeadlineSeconds: 2' })
+    const world = await open({ 'web.yaml': global('a:1') })
+    const away = await world.agent({ id: 'node-2' })
+    await waitUntil(() => world.tasks().filter(({ ready }) => ready).length === 2)
+    await world.proved()
+    const kept = world.tasks().find(({ agent }) => agent === 'node-2')?.id
+    await away.stop()
+    const commit = world.commit({ 'web.yaml': global('a:2') })
+    const updated = () => world.tasks().filter(({ revision, ready }) => ready && revision.endsWith(commit))
+    await world.proved()
+    expect(updated().map(({ agent }) => agent)).toEqual(['node-1'])
+    expect(world.ids()).toContain(kept)
+    await world.agent({ ...away })
+    await waitUntil(() => updated().length === 2)
+    await world.synced()
+  })
 })
 
 describe('why', () => {

@@ -24,6 +24,8 @@ export type AgentInput =
     }
   /** Heard of again after a silence: from now on it may be given tasks. */
   | { readonly type: 'returned'; readonly agent: AgentId }
+  /** Its connection ended, and no other took its place. */
+  | { readonly type: 'left'; readonly agent: AgentId }
 
 /**
  * Connections of agents and how long they have been silent. Lives for one term of leadership: nothing here is
@@ -62,6 +64,7 @@ export class Hub {
     if (agent === null || !this.isCurrent(agent, channel)) return
     this.#sessions.delete(agent)
     this.#unsynced.delete(agent)
+    this.#post({ type: 'left', agent })
   }
 
   #take(frame: AgentFrame, agent: AgentId, channel: AgentChannel): void {
@@ -122,6 +125,12 @@ export class Hub {
   standing(agent: AgentId): AgentStanding {
     if (this.#sessions.has(agent)) return this.#byAge(agent, 'Ready')
     return this.#byAge(agent, 'Suspect')
+  }
+
+  /** Nothing new can begin on it. Of one that this leader never heard of that is not said before its grace is over. */
+  isAway(agent: AgentId): boolean {
+    const standing = this.standing(agent)
+    return standing === 'Unreachable' || (standing === 'Suspect' && this.#lastSeen.has(agent))
   }
 
   #byAge(agent: AgentId, atBest: AgentStanding): AgentStanding {

@@ -40,6 +40,8 @@ export class Cluster {
   readonly versions = new VersionBook()
   /** Workloads that are to be removed and still there. */
   readonly leaving = new Set<WorkloadKey>()
+  /** Workloads with a task on every machine that matches. */
+  readonly global = new Set<WorkloadKey>()
   /** Workloads with a rollout that failed and was not taken back. */
   readonly failing = new Set<WorkloadKey>()
   /** Tasks without a machine that are wanted. */
@@ -161,6 +163,7 @@ export class Cluster {
   #unindexWorkload(record: WorkloadRecord): void {
     this.#workloadsOfApp.delete(record.app, record.key)
     this.leaving.delete(record.key)
+    this.global.delete(record.key)
     for (const target of this.dependenciesOf(record)) this.#dependents.delete(target, record.key)
   }
 
@@ -170,6 +173,7 @@ export class Cluster {
     if (workload !== undefined) {
       this.#workloadsOfApp.add(workload.app, workload.key)
       if (!workload.wanted) this.leaving.add(workload.key)
+      if (isGlobal(this.version(workload.inputsDigest))) this.global.add(workload.key)
       for (const target of this.dependenciesOf(workload)) this.#dependents.add(target, workload.key)
     }
     const revision = table === 'revisions' ? this.revisions.get(id) : undefined
@@ -202,6 +206,8 @@ export class Cluster {
     this.usageOf(task.agent).add(this.taskState(id), this.requirements(task.inputsDigest))
   }
 }
+
+export const isGlobal = ({ kind, spec }: WorkloadVersion): boolean => kind === 'Deployment' && spec.mode === 'Global'
 
 /** Versions that a record needs the bodies of: what it runs, and what it would return to. */
 export function versionsOf(record: { inputsDigest: Digest; good?: WorkloadRecord['good'] }): Digest[] {

@@ -93,13 +93,10 @@ export class Draft {
     return [...this.#ops.values()]
   }
 
-  /** A machine that comes or changes may be one more slot of every Global workload. */
-  #touchAgent(workloads: Set<WorkloadKey>): void {
+  /** A machine that comes, changes or goes may be one slot more or less of every Global workload. */
+  touchAgents(): void {
     this.placing = true
-    for (const record of this.#cluster.workloads.values()) {
-      const version = this.#cluster.version(record.inputsDigest)
-      if (version.kind === 'Deployment' && version.spec.mode === 'Global') workloads.add(record.key)
-    }
+    for (const key of this.#cluster.global) this.touched.workloads.add(key)
   }
 
   /** An atomic revision that is over holds nothing back any more, neither a removal nor what goes on by itself. */
@@ -134,7 +131,7 @@ export class Draft {
       apps.add(write.value.app)
       workloads.add(write.value.workload)
     }
-    if (write.table === 'agents') this.#touchAgent(workloads)
+    if (write.table === 'agents') this.touchAgents()
     if (write.table === 'revisions' && write.value !== null) this.#touchParts(write.value)
     if (write.table !== 'tasks' && write.table !== 'observed') return
     const id = write.id as TaskId

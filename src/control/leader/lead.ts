@@ -147,8 +147,8 @@ function take(input: Input, context: TurnContext, deps: LeadDeps): () => void {
   if (input.type === 'request') return takeRequest(input, context)
   const { term, draft, now } = context
   const { hub, cluster } = term
-  if (input.type === 'returned') {
-    draft.placing = true
+  if (input.type === 'returned' || input.type === 'left') {
+    draft.touchAgents()
     return nothing
   }
   if (input.type === 'report') {
@@ -160,6 +160,7 @@ function take(input: Input, context: TurnContext, deps: LeadDeps): () => void {
   const admission = admissionOf(input.hello, context)
   if (admission.admitted === 'Yes') {
     hub.admit(agent.id, input.channel)
+    draft.touchAgents()
     deps.log.info({ agent: agent.id, tasks: input.hello.tasks.length }, 'agent connected')
     return nothing
   }

@@ -7,7 +7,7 @@ import { must } from '../../lib/must.ts'
 import type { AgentId, WorkloadKey } from '../../model/ids.ts'
 import type { Reason } from '../../model/reason.ts'
 import type { Task } from '../../model/task.ts'
-import type { Cluster } from './cluster.ts'
+import { type Cluster, isGlobal } from './cluster.ts'
 
 export interface PlacingOutcome {
   readonly placed: readonly Task[]
@@ -49,8 +49,7 @@ function groups(cluster: Cluster, pending: readonly Task[]): PendingGroup[] {
   const byVersion = groupBy(pending, (task) => `${task.workload} ${task.inputsDigest}`)
   return [...byVersion].map(([id, tasks]) => {
     const first = must(tasks[0], 'a group has a task')
-    const version = cluster.version(first.inputsDigest)
-    const bound = version.kind === 'Deployment' && version.spec.mode === 'Global'
+    const bound = isGlobal(cluster.version(first.inputsDigest))
     return {
       id,
       workload: first.workload,

@@ -3,17 +3,18 @@ import { workloadHealth } from '../../core/health.ts'
 import { withRuns } from '../../core/job.ts'
 import { eligibleAgents } from '../../core/schedule/reasons.ts'
 import type { Fallback, WorkloadState } from '../../core/workload.ts'
-import type { Digest, Millis, WorkloadKey } from '../../model/ids.ts'
+import type { AgentId, Digest, Millis, WorkloadKey } from '../../model/ids.ts'
 import { type Reason, reasonOf } from '../../model/reason.ts'
 import type { WorkloadRecord } from '../../model/records.ts'
 import type { WorkloadVersion } from '../../model/version.ts'
-import type { Cluster } from './cluster.ts'
+import type { Hub } from '../agents/hub.ts'
+import { type Cluster, isGlobal } from './cluster.ts'
 import { isUnderWay } from './history.ts'
 import { agentViews } from './place.ts'
 import type { Term } from './term.ts'
 
 export interface StateContext {
-  readonly term: Pick<Term, 'cluster' | 'unplaced' | 'healths' | 'ledSince'>
+  readonly term: Pick<Term, 'cluster' | 'unplaced' | 'healths' | 'ledSince'> & { readonly hub: Pick<Hub, 'isAway'> }
   readonly now: Millis
 }
 
@@ -37,18 +38,20 @@ function independentState(key: WorkloadKey, context: StateContext): WorkloadStat
   const record = cluster.workloads.get(key)
   if (record === undefined) return null
   const version = cluster.version(record.inputsDigest)
+  const slots = record.wanted ? slotsOf(record.inputsDigest, cluster) : []
+  const away = awayOf(slots, version, context)
   const bare: WorkloadState = {
     record,
     version,
-    tasks: cluster.tasksOfWorkload(key),
+    tasks: cluster.tasksOfWorkload(key).filter(({ task }) => !away.has(task.slot)),
     run: null,
     staleRuns: [],
     gaveWay: 0,
-    slots: record.wanted ? slotsOf(record.inputsDigest, cluster) : [],
+    slots: slots.filter((slot) => !away.has(slot)),
     unplaced: unplaced.get(key) ?? [],
     unmet: [],
     rollouts: cluster.rolloutsOfWorkload(key),
-    fallback: fallbackOf(record, cluster),
+    fallback: fallbackOf(record, away, cluster),
     unit: isUnderWay(record.app, context.term.cluster) ? 'App' : 'Workload',
     removalWaits: record.wanted ? [] : removalWaits(record, context),
     ledSince,
@@ -66,9 +69,18 @@ function dependencyState(key: WorkloadKey, context: StateContext, asked: Readonl
   return { health: workloadHealth(state, context.now), quarantine, failure: failureOf(state, quarantine) }
 }
 
-function fallbackOf({ good, inputsDigest }: WorkloadRecord, cluster: Cluster): Fallback | null {
+function fallbackOf({ good, inputsDigest }: WorkloadRecord, away: ReadonlySet<string>, cluster: Cluster): Fallback | null {
   if (good === null || good.inputsDigest === inputsDigest) return null
-  return { target: good, slots: slotsOf(good.inputsDigest, cluster) }
+  return { target: good, slots: slotsOf(good.inputsDigest, cluster).filter((slot) => !away.has(slot)) }
+}
+
+/**
+ * Machines of a Global workload that are away: their slots, with the tasks in them, wait until they return, for one machine
+ * that is off must not fail what all others run well. Where all are away nothing can be told without them.
+ */
+function awayOf(slots: readonly string[], version: WorkloadVersion, { term }: StateContext): ReadonlySet<string> {
+  const away = isGlobal(version) ? slots.filter((slot) => term.hub.isAway(slot as AgentId)) : []
+  return new Set(away.length < slots.length ? away : [])
 }
 
 /** Replica numbers, or the agents a Global workload matches whether or not they have room. */

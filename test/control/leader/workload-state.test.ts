@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest'
 import { Cluster } from '../../../src/control/leader/cluster.ts'
 import { workloadState } from '../../../src/control/leader/workload-state.ts'
+import type { AgentId, TaskId } from '../../../src/model/ids.ts'
 import { workloadKey } from '../../../src/model/ids.ts'
-import { deploymentVersion, digest, NOW, workload } from '../../support/make.ts'
+import { agentRecord, deploymentVersion, digest, KEY, NOW, task, workload } from '../../support/make.ts'
 
 const A = workloadKey('default', 'Deployment', 'a')
 const B = workloadKey('default', 'Deployment', 'b')
@@ -17,8 +18,28 @@ it('reads workloads that wait for each other, as a quarantine can leave them', (
   cluster.versions.set(digest('b'), waitsFor('a'))
   cluster.apply({ table: 'workloads', id: A, value: workload({ key: A, inputsDigest: digest('a') }) })
   cluster.apply({ table: 'workloads', id: B, value: workload({ key: B, inputsDigest: digest('b') }) })
-  const term = { cluster, unplaced: new Map(), healths: new Map(), ledSince: NOW }
+  const term = { cluster, unplaced: new Map(), healths: new Map(), ledSince: NOW, hub: { isAway: () => false } }
   const unmet = (key: typeof A) => workloadState(key, { term, now: NOW })?.unmet.map(({ reason }) => reason.message)
   expect(unmet(A)).toEqual(['waits for deployment/b to be Available; it is Progressing'])
   expect(unmet(B)).toEqual(['waits for deployment/a to be Available; it is Progressing'])
+})
+
+it.each([
+  [['node-2'], ['node-1']],
+  [
+    ['node-1', 'node-2'],
+    ['node-1', 'node-2'],
+  ],
+])('leaves machines that are away (%s) out of a Global workload, unless all are', (away, slots) => {
+  const cluster = new Cluster()
+  cluster.versions.set(digest('inputs'), deploymentVersion({ mode: 'Global' }))
+  cluster.apply({ table: 'workloads', id: KEY, value: workload() })
+  for (const id of ['node-1', 'node-2'] as AgentId[]) {
+    cluster.apply({ table: 'agents', id, value: agentRecord({ id }) })
+    cluster.apply({ table: 'tasks', id: `t-${id}`, value: task({ id: `t-${id}` as TaskId, slot: id, agent: id }) })
+  }
+  const hub = { isAway: (id: AgentId) => away.includes(id) }
+  const state = workloadState(KEY, { term: { cluster, unplaced: new Map(), healths: new Map(), ledSince: NOW, hub }, now: NOW })
+  expect(state?.slots).toEqual(slots)
+  expect(state?.tasks.map((one) => one.task.slot)).toEqual(slots)
 })
