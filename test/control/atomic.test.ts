@@ -29,4 +29,16 @@ describe.concurrent('an atomic app', () => {
     expect(world.outcomes()).toEqual(['Degraded', 'Healthy'])
     expect(world.workload('web')?.quarantine).toBeNull()
   })
+
+  it('removes nothing while a new version may still fail', async (test) => {
+    const world = await open(test, { 'app.yaml': policy({ atomic: true }), 'web.yaml': web('web'), 'old.yaml': web('old') })
+    const before = world.ids('old')
+    world.commit({ 'web.yaml': web('web', { image: 'a:2', unit: 'fake: {crashAfterSeconds: 1}' }), 'old.yaml': null }, 'bad')
+    await waitUntil(() => world.outcomes().includes('RolledBack'))
+    await world.healthy()
+    expect(world.ids('old')).toEqual(before)
+    world.commit({ 'web.yaml': web('web', { image: 'a:3' }) }, 'mended')
+    await waitUntil(() => world.workload('old') === undefined)
+    await world.synced()
+  })
 })

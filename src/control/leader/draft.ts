@@ -1,4 +1,5 @@
 import { type Violation, writeViolations } from '../../core/invariants.ts'
+import { isFinished } from '../../core/rollout/step.ts'
 import { canonicalJson } from '../../lib/canonical.ts'
 import { must } from '../../lib/must.ts'
 import type { AgentId, Digest, Millis, TaskId, WorkloadKey } from '../../model/ids.ts'
@@ -9,6 +10,7 @@ import { blobOps } from '../../store/blobs.ts'
 import { encodeWrite } from '../../store/codec.ts'
 import type { Op } from '../../store/store.ts'
 import type { Cluster } from './cluster.ts'
+import { isUnderWay } from './history.ts'
 
 /** Events kept; the oldest go when newer ones come. */
 const EVENTS_KEPT = 1000
@@ -105,6 +107,12 @@ export class Draft {
     for (const { key } of this.#cluster.workloadsOfApp(app)) this.touched.workloads.add(key)
   }
 
+  /** What an atomic revision removes waits for the rollouts of the rest. */
+  #touchLeaving(app: string): void {
+    const leaving = this.#cluster.leavingOf(app)
+    if (leaving.length > 0 && isUnderWay(app, this.#cluster)) for (const key of leaving) this.touched.workloads.add(key)
+  }
+
   /** What is gone, or stays after all, holds up the removal of nothing that it depends on. */
   #touchDependencies(key: WorkloadKey): void {
     const before = this.#cluster.workloads.get(key)
@@ -130,6 +138,7 @@ export class Draft {
     if (write.table === 'rollouts' && write.value !== null) {
       apps.add(write.value.app)
       workloads.add(write.value.workload)
+      if (isFinished(write.value)) this.#touchLeaving(write.value.app)
     }
     if (write.table === 'agents') this.touchAgents()
     if (write.table === 'revisions' && write.value !== null) this.#touchParts(write.value)

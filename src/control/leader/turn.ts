@@ -80,10 +80,10 @@ class Looks {
   }
 }
 
-/** One that is to be removed waits for any part of its app, and each of them may change once more. */
+/** One that is to be removed waits for any part of its app, and each of them may fail and go back. */
 function waitsForMany(key: WorkloadKey, cluster: Cluster): number {
   const record = cluster.workloads.get(key)
-  return record === undefined || record.wanted ? 0 : cluster.workloadsOfApp(record.app).length
+  return record === undefined || record.wanted ? 0 : 2 * cluster.workloadsOfApp(record.app).length
 }
 
 function first<T>(set: ReadonlySet<T>): T | undefined {

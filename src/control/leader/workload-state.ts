@@ -98,13 +98,20 @@ function slotsOf(inputsDigest: Digest, cluster: Cluster): string[] {
 
 /** Those that depend on it go first, and of an atomic revision all that stays must be well before anything goes. */
 function removalWaits(record: WorkloadRecord, { term }: StateContext): Reason[] {
-  const { cluster, healths } = term
+  const { cluster } = term
   const dependents = cluster.dependentsOf(record.key).filter((key) => cluster.leaving.has(key) && !isReachedBy(key, record.key, cluster))
   const before = dependents.map((key) => reasonOf('RemovalOrder', `waits until ${key} is removed, which depends on it`))
   if (!isUnderWay(record.app, cluster)) return before
   const staying = cluster.workloadsOfApp(record.app).filter((other) => other.wanted)
-  const unwell = staying.filter((other) => healths.get(other.key)?.health !== 'Healthy').length
+  const unwell = staying.filter((other) => !isSettled(other, term)).length
   return unwell === 0 ? before : [...before, reasonOf('AtomicRevision', 'waits until the rest of its revision is healthy', unwell)]
+}
+
+/** Well, and it has shown that it stays so: what still proves itself may yet go back, and then what was removed is wanted again. */
+function isSettled({ key, generation, inputsDigest }: WorkloadRecord, { cluster, healths }: StateContext['term']): boolean {
+  if (healths.get(key)?.health !== 'Healthy') return false
+  const [newest] = cluster.rolloutsOfWorkload(key)
+  return cluster.version(inputsDigest).kind === 'Job' || (newest?.generation === generation && newest.state.phase === 'Complete')
 }
 
 /** Whether `from` waits for `to` in turn, over others that are leaving: then neither waits, for none would ever go. */
