@@ -81,7 +81,7 @@ const dependencyFailure = ({ reason, because }: Unmet): Failure => ({
 })
 
 /** Canaries are for a new version beside one that serves: not for a first one, a return, or a change of numbers alone. */
-function firstStep({ from, to, intent }: Rollout, { strategy }: DeploymentSpec): number | null {
+export function firstStep({ from, to, intent }: Rollout, { strategy }: DeploymentSpec): number | null {
   return strategy.canary !== undefined && intent === 'Update' && from !== null && from.templateDigest !== to.templateDigest ? 0 : null
 }
 

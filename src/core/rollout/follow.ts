@@ -4,7 +4,7 @@ import type { WorkloadRecord } from '../../model/records.ts'
 import type { Rollout, Target } from '../../model/rollout.ts'
 import { isLive } from '../task-state.ts'
 import { currentRollout, type WorkloadState } from '../workload.ts'
-import { nextEvent } from './event.ts'
+import { firstStep, nextEvent } from './event.ts'
 import { rolloutFacts } from './facts.ts'
 import { advance, isFinished } from './step.ts'
 
@@ -13,7 +13,7 @@ const MOST_EVENTS = 64
 
 /** The present rollout after all that the tasks tell by now; begun when the record says something new. */
 export function followRollout(state: WorkloadState, spec: DeploymentSpec, now: Millis): Rollout {
-  let rollout = currentRollout(state) ?? begin(state, now)
+  let rollout = currentRollout(state) ?? begin(state, spec, now)
   for (let events = 0; events < MOST_EVENTS; events += 1) {
     const event = nextEvent(rollout, rolloutFacts(state, spec, { rollout, now }), now)
     if (event === null) return rollout
@@ -37,8 +37,8 @@ export function goodNow(record: WorkloadRecord, [newest]: readonly Rollout[]): T
 
 export const targetOf = ({ inputsDigest, templateDigest, revision }: Target): Target => ({ inputsDigest, templateDigest, revision })
 
-/** What has tasks already has nothing to wait for: a change of numbers, or a return to what still runs. */
-function begin(state: WorkloadState, now: Millis): Rollout {
+/** What has tasks already has nothing to wait for: a change of numbers, a return to what still runs, or canaries that are there. */
+function begin(state: WorkloadState, spec: DeploymentSpec, now: Millis): Rollout {
   const { record, rollouts, fallback } = state
   const number = (rollouts[0]?.number ?? 0) + 1
   const waiting: Rollout = {
@@ -57,5 +57,16 @@ function begin(state: WorkloadState, now: Millis): Rollout {
     state: { phase: 'Waiting', stuckSince: null },
   }
   const begun = state.tasks.some((task) => isLive(task) && task.task.templateDigest === record.templateDigest)
-  return begun ? advance(waiting, { type: 'cleared', step: null, available: 0 }, now) : waiting
+  return begun ? advance(waiting, { type: 'cleared', step: stepOnwards(waiting, spec, rollouts), available: 0 }, now) : waiting
+}
+
+/** A commit that leaves the template alone is no word on its canaries: they stand where the rollout that it overtakes has them. */
+function stepOnwards(rollout: Rollout, spec: DeploymentSpec, [overtaken]: readonly Rollout[]): number | null {
+  const first = firstStep(rollout, spec)
+  if (first === null || overtaken?.to.templateDigest !== rollout.to.templateDigest) return first
+  const { state } = overtaken
+  if (state.phase === 'Proving' || state.phase === 'Complete') return null
+  if (!('step' in state)) return first
+  const last = (spec.strategy.canary?.steps.length ?? 1) - 1
+  return state.step === null ? null : Math.min(state.step, last)
 }
