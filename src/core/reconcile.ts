@@ -1,4 +1,4 @@
-import type { Millis, RunId, TaskId } from '../model/ids.ts'
+import type { Digest, Millis, RunId, TaskId } from '../model/ids.ts'
 import { parseWorkloadKey } from '../model/ids.ts'
 import type { DeploymentSpec } from '../model/manifest.ts'
 import type { Run, Write } from '../model/records.ts'
@@ -45,7 +45,7 @@ export function judge(state: WorkloadState, now: Millis): Write[] {
   if (!record.wanted) return []
   if (version.kind === 'Job') return run === null ? [] : changedRun(run, planJob(state, version.spec, now).run)
   const rollouts = [...overtaken(state, now), followRollout(state, version.spec, now)]
-  return rolloutWrites(state, rollouts, version.spec.revisionHistoryLimit)
+  return rolloutWrites(state, rollouts, { limit: version.spec.revisionHistoryLimit, remembered: templatesOf(state, record.good) })
 }
 
 function deployment(state: WorkloadState, spec: DeploymentSpec, context: DecideContext): Decision {
@@ -57,11 +57,13 @@ function deployment(state: WorkloadState, spec: DeploymentSpec, context: DecideC
   const due = plan.create.map((place) => ({ place, at: retryAt(state, place, { since: rollout.startedAt, now }) }))
   const create = due.filter(({ at }) => at <= now).map(({ place }) => newTask(state, { ...place, run: null, maxRestarts: null }, context))
   const later = due.filter(({ at }) => at > now).map(({ at }) => at)
-  const rollouts = rolloutWrites(state, [...overtaken(state, now), rollout], spec.revisionHistoryLimit)
+  const good = rollout.state.phase === 'Complete' ? proved(state) : []
+  const remembered = templatesOf(withoutStopped(state, rollout, plan.stop), good.length > 0 ? state.record : state.record.good)
+  const rollouts = rolloutWrites(state, [...overtaken(state, now), rollout], { limit: spec.revisionHistoryLimit, remembered })
   const wakeAt = rolloutWakeAt(rollout, rolloutFacts(state, spec, { rollout, now }))
   // Stops first: a turn may be cut between two transactions, and a slot with neither task is just filled again.
   return {
-    writes: [...rollouts, ...(rollout.state.phase === 'Complete' ? proved(state) : []), ...stopWrites(state, plan.stop), ...create],
+    writes: [...rollouts, ...good, ...stopWrites(state, plan.stop), ...create],
     wakeAt: earliest(plan.wakeAt, wakeAt, ...later),
   }
 }
@@ -71,14 +73,28 @@ function withoutStopped(state: WorkloadState, rollout: Rollout, stop: readonly T
   return { ...state, tasks, rollouts: [rollout, ...state.rollouts.filter(({ id }) => id !== rollout.id)] }
 }
 
+/** Versions that run, shall run, or would be returned to: only a rollout remembers what images their tags were resolved to. */
+function templatesOf({ record, tasks }: WorkloadState, good: Target | null): Set<Digest> {
+  const live = tasks.filter(isLive).map(({ task }) => task.templateDigest)
+  return new Set([record.templateDigest, ...live, ...(good === null ? [] : [good.templateDigest])])
+}
+
+interface Kept {
+  readonly limit: number
+  /** Versions whose newest rollout is kept however old it is. */
+  readonly remembered: ReadonlySet<Digest>
+}
+
 /** What changed of the rollouts, and the end of those that are too old to be kept. */
-function rolloutWrites({ rollouts }: WorkloadState, now: readonly Rollout[], limit: number): Write[] {
+function rolloutWrites({ rollouts }: WorkloadState, now: readonly Rollout[], { limit, remembered }: Kept): Write[] {
   const known = new Map(rollouts.map((rollout) => [rollout.id, rollout]))
   const changed = now.filter((rollout) => JSON.stringify(known.get(rollout.id)) !== JSON.stringify(rollout))
   const all = new Map([...known, ...now.map((rollout) => [rollout.id, rollout] as const)])
-  const oldest = [...all.values()].filter(isFinished).sort((a, b) => b.number - a.number)
+  const newestFirst = [...all.values()].sort((a, b) => b.number - a.number)
+  const pinning = new Set([...remembered].map((template) => newestFirst.find(({ to }) => to.templateDigest === template)))
+  const old = newestFirst.filter(isFinished).slice(limit)
   return [
-    ...oldest.slice(limit).map(({ id }): Write => ({ table: 'rollouts', id, value: null })),
+    ...old.filter((rollout) => !pinning.has(rollout)).map(({ id }): Write => ({ table: 'rollouts', id, value: null })),
     ...changed.map((rollout): Write => ({ table: 'rollouts', id: rollout.id, value: rollout })),
   ]
 }

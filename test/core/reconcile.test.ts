@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { restartDelay } from '../../src/core/restart.ts'
 import { expendable } from '../../src/core/retention.ts'
 import type { TaskId } from '../../src/model/ids.ts'
-import { deploymentState, digest, NOW, taskState, waitsFor, workload } from '../support/make.ts'
+import { AGENT, attempt, deploymentState, digest, NOW, taskState, waitsFor, workload } from '../support/make.ts'
 import { Decider } from './decide.ts'
 
 const unmet = [waitsFor()]
@@ -152,6 +152,44 @@ describe('what fails', () => {
     decider.say(String(before), { phase: 'Lost' })
     expect(decider.ids).toHaveLength(1)
     expect(decider.ids[0]).not.toBe(before)
+  })
+})
+
+describe('images that tags were resolved to', () => {
+  const images = { [AGENT]: { main: 'a@sha256:1' } }
+  const pinned = (revisionHistoryLimit: number) => {
+    const decider = new Decider(deploymentState({ revisionHistoryLimit })).decide().allReady().after(4000)
+    decider.state = { ...decider.state, rollouts: decider.state.rollouts.map((rollout) => ({ ...rollout, images })) }
+    return decider
+  }
+  const imagesOf = ({ state }: Decider, word: string) =>
+    state.rollouts.find(({ to }) => to.templateDigest === digest(word))?.images ?? 'forgotten'
+
+  it('are remembered of the version that a failure returns to', () => {
+    const decider = pinned(1).template('bad')
+    const bad = decider.live.find(({ task }) => task.templateDigest === digest('bad'))?.task.id ?? ''
+    decider.say(bad, { phase: 'Preparing', failures: 2, attempts: [attempt(1, 1), attempt(2, 1)] })
+    expect(decider.state.rollouts[0]?.state.phase).toBe('Failed')
+    expect(imagesOf(decider, 'new')).toEqual(images)
+  })
+
+  it('are remembered of what serves, however many commits come before another does', () => {
+    const decider = pinned(10)
+    for (let commits = 0; commits < 14; commits += 1) {
+      decider.template(`commit ${commits}`)
+      const begun = decider.live.find(({ task }) => task.templateDigest === digest(`commit ${commits}`))?.task.id ?? ''
+      decider.say(begun, { phase: 'Preparing' }).after(100)
+    }
+    expect(imagesOf(decider, 'new')).toEqual(images)
+  })
+
+  it('are forgotten once nothing runs or returns to them', () => {
+    const decider = pinned(1)
+    for (const word of ['second', 'third']) {
+      decider.template(word)
+      for (let turns = 0; turns < 4; turns += 1) decider.allReady().after(4000)
+    }
+    expect(imagesOf(decider, 'new')).toBe('forgotten')
   })
 })
 
