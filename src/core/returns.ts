@@ -4,7 +4,7 @@ import type { RevisionRecord, Run, WorkloadRecord } from '../model/records.ts'
 import type { Failure, Rollout, RootCause, Target } from '../model/rollout.ts'
 import type { WorkloadVersion } from '../model/version.ts'
 import type { Health } from '../model/views.ts'
-import { ABORTED } from './rollout/step.ts'
+import { ABORTED, DEPENDENCY_FAILED } from './rollout/step.ts'
 
 /** What becomes of it is not decided yet. One that closed is over, although it was Degraded then. */
 export const isOpen = ({ outcome, finishedAt }: Pick<RevisionRecord, 'outcome' | 'finishedAt'>): boolean =>
@@ -66,9 +66,13 @@ const isWell = ({ health, rollout }: Member): boolean => health === 'Healthy' &&
 function ownReturn({ record, version, rollout }: Member): Return[] {
   if (rollout?.state.phase !== 'Failed' || record.good === null || record.intent === 'Restore') return []
   const { failure } = rollout.state
+  if (isOnlyWaiting(failure)) return []
   const isWanted = version.kind === 'Deployment' && version.spec.onFailure === 'Rollback'
   return isWanted || failure.code === ABORTED ? [{ record, to: record.good, bad: record.inputsDigest, failure }] : []
 }
+
+/** Somebody else is unwell, and nothing of git's doing is to blame: it stays as it is, and goes on when that is well again. */
+const isOnlyWaiting = ({ code, because }: Failure): boolean => code === DEPENDENCY_FAILED && because === null
 
 function wholeRevision(input: ReturnInput, deadlineAt: Millis): Return[] {
   const brought = input.members.filter(({ record }) => isBrought(record))
@@ -114,10 +118,10 @@ function rootOf(brought: readonly Member[], input: ReturnInput, deadlineAt: Mill
   return late === undefined ? null : { member: late, failure: tooLate(late, input.policy) }
 }
 
-/** What is on its way out fails nobody. */
+/** What is on its way out fails nobody, and what only waits has until the deadline. */
 function failureOf({ record, rollout, run }: Member): Failure | null {
   if (!record.wanted) return null
-  if (rollout?.state.phase === 'Failed') return rollout.state.failure
+  if (rollout?.state.phase === 'Failed') return isOnlyWaiting(rollout.state.failure) ? null : rollout.state.failure
   if (run?.phase !== 'Failed') return null
   const code = run.exitCode === null ? '' : `, exit code ${run.exitCode}`
   return { code: run.reason ?? 'Failed', message: `run ${run.id} failed${code}`, because: null, evidence: [] }

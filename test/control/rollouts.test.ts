@@ -113,6 +113,21 @@ describe.concurrent('a rollout that fails', () => {
     expect(phases(world)[0]).toBe('Complete')
   })
 
+  it('because another that did not change is unwell waits for that, and is not quarantined', async (test) => {
+    const dependent = (image: string) =>
+      web('web', { image, more: `${needs('Deployment', 'db', 'Available')}\nprogressDeadlineSeconds: 1` })
+    const world = await open(test, { 'db.yaml': web('db', { unit: 'fake: {crashAfterSeconds: 4}' }), 'web.yaml': dependent('a:1') })
+    const before = world.ids('web')
+    await waitUntil(() => world.workload('db')?.reasons.some(({ code }) => code === 'BackOff') === true, { timeoutMs: 15_000 })
+    world.commit({ 'web.yaml': dependent('a:2') })
+    await waitUntil(() => phases(world)[0] === 'Failed')
+    expect(world.workload('web')).toMatchObject({ quarantine: null, health: 'Degraded' })
+    expect(rollouts(world)[0]?.failure?.code).toBe('DependencyFailed')
+    expect(world.ids('web')).toEqual(before)
+    await polls(world)
+    expect(world.outcomes()).not.toContain('RolledBack')
+  })
+
   it('of the first version there is goes on trying, for there is nothing to return to', async (test) => {
     const world = await started(test, { 'web.yaml': web('web', { unit: CRASHING }) })
     await waitUntil(() => phases(world)[0] === 'Failed')

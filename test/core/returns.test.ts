@@ -11,6 +11,7 @@ import { rollout } from './rollout/make.ts'
 const good = { inputsDigest: digest('good'), templateDigest: digest('good'), revision: revision('good') }
 const failure: Failure = { code: 'CrashLoop', message: 'it fails', because: null, evidence: [] }
 const FAILED: RolloutState = { phase: 'Failed', failure }
+const STUCK: RolloutState = { phase: 'Failed', failure: { ...failure, code: 'DependencyFailed' } }
 const PROVING: RolloutState = { phase: 'Proving', until: NOW }
 
 interface Said {
@@ -65,6 +66,7 @@ describe('each for itself', () => {
     ['one that failed goes back', deployment('web', { state: FAILED }), [back('web', 'CrashLoop')]],
     ['one that was never good has nowhere to go', deployment('web', { state: FAILED, record: { good: null } }), []],
     ['one that was brought back already stays there', deployment('web', { state: FAILED, record: { intent: 'Restore' } }), []],
+    ['one that only waits for another that is unwell stays', deployment('web', { state: STUCK }), []],
     ['Hold keeps it', deployment('web', { state: FAILED, spec: { onFailure: 'Hold' } }), []],
     ['Continue lets it try', deployment('web', { state: FAILED, spec: { onFailure: 'Continue' } }), []],
     [
@@ -108,6 +110,7 @@ describe('as a whole', () => {
     ['nothing yet', [deployment('a', { health: 'Progressing' })], {}, []],
     ['its deadline', [deployment('a', { health: 'Progressing' }), deployment('b')], { now: LATER }, ['b', 'a']],
     ['its deadline, although well, for it is still rolling out', [deployment('a', { state: PROVING })], { now: LATER }, ['a']],
+    ['nothing before its deadline, when one only waits for another', [deployment('a', { state: STUCK, health: 'Degraded' })], {}, []],
     ['no deadline, once all are well', [deployment('a'), deployment('b')], { now: LATER }, []],
     ['nothing, where the policy holds', three, { policy: { onFailure: 'Hold' } }, []],
     ['nothing, where nothing ever was good', [deployment('a', { state: FAILED, record: { good: null } })], {}, []],
