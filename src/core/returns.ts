@@ -1,6 +1,6 @@
-import type { Digest, Millis } from '../model/ids.ts'
+import { type Digest, type Millis, parseWorkloadKey, type WorkloadKey } from '../model/ids.ts'
 import type { SyncPolicy } from '../model/manifest.ts'
-import type { RevisionRecord, Run, WorkloadRecord } from '../model/records.ts'
+import type { Quarantine, RevisionRecord, Run, WorkloadRecord } from '../model/records.ts'
 import type { Failure, Rollout, RootCause, Target } from '../model/rollout.ts'
 import type { WorkloadVersion } from '../model/version.ts'
 import type { Health } from '../model/views.ts'
@@ -13,6 +13,16 @@ export const isOpen = ({ outcome, finishedAt }: Pick<RevisionRecord, 'outcome' |
 /** All that it brought was good, be the rest of the app as it may. */
 export const hasProved = ({ outcome, finishedAt }: Pick<RevisionRecord, 'outcome' | 'finishedAt'>): boolean =>
   outcome === 'Healthy' || (outcome === 'Degraded' && finishedAt !== null)
+
+/** Of an atomic app: somebody was late, which is no verdict on the inputs of whoever it was. */
+const DEADLINE_EXCEEDED = 'DeadlineExceeded'
+
+/** These very inputs failed, whoever else changes: neither another's failure, nor a person's rollback, nor a Job, which is a gate for others. */
+export function failedItself({ workload, because, revisionId, reason }: Quarantine): boolean {
+  return revisionId !== null && because === null && isDeployment(workload) && !reason.startsWith(`${DEADLINE_EXCEEDED}:`)
+}
+
+const isDeployment = (key: WorkloadKey): boolean => parseWorkloadKey(key).kind === 'Deployment'
 
 /** One workload of an app, as far as it matters for whether it went wrong. */
 export interface Member {
@@ -130,5 +140,5 @@ function failureOf({ record, rollout, run }: Member): Failure | null {
 function tooLate({ record, health }: Member, { deadlineSeconds }: SyncPolicy): Failure {
   const standing = health === 'Healthy' ? 'healthy, but still rolling out,' : health
   const message = `${record.key} is ${standing} ${deadlineSeconds} s after its revision was applied`
-  return { code: 'DeadlineExceeded', message, because: null, evidence: [] }
+  return { code: DEADLINE_EXCEEDED, message, because: null, evidence: [] }
 }

@@ -2,6 +2,7 @@ import type { Digest, Millis, WorkloadKey } from '../model/ids.ts'
 import type { SyncPolicy } from '../model/manifest.ts'
 import type { Hold, Quarantine, WorkloadRecord } from '../model/records.ts'
 import type { RootCause } from '../model/rollout.ts'
+import { failedItself } from './returns.ts'
 
 /** One workload as a revision of the app wants it. */
 export interface Wanted {
@@ -54,7 +55,8 @@ export function planSync(given: SyncInput): SyncPlan {
   const removal = planRemoval(input)
   const removed = new Set(removal.remove)
   const lift = everything.quarantines.filter((entry) => !stays.includes(entry) || isGone(entry, removed, input))
-  const holds = [...verdicts.flatMap((verdict) => verdict.hold ?? []), ...removal.holds, ...quarantinedRemovals(input)]
+  const held = verdicts.flatMap((verdict) => verdict.hold ?? [])
+  const holds = [...stillFailing(input, everything), ...held, ...removal.holds, ...quarantinedRemovals(input)]
   // An atomic revision is applied whole or not at all; what a policy never prunes is no part of it.
   if (input.policy.atomic && (input.problems > 0 || holds.some(({ gate }) => gate !== 'PruneDisabled')))
     return { apply: [], remove: [], lift: [], holds: mergeHolds(holds) }
@@ -66,10 +68,24 @@ export function planSync(given: SyncInput): SyncPlan {
   }
 }
 
-/** What git says now does not lift. An atomic app was rolled back as a whole, so it goes on as a whole too. */
+/** What git says now does not lift. An atomic app was rolled back as a whole, so it goes on as a whole too, once what failed is mended. */
 function standing(input: Indexed): Quarantine[] {
   const stays = input.quarantines.filter((entry) => !isOutdated(entry, input))
-  return input.policy.atomic && stays.length < input.quarantines.length ? [] : stays
+  const goesOn = input.policy.atomic && stays.length < input.quarantines.length && !stays.some((entry) => isUnmended(entry, input))
+  return goesOn ? [] : stays
+}
+
+/** Git still says what failed by itself, so that it would only fail again. */
+function isUnmended(entry: Quarantine, { wantedByKey }: Indexed): boolean {
+  return failedItself(entry) && wantedByKey.get(entry.workload)?.inputsDigest === entry.bad
+}
+
+/** Of an atomic app: why a revision that changes something else is not applied either. */
+function stillFailing(input: Indexed, { quarantines }: SyncInput): Hold[] {
+  const unmended = input.quarantines.filter((entry) => isUnmended(entry, input)).map(({ workload }) => workload)
+  if (!input.policy.atomic || unmended.length === 0 || input.quarantines.length === quarantines.length) return []
+  const message = `${input.revision} is not applied, for the app is atomic and ${someOf(unmended)} in it is as it failed`
+  return [hold(input, 'Quarantine', message, `commit a change of its inputs; to try the same again: drover sync ${input.app} --retry`)]
 }
 
 /** By key, for a revision may hold ten thousand workloads. */

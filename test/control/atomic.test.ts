@@ -41,4 +41,17 @@ describe.concurrent('an atomic app', () => {
     await waitUntil(() => world.workload('old') === undefined)
     await world.synced()
   })
+
+  it('does not try again what failed because something else changed', async (test) => {
+    const world = await open(test, { 'app.yaml': policy({ atomic: true }), 'web.yaml': web('web'), 'api.yaml': web('api') })
+    world.commit({ 'web.yaml': web('web', { image: 'a:2', unit: 'fake: {failStart: true}' }), 'api.yaml': web('api', { image: 'a:2' }) })
+    await waitUntil(() => world.outcomes().includes('RolledBack'))
+    await world.healthy()
+    const commit = world.commit({ 'api.yaml': web('api', { image: 'a:3' }) })
+    await waitUntil(() => world.app().observedRevision?.endsWith(commit) === true)
+    expect(world.app().holds[0]?.message).toContain('default/Deployment/web in it is as it failed')
+    expect(world.outcomes()).toHaveLength(3)
+    world.commit({ 'web.yaml': web('web', { image: 'a:4' }) })
+    await world.synced()
+  })
 })

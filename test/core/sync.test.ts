@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { planSync, type SyncInput, type Wanted } from '../../src/core/sync.ts'
 import type { WorkloadKey } from '../../src/model/ids.ts'
 import { SyncPolicy } from '../../src/model/manifest.ts'
+import type { Quarantine } from '../../src/model/records.ts'
 import { digest, NOW, named, quarantine, workload } from '../support/make.ts'
 
 const want = (name: string, inputs = 'v1'): Wanted => ({
@@ -167,6 +168,39 @@ describe('removal', () => {
     expect(plan).toMatchObject({ remove: [], gates: ['PruneDisabled'] })
     expect(plan.holds[0]?.unblockBy).toBe('drover sync shop --allow-delete')
     expect(sync({ ...input, allowDelete: 'Any' })).toMatchObject({ remove: ['b'], gates: [] })
+  })
+})
+
+describe('an atomic app that went back', () => {
+  const root = (over: Partial<Quarantine> = {}) =>
+    quarantine({ workload: named('web'), bad: digest('bad'), reason: 'CrashLoop: it fails', actor: 'drover', revisionId: 2, ...over })
+  const because = { workload: named('web'), inputsDigest: digest('bad') }
+  const taken = quarantine({ workload: named('api'), bad: digest('with it'), reason: 'RevisionFailed: web', revisionId: 2, because })
+  const owned = [own('web', 'good'), own('api', 'good')]
+  const synced = (web: string, api: string, over: { entry?: Quarantine; retry?: 'Quarantined' } = {}) => {
+    const { entry = root(), retry = 'No' } = over
+    const wanted = [want('web', web), want('api', api)]
+    return sync({ wanted, owned, quarantines: [entry, taken], policy: { atomic: true }, retry })
+  }
+
+  it('does not start again what failed, for a commit of something else', () => {
+    const plan = synced('bad', 'v3')
+    expect(plan).toMatchObject({ apply: [], lift: [], gates: ['Quarantine', 'Quarantine'] })
+    expect(plan.holds[0]?.message).toContain('default/Deployment/web in it is as it failed')
+    expect(plan.holds[0]?.unblockBy).toContain('drover sync shop --retry')
+    expect(synced('bad', 'v3', { retry: 'Quarantined' })).toMatchObject({ apply: ['api', 'web'], gates: [] })
+  })
+
+  it('goes on as a whole once that is mended', () => {
+    expect(synced('mended', 'with it')).toMatchObject({ apply: ['api', 'web'], lift: ['api', 'web'], gates: [] })
+  })
+
+  it.each<[string, Partial<Quarantine>]>([
+    ['a part was only late', { reason: 'DeadlineExceeded: web is Progressing' }],
+    ['a person brought it back', { reason: 'rolled back by ann', revisionId: null }],
+    ['it failed because of another', { because: { workload: named('api'), inputsDigest: digest('with it') } }],
+  ])('goes on with any change where %s', (_name, over) => {
+    expect(synced('bad', 'v3', { entry: root(over) })).toMatchObject({ apply: ['api', 'web'], gates: [] })
   })
 })
 
