@@ -1,5 +1,5 @@
 import type { Digest, Millis, TaskId } from '../../model/ids.ts'
-import { isLive, oldestFirst, type TaskState } from '../task-state.ts'
+import { isLive, occupies, oldestFirst, type TaskState } from '../task-state.ts'
 import { Budget, nextAvailable, type RollingInput, strayed } from './rolling.ts'
 
 /** A look at a Deployment whose old tasks are to go on serving, whatever becomes of the new ones. */
@@ -30,7 +30,7 @@ export function planKeep(given: KeepInput): KeepPlan {
   const leaving = leftovers(input, new Set(wanted))
   const stop = [...strays, ...leaving].map((state) => state.task.id)
   const room = Math.max(0, given.most - (tasks.length - leaving.length))
-  const refill = refillSlots(input, leaving).slice(0, room)
+  const refill = mayRefill(given) ? refillSlots(input, leaving).slice(0, room) : []
   return { create: canarySlots(input).slice(0, room - refill.length), refill, stop, wakeAt: nextAvailable(input) }
 }
 
@@ -49,6 +49,12 @@ function canarySlots({ tasks, templateDigest, slots, canaries }: KeepInput): str
   if (canaries === 'AsTheyAre') return []
   const taken = new Set(tasks.filter((state) => isOf(state, templateDigest)).map(({ task }) => task.slot))
   return slots.filter((slot) => !taken.has(slot)).slice(0, Math.max(0, canaries - taken.size))
+}
+
+/** `Recreate` promises that no two versions run at once, also where a rollout is held; canaries are meant to run beside. */
+function mayRefill({ tasks, limits, fallback, canaries }: KeepInput): boolean {
+  if (limits.strategy !== 'Recreate' || canaries !== 'AsTheyAre' || fallback === null) return true
+  return !tasks.some((state) => (isLive(state) || occupies(state)) && !isOf(state, fallback.templateDigest))
 }
 
 /** With canaries each slot keeps its old task beside them; a rollout that is held stays as mixed as it is. */

@@ -18,13 +18,14 @@ interface Case {
   readonly canaries?: KeepInput['canaries']
   readonly slots?: number
   readonly fallback?: number | null
+  readonly type?: 'Recreate'
   readonly expected: { readonly create?: string[]; readonly refill?: string[]; readonly stop?: string[] }
 }
 
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, index) => String(index))
 
-function plan({ tasks, canaries = 1, slots = 3, fallback = 3 }: Case) {
-  const spec = specOf({ replicas: slots, strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } })
+function plan({ tasks, canaries = 1, slots = 3, fallback = 3, type }: Case) {
+  const spec = specOf({ replicas: slots, strategy: { type, rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } })
   const { create, refill, stop } = planKeep({
     slots: numbers(slots),
     tasks: tasks === '' ? [] : tasks.split(', ').map(told),
@@ -59,6 +60,14 @@ it.each<[string, Case]>([
   [
     'held: a slot that a new task serves alone is left to it',
     { tasks: 'new 0 ready, old 1 ready', canaries: 'AsTheyAre', expected: { refill: ['2'] } },
+  ],
+  [
+    'held: Recreate fills no slot with the old version while another lives',
+    { tasks: 'new 0 ready', canaries: 'AsTheyAre', type: 'Recreate', expected: {} },
+  ],
+  [
+    'held: Recreate does once none is left',
+    { tasks: 'old 0 ready', canaries: 'AsTheyAre', type: 'Recreate', expected: { refill: ['1', '2'] } },
   ],
   ['without a version that serves there is nothing to refill with', { tasks: '', canaries: 'AsTheyAre', fallback: null, expected: {} }],
 ])('%s', (_, one) => {
