@@ -9,6 +9,8 @@ export interface Move {
   readonly app: string
   readonly from: WorkloadRecord | null
   readonly to: Target | null
+  /** What a later failure returns to from then on; null: as before. */
+  readonly good: Target | null
   /** Who or what did it, as rollouts and people are told. */
   readonly cause: string
 }
@@ -17,7 +19,7 @@ export interface Move {
 export type Verdict = Pick<Quarantine, 'reason' | 'actor' | 'because' | 'revisionId' | 'evidence'>
 
 /** Sets the pointer; what becomes of tasks is decided by the rules of any rollout. */
-export function writeMove({ key, app, from, to, cause }: Move, { term, draft, now }: TurnContext): void {
+export function writeMove({ key, app, from, to, good, cause }: Move, { term, draft, now }: TurnContext): void {
   const before = term.cluster.workloads.get(key)
   const generation = (before?.generation ?? 0) + 1
   if (to === null) {
@@ -30,7 +32,7 @@ export function writeMove({ key, app, from, to, cause }: Move, { term, draft, no
     file: before?.file ?? '',
     wanted: true,
     intent: 'Restore',
-    good: before?.good ?? null,
+    good: good ?? before?.good ?? null,
     createdAt: before?.createdAt ?? now,
     updatedAt: now,
   }

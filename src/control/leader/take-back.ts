@@ -55,7 +55,7 @@ function goBack({ record, to, failure }: Return, revision: Pick<RevisionRecord, 
   const { key, app } = record
   const reason = `${failure.code}: ${failure.message}`
   const cause = failure.code === ABORTED ? `rollback: ${failure.message}` : `automatic rollback: ${failure.code}`
-  const move = { key, app, from: record, to, cause }
+  const move = { key, app, from: record, to, good: null, cause }
   const { because, evidence } = failure
   writeQuarantine(move, { reason, actor: 'drover', because, evidence, revisionId: revision.id }, context)
   writeMove(move, context)

@@ -1,3 +1,4 @@
+import { hasProved } from '../../core/returns.ts'
 import { mergeHolds, quarantineHold } from '../../core/sync.ts'
 import { must } from '../../lib/must.ts'
 import type { Digest, WorkloadKey } from '../../model/ids.ts'
@@ -81,7 +82,9 @@ function movesOf(input: RollbackInput, { term }: TurnContext): Move[] {
     const from = record?.wanted === true ? record : null
     const digest = target.get(key) ?? null
     if ((from?.inputsDigest ?? null) === digest) return []
-    return [{ key, app: input.app, from, to: digest === null ? null : versionAt(digest, input), cause }]
+    const to = digest === null ? null : versionAt(digest, input)
+    // Whoever left a version does not want a later failure to bring it back.
+    return [{ key, app: input.app, from, to, good: hasProved(input.target) ? to : null, cause }]
   })
 }
 

@@ -48,6 +48,15 @@ describe('a rollback', () => {
     expect(world.plane.history(APP)[0]).toMatchObject({ id: 4, revision: first?.revision, cause: 'rollback to 1 by ada' })
   })
 
+  it('is what a failure returns to from then on, also before it is well again', async () => {
+    const slow = { 'web.yaml': web('web', { image: 'a:1', unit: 'fake: {readyAfterSeconds: 2}' }) }
+    const world = await open([slow, { 'web.yaml': web('web', { image: 'a:2' }) }])
+    await rollback(world, '1')
+    world.commit({ 'web.yaml': web('web', { image: 'a:3', unit: 'fake: {failStart: true}' }) })
+    await waitUntil(() => world.outcomes().includes('RolledBack'))
+    expect(at(world, 'web')).toBe(world.plane.history(APP).at(-1)?.revision.slice(-40))
+  })
+
   it('stands against git: polls, syncs and restarts leave it, the next change of the inputs lifts it', async () => {
     const world = await open(images)
     await rollback(world, '2')
