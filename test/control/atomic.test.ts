@@ -54,4 +54,16 @@ describe.concurrent('an atomic app', () => {
     world.commit({ 'web.yaml': web('web', { image: 'a:4' }) })
     await world.synced()
   })
+
+  it('tells no revision as applied of which nothing was', async (test) => {
+    const world = await open(test, { 'app.yaml': policy({ atomic: true }), 'web.yaml': web('web'), 'api.yaml': web('api') })
+    world.commit({ 'web.yaml': 'kind: Deployment', 'api.yaml': 'kind: Deployment' }, 'all wrong')
+    await waitUntil(() => world.outcomes().length === 2)
+    const half = world.commit({ 'web.yaml': web('web', { image: 'a:9' }) }, 'half wrong')
+    await waitUntil(() => world.app().observedRevision?.endsWith(half) === true)
+    expect(world.outcomes()).toEqual(['Rejected', 'Rejected', 'Healthy'])
+    world.commit({ 'web.yaml': web('web'), 'api.yaml': web('api') }, 'as it was')
+    await world.synced()
+    expect(world.outcomes()).toEqual(['Rejected', 'Rejected', 'Healthy'])
+  })
 })

@@ -7,7 +7,7 @@ import { SyncPolicy } from '../../model/manifest.ts'
 import type { AppRecord, Hold, WorkloadRecord } from '../../model/records.ts'
 import { concludeRevision } from '../leader/app-outcome.ts'
 import type { Cluster } from '../leader/cluster.ts'
-import { addRevision, effectiveSet, lastGood } from '../leader/history.ts'
+import { addRevision, effectiveSet, lastGood, newestApplied } from '../leader/history.ts'
 import type { TurnContext } from '../leader/term.ts'
 import { assertUnmoved, type PlannedSync } from './fingerprint.ts'
 import type { RenderedApp } from './render.ts'
@@ -101,14 +101,15 @@ function writeWorkloads(input: RevisionInput, plan: SyncPlan, { term, draft, now
  */
 function recordRevision(input: RevisionInput, { term, draft, now }: TurnContext): number {
   const newest = term.cluster.revisionsOfApp(input.app)[0]
+  const applied = newestApplied(input.app, term)
   const rendered = effectiveSet(input.app, term.cluster)
   const digest = digestOf(rendered)
   const { revision, app, cause, commit } = input
   const line = { app, revision, cause, commit: commit.oid, subject: commit.subject, deadlineAt: deadlineOf(app, { term, now }) }
-  if (input.rendered.workloads.length === 0 && input.rendered.problems.length > 0) {
+  if (isRefused(input, term.cluster.apps.get(app)?.policy)) {
     return newest?.revision === revision ? newest.id : addRevision({ ...line, rendered: null }, { term, draft, now })
   }
-  if (newest !== undefined && newest.rendered === digest) return newest.id
+  if (newest !== undefined && applied?.rendered === digest) return newest.id
   draft.rendered(digest, rendered)
   return addRevision({ ...line, rendered: digest }, { term, draft, now })
 }
@@ -117,6 +118,11 @@ function recordRevision(input: RevisionInput, { term, draft, now }: TurnContext)
 function deadlineOf(app: string, { term, now }: Pick<TurnContext, 'term' | 'now'>): Millis | null {
   const policy = term.cluster.apps.get(app)?.policy
   return policy?.atomic === true ? now + policy.deadlineSeconds * 1000 : null
+}
+
+/** With a mistake nothing of an atomic app is applied, and of another what is sound; there may be nothing sound. */
+function isRefused({ rendered }: RevisionInput, policy: SyncPolicy | undefined): boolean {
+  return rendered.problems.length > 0 && (rendered.workloads.length === 0 || policy?.atomic === true)
 }
 
 function appAfter(input: RevisionInput, app: AppRecord, plan: SyncPlan, now: number): AppRecord {
