@@ -12,7 +12,7 @@ export function localPlan(app: string, source: Source): PlanView {
   const versions = new Map(desired.workloads.map((workload) => [workload.key, versionOf(workload)]))
   const to = source.revision ?? 'local'
   // Only a server knows what runs, so there is no world that could move: such a plan cannot be synced.
-  return planView(diffWorkloads(new Map(), versions), { app, from: null, to, problems, fingerprint: '' })
+  return planView(diffWorkloads(new Map(), versions), { app, from: null, to, problems, fingerprint: '', removals: 'AtOnce' })
 }
 
 /** Trees stay out: what is new shows no content, and only a repository knows their ids. */

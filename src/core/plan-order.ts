@@ -9,14 +9,19 @@ interface Ordered {
 
 type Edges = ReadonlyMap<WorkloadKey, readonly WorkloadKey[]>
 
+/** Of an atomic app removals wait until the rest is well; else they begin at once. */
+export type Removals = 'Last' | 'AtOnce'
+
 /**
  * Changed workloads in waves: each waits for what it depends on of the waves before. What does not change is there already.
- * Removals come last, and whoever depends on another goes before it.
+ * Of what is removed, whoever depends on another goes before it.
  */
-export function planOrder(changes: readonly Ordered[]): WorkloadKey[][] {
-  const removed = changes.filter(({ action }) => action === 'delete')
-  const changed = changes.filter(({ action }) => action !== 'delete' && action !== 'none')
-  return [...waves(edgesOf(changed)), ...waves(reversed(edgesOf(removed)))]
+export function planOrder(changes: readonly Ordered[], removals: Removals): WorkloadKey[][] {
+  const removed = waves(reversed(edgesOf(changes.filter(({ action }) => action === 'delete'))))
+  const changed = waves(edgesOf(changes.filter(({ action }) => action !== 'delete' && action !== 'none')))
+  if (removals === 'Last') return [...changed, ...removed]
+  const count = Math.max(changed.length, removed.length)
+  return Array.from({ length: count }, (_, wave) => [...(changed[wave] ?? []), ...(removed[wave] ?? [])])
 }
 
 function edgesOf(changes: readonly Ordered[]): Edges {

@@ -2,7 +2,7 @@ import type { WorkloadKey } from '../model/ids.ts'
 import type { Hold } from '../model/records.ts'
 import { type PlanAction, type PlannedField, type WorkloadChange, workloadTitle } from './plan-changes.ts'
 import { contentMark } from './plan-mask.ts'
-import { planOrder } from './plan-order.ts'
+import { planOrder, type Removals } from './plan-order.ts'
 
 /** What a line of a plan is about, for whoever colours it. */
 type PlanMark = 'header' | 'create' | 'update' | 'replace' | 'delete' | 'hold' | 'note' | 'total'
@@ -24,6 +24,8 @@ export interface PlanContext {
   /** What will not happen although git says so: of one workload (quarantine), and of the app (deletion budget). */
   readonly workloadHolds?: ReadonlyMap<WorkloadKey, readonly PlanHold[]>
   readonly holds?: readonly PlanHold[]
+  /** As the app's policy has it. */
+  readonly removals: Removals
   /** Colours one line, which holds no line break; the text is left as it is unless given. */
   readonly paint?: (mark: PlanMark, line: string) => string
 }
@@ -49,7 +51,7 @@ export function renderPlan(changes: readonly WorkloadChange[], context: PlanCont
   const blocks: Line[][] = [
     [headerLine(context)],
     ...shown.map((change) => changeLines(change, context)),
-    orderLines(changes),
+    orderLines(changes, context),
     (context.holds ?? []).map((hold) => holdLine(hold, '')),
     [{ mark: 'total', text: shown.length === 0 ? NO_CHANGES : totalText(countPlan(changes)) }],
   ]
@@ -87,8 +89,8 @@ function changeLines(change: WorkloadChange, { room, workloadHolds }: PlanContex
 const MOST_IN_WAVE = 5
 
 /** Nothing when all may begin at once. */
-function orderLines(changes: readonly WorkloadChange[]): Line[] {
-  const waves = planOrder(changes)
+function orderLines(changes: readonly WorkloadChange[], { removals }: PlanContext): Line[] {
+  const waves = planOrder(changes, removals)
   if (waves.length < 2) return []
   return [{ mark: 'note', text: `Order: ${waves.map((wave, index) => `${index + 1}. ${waveText(wave)}`).join('  ')}` }]
 }

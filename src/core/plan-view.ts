@@ -25,7 +25,7 @@ export function planView(changes: readonly WorkloadChange[], context: PlanViewCo
     counts: countPlan(changes),
     problems: [...problems],
     holds: [...held, ...holds.map(holdText)],
-    order: planOrder(changes).map((wave) => wave.map(workloadTitle)),
+    order: planOrder(changes, context.removals).map((wave) => wave.map(workloadTitle)),
     fingerprint,
     text: renderPlan(changes, context),
   }

@@ -8,7 +8,7 @@ import { shop } from '../support/fake-shop.ts'
 
 const small = keyed(deployment('web', { template: web({}) }))
 const large = keyed(deployment('web', { template: web({ env: [{ name: 'A', value: 'b' }] }) }), deployment('api', { template: web({}) }))
-const context = { app: 'shop', from: 'main@sha1:x', to: 'main@sha1:y', problems: [], fingerprint: '' }
+const context = { app: 'shop', from: 'main@sha1:x', to: 'main@sha1:y', problems: [], fingerprint: '', removals: 'AtOnce' as const }
 
 describe('a plan that came over the wire', () => {
   it.each([

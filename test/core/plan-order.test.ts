@@ -21,26 +21,31 @@ describe('planOrder', () => {
       change('db', ['elsewhere'], 'update'),
       change('alone', [], 'replace'),
     ]
-    expect(names(planOrder(changes))).toEqual(['db alone', 'api', 'web'])
+    expect(names(planOrder(changes, 'Last'))).toEqual(['db alone', 'api', 'web'])
   })
 
   it('puts each into the first wave that it may begin in', () => {
     const changes = [change('d', ['a', 'c']), change('c', ['b']), change('b', ['a']), change('a'), change('e', ['a'])]
-    expect(names(planOrder(changes))).toEqual(['a', 'b e', 'c', 'd'])
+    expect(names(planOrder(changes, 'Last'))).toEqual(['a', 'b e', 'c', 'd'])
   })
 
   it('removes last, and what depends on another before it', () => {
     const changes = [gone('db'), gone('api', ['db', 'web']), change('web', ['db']), gone('front', ['api'])]
-    expect(names(planOrder(changes))).toEqual(['web', 'front', 'api', 'db'])
+    expect(names(planOrder(changes, 'Last'))).toEqual(['web', 'front', 'api', 'db'])
+  })
+
+  it('removes at once where nothing waits for the rest to be well', () => {
+    const changes = [gone('db'), gone('api', ['db', 'web']), change('web', ['db']), change('late', ['web'])]
+    expect(names(planOrder(changes, 'AtOnce'))).toEqual(['web api', 'late db'])
   })
 
   it('ends when removals go in a circle, as those of several revisions can', () => {
-    expect(names(planOrder([gone('a', ['b']), gone('b', ['a']), gone('c')]))).toEqual(['c', 'a b'])
+    expect(names(planOrder([gone('a', ['b']), gone('b', ['a']), gone('c')], 'Last'))).toEqual(['c', 'a b'])
   })
 
   it('is nothing when nothing changes, and quick for ten thousand', () => {
-    expect(planOrder([change('a', [], 'none')])).toEqual([])
+    expect(planOrder([change('a', [], 'none')], 'Last')).toEqual([])
     const many = Array.from({ length: 10_000 }, (_, index) => change(`w${index}`, index < 100 ? [] : [`w${index - 100}`]))
-    expect(planOrder(many)).toHaveLength(100)
+    expect(planOrder(many, 'Last')).toHaveLength(100)
   })
 })

@@ -8,7 +8,7 @@ import { deployment, job, keyed, web } from './plan-support.ts'
 
 const OLD = `main@sha1:${'1a2b3c4d'.repeat(5)}`
 const NEW = `main@sha1:${'5e6f7a8b'.repeat(5)}`
-const context: PlanContext = { app: 'shop', from: OLD, to: NEW }
+const context: PlanContext = { app: 'shop', from: OLD, to: NEW, removals: 'Last' }
 const key = (name: string): WorkloadKey => workloadKey('default', 'Deployment', name)
 
 const conf = (lines: string[]): string => `${lines.join('\n')}\n`

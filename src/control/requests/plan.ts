@@ -58,6 +58,7 @@ export async function planApp(rendering: Rendering, term: Term, now: Millis): Pr
     to: revision,
     room: roomOf(rendered, term),
     holds: plan.holds,
+    removals: app.policy.atomic ? 'Last' : 'AtOnce',
     problems: rendered.problems,
     fingerprint: fingerprintOf(input, plan),
   })
