@@ -1,6 +1,6 @@
 import type { CanaryStep, DeploymentSpec } from '../model/manifest.ts'
 import type { WorkloadVersion } from '../model/version.ts'
-import { rollingLimits } from './rollout/rolling.ts'
+import { fixedPort, rollingLimits } from './rollout/rolling.ts'
 
 /** What a change means for tasks, in words. */
 
@@ -44,11 +44,6 @@ function amounts(spec: DeploymentSpec): Record<'maxSurge' | 'maxUnavailable', nu
 }
 
 const isNone = (amount: number | string): boolean => Number.parseInt(String(amount), 10) === 0
-
-function fixedPort({ template }: DeploymentSpec): number | null {
-  const units = template.spec.containers ?? template.spec.processes ?? []
-  return units.flatMap(({ ports }) => ports).find(({ hostPort }) => hostPort !== 0)?.hostPort ?? null
-}
 
 function canaryNote({ strategy: { canary } }: DeploymentSpec): string[] {
   if (canary === undefined) return []

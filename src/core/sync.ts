@@ -188,11 +188,17 @@ function quarantinedRemovals(input: Indexed): Hold[] {
     .map((entry) => quarantineHold(entry, input.now))
 }
 
-export function quarantineHold(entry: Quarantine, now: Millis): Hold {
+function quarantineHold(entry: Quarantine, now: Millis): Hold {
   const stays = entry.good === null ? 'is not run' : `stays at ${entry.goodRevision}`
   const retry = entry.revisionId === null ? '' : `; to try the same again: drover sync ${entry.app} --retry`
   const unblockBy = `commit a change of these inputs, or revert the bad commit${retry}`
   return { gate: 'Quarantine', message: `${entry.workload} ${stays}: ${entry.reason}`, since: now, unblockBy }
+}
+
+/** An app's holds once something was brought back: of quarantines those that there are now, the others as they were. */
+export function holdsAfterReturn(before: readonly Hold[], quarantines: readonly Quarantine[], now: Millis): Hold[] {
+  const others = before.filter(({ gate }) => gate !== 'Quarantine')
+  return mergeHolds([...others, ...quarantines.map((entry) => quarantineHold(entry, now))])
 }
 
 function hold(input: SyncInput, gate: Hold['gate'], message: string, unblockBy: string): Hold {
@@ -200,7 +206,7 @@ function hold(input: SyncInput, gate: Hold['gate'], message: string, unblockBy: 
 }
 
 /** The same hold twice says no more than once, and hundreds say no more than how many there are. */
-export function mergeHolds(holds: readonly Hold[]): Hold[] {
+function mergeHolds(holds: readonly Hold[]): Hold[] {
   const distinct = [...new Map(holds.map((item) => [`${item.gate} ${item.message}`, item])).values()]
   const gates = [...new Set(distinct.map((item) => item.gate))]
   return gates.flatMap((gate) => fewOf(distinct.filter((item) => item.gate === gate)))

@@ -36,7 +36,7 @@ export type Failure = z.infer<typeof Failure>
 
 /**
  * Where a rollout stands. Data stands only in the phase in which it exists. The transitions are a table in
- * `core/rollout.ts`; nothing of a rollout lives anywhere else.
+ * `core/rollout/step.ts`; nothing of a rollout lives anywhere else.
  */
 export const RolloutState = z.discriminatedUnion('phase', [
   /** For its dependencies; `stuckSince`: since when none of them moves. */

@@ -1,7 +1,7 @@
 import { worstHealth } from '../../core/health.ts'
 import { hasProved, isOpen, provedAtDeadline } from '../../core/returns.ts'
 import { ABORTED, isFinished } from '../../core/rollout/step.ts'
-import { mergeHolds, quarantineHold } from '../../core/sync.ts'
+import { holdsAfterReturn } from '../../core/sync.ts'
 import { digestOf } from '../../lib/canonical.ts'
 import { must } from '../../lib/must.ts'
 import type { Millis } from '../../model/ids.ts'
@@ -132,8 +132,7 @@ function endRolledBack(failed: RevisionRecord, failures: readonly Quarantine[], 
   const id = addRevision({ app: failed.app, revision, commit, subject, cause, rendered: digest, deadlineAt: null }, context)
   const app = must(term.cluster.apps.get(failed.app), `app ${failed.app}`)
   const quarantines = [...term.cluster.quarantine.values()].filter((entry) => entry.app === app.name)
-  const others = app.holds.filter((hold) => hold.gate !== 'Quarantine')
-  const holds = mergeHolds([...others, ...quarantines.map((entry) => quarantineHold(entry, now))])
+  const holds = holdsAfterReturn(app.holds, quarantines, now)
   const lastAppliedRevision = good?.revision ?? app.lastAppliedRevision
   draft.write({ table: 'apps', id: app.name, value: { ...app, lastRevisionId: id, lastAppliedRevision, holds } })
 }

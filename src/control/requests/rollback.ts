@@ -1,5 +1,5 @@
 import { hasProved } from '../../core/returns.ts'
-import { mergeHolds, quarantineHold } from '../../core/sync.ts'
+import { holdsAfterReturn } from '../../core/sync.ts'
 import { must } from '../../lib/must.ts'
 import type { Digest, WorkloadKey } from '../../model/ids.ts'
 import type { AppRecord, Hold, Rendered, RevisionRecord } from '../../model/records.ts'
@@ -53,8 +53,7 @@ export function rollBack(input: RollbackInput, context: TurnContext): void {
   )
   const app = must(term.cluster.apps.get(input.app), `app ${input.app}`)
   const quarantines = [...term.cluster.quarantine.values()].filter((entry) => entry.app === input.app)
-  const others = app.holds.filter((hold) => hold.gate !== 'Quarantine')
-  const holds = mergeHolds([...others, ...quarantines.map((entry) => quarantineHold(entry, now))])
+  const holds = holdsAfterReturn(app.holds, quarantines, now)
   draft.write({
     table: 'apps',
     id: app.name,

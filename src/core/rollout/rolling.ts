@@ -41,7 +41,7 @@ export function rollingLimits(spec: DeploymentSpec, slots: number): RollingLimit
   const surge = resolve(maxSurge, slots, Math.ceil)
   const unavailable = resolve(maxUnavailable, slots, Math.floor)
   const kept = { mode: spec.mode, strategy: spec.strategy.type }
-  if (hasFixedPort(spec)) return { ...kept, maxSurge: 0, maxUnavailable: Math.max(1, unavailable) }
+  if (fixedPort(spec) !== null) return { ...kept, maxSurge: 0, maxUnavailable: Math.max(1, unavailable) }
   return { ...kept, maxSurge: surge, maxUnavailable: surge === 0 ? Math.max(1, unavailable) : unavailable }
 }
 
@@ -49,9 +49,10 @@ function resolve(value: IntOrPercent, total: number, round: (n: number) => numbe
   return typeof value === 'number' ? value : round((Number.parseInt(value, 10) * total) / 100)
 }
 
-export function hasFixedPort(spec: DeploymentSpec): boolean {
-  const units = spec.template.spec.containers ?? spec.template.spec.processes ?? []
-  return units.some((unit) => unit.ports.some((port) => port.hostPort !== 0))
+/** The first host port that the manifest fixes; null: the scheduler chooses them all. */
+export function fixedPort({ template }: DeploymentSpec): number | null {
+  const units = template.spec.containers ?? template.spec.processes ?? []
+  return units.flatMap(({ ports }) => ports).find(({ hostPort }) => hostPort !== 0)?.hostPort ?? null
 }
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { hasFixedPort, planRolling, type RollingInput, type RollingLimits, rollingLimits } from '../../../src/core/rollout/rolling.ts'
+import { fixedPort, planRolling, type RollingInput, type RollingLimits, rollingLimits } from '../../../src/core/rollout/rolling.ts'
 import type { TaskState } from '../../../src/core/task-state.ts'
 import type { TaskId } from '../../../src/model/ids.ts'
 import type { DeploymentSpec } from '../../../src/model/manifest.ts'
@@ -40,7 +40,7 @@ describe('limits', () => {
   ])('a %s host port', (_, hostPort, fixed) => {
     const containers = [{ name: 'web', image: 'a', ports: [{ name: 'http', containerPort: 80, hostPort }] }]
     const made = spec({ replicas: 2, template: { spec: { containers } } })
-    expect(hasFixedPort(made)).toBe(fixed)
+    expect(fixedPort(made) !== null).toBe(fixed)
     expect(rollingLimits(made, 2)).toMatchObject(fixed ? { maxSurge: 0, maxUnavailable: 1 } : { maxSurge: 1, maxUnavailable: 0 })
   })
 })
