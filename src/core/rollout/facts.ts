@@ -1,7 +1,8 @@
 import type { Millis } from '../../model/ids.ts'
 import type { DeploymentSpec } from '../../model/manifest.ts'
 import type { Evidence, Rollout } from '../../model/rollout.ts'
-import type { AttemptRecord } from '../../model/task.ts'
+import { type AttemptRecord, type Observed, TERMINAL } from '../../model/task.ts'
+import { CALM_AFTER, endsInARow } from '../restart.ts'
 import { NOT_ITS_FAULT } from '../task-end.ts'
 import { isAvailable, isLive, oldestFirst, type TaskState } from '../task-state.ts'
 import type { WorkloadState } from '../workload.ts'
@@ -33,43 +34,60 @@ export function rolloutFacts(
     available,
     settled: available >= state.slots.length && live.length === state.slots.length,
     provedAt: Math.max(0, ...fresh.filter(isServing).map(({ observed }) => (observed?.readySince ?? 0) + PROVED_AFTER)),
-    crashing: crashing(fresh, rollout.startedAt),
+    crashing: crashing(fresh, { since: rollout.startedAt, now }),
     lagging: lagging.sort(oldestFirst).slice(0, MOST_TOLD).map(evidenceOf),
     ledSince: state.ledSince,
   }
 }
 
 /** Tasks that were there before have a past that is no verdict on this rollout. */
-function crashing(fresh: readonly TaskState[], since: Millis): Evidence[] {
+function crashing(fresh: readonly TaskState[], { since, now }: { since: Millis; now: Millis }): Evidence[] {
   const own = fresh.filter(({ task }) => task.createdAt >= since)
   const strikes = new Map<string, number>()
-  for (const state of own) strikes.set(state.task.slot, (strikes.get(state.task.slot) ?? 0) + endsOf(state))
+  for (const state of own) strikes.set(state.task.slot, (strikes.get(state.task.slot) ?? 0) + endsOf(state, now))
   return own
-    .filter((state) => (strikes.get(state.task.slot) ?? 0) >= STRIKES && endsOf(state) > 0)
+    .filter((state) => (strikes.get(state.task.slot) ?? 0) >= STRIKES && endsOf(state, now) > 0)
     .sort(oldestFirst)
     .slice(-MOST_TOLD)
-    .map(evidenceOf)
+    .map((state) => lastEnd(state) ?? evidenceOf(state))
 }
 
-/** A Deployment's program is not meant to end, so any end counts that was not asked for and not the machine's doing. */
-function endsOf({ task, observed }: TaskState): number {
-  if (observed === undefined || task.desired === 'stop') return 0
-  const ended = observed.attempts.filter(isItsOwn).length
+/** A Deployment's program is not meant to end, so any end in a row counts that was not asked for and not the machine's doing. */
+function endsOf({ task, observed }: TaskState, now: Millis): number {
+  if (observed === undefined || task.desired === 'stop' || isCalm(observed, now)) return 0
   const refused = observed.phase === 'Rejected' || observed.phase === 'Failed' ? 1 : 0
-  return Math.max(ended, observed.failures, refused)
+  // A greeting comes without records of what ended, only with how many.
+  return Math.max(observed.attempts.length === 0 ? observed.failures : inARow(observed.attempts.filter(isItsOwn)), refused)
+}
+
+/** It has run for so long, or it ended so long ago, that what was before is no crash loop. */
+function isCalm({ phase, readySince, updatedAt }: Observed, now: Millis): boolean {
+  const since = phase === 'Running' ? readySince : TERMINAL.has(phase) ? updatedAt : null
+  return since !== null && since <= now - CALM_AFTER
+}
+
+/** One that ran for long before it ended begins a new row. How long is told by one machine's clock, so it may be trusted. */
+function inARow(ends: readonly AttemptRecord[]): number {
+  return ends.reduce((count, { startedAt, finishedAt }) => endsInARow(count, startedAt === null ? 0 : finishedAt - startedAt), 0)
 }
 
 const isItsOwn = ({ reason }: AttemptRecord): boolean => !NOT_ITS_FAULT.has(reason) && reason !== 'Stopped'
 
-function evidenceOf({ task, observed }: TaskState): Evidence {
+/** How its newest attempt that is over ended, whatever it does by now; null: none is. */
+function lastEnd({ task, observed }: TaskState): Evidence | null {
   const last = observed?.attempts.at(-1)
+  if (observed === undefined || last === undefined) return null
+  const { attempt, exitCode, reason } = last
+  return { task: task.id, attempt, code: reason, message: last.message ?? endOf(last), exitCode, lastLines: [...observed.lastLines] }
+}
+
+function evidenceOf(state: TaskState): Evidence {
+  const { task, observed } = state
+  // What ended says more than that it is about to be tried again.
+  const end = observed?.phase === 'Running' ? null : lastEnd(state)
+  if (end !== null) return end
   const lastLines = [...(observed?.lastLines ?? [])]
   const [reason] = observed?.reasons ?? []
-  // What ended says more than that it is about to be tried again.
-  if (last !== undefined && observed?.phase !== 'Running') {
-    const { attempt, exitCode } = last
-    return { task: task.id, attempt, code: last.reason, message: last.message ?? endOf(last), exitCode, lastLines }
-  }
   const { code, message } = reason ?? { code: 'NotReady', message: observed === undefined ? 'has not started' : 'is not ready' }
   return { task: task.id, attempt: observed?.attempt ?? 0, code, message, exitCode: null, lastLines }
 }
