@@ -15,6 +15,10 @@ export interface Move {
   readonly cause: string
 }
 
+/** What was left is quarantined: nothing may return to it, nor be refilled with it meanwhile. */
+const stillGood = (before: WorkloadRecord | undefined, left: WorkloadRecord | null): Target | null =>
+  before === undefined || before.good?.inputsDigest === left?.inputsDigest ? null : before.good
+
 /** What the quarantine says beside the two sides. */
 export type Verdict = Pick<Quarantine, 'reason' | 'actor' | 'because' | 'revisionId' | 'evidence'>
 
@@ -23,7 +27,8 @@ export function writeMove({ key, app, from, to, good, cause }: Move, { term, dra
   const before = term.cluster.workloads.get(key)
   const generation = (before?.generation ?? 0) + 1
   if (to === null) {
-    if (from !== null) draft.write({ table: 'workloads', id: key, value: { ...from, wanted: false, generation, updatedAt: now } })
+    if (from !== null)
+      draft.write({ table: 'workloads', id: key, value: { ...from, wanted: false, good: null, generation, updatedAt: now } })
     return
   }
   const { inputsDigest, templateDigest, revision } = to
@@ -32,7 +37,7 @@ export function writeMove({ key, app, from, to, good, cause }: Move, { term, dra
     file: before?.file ?? '',
     wanted: true,
     intent: 'Restore',
-    good: good ?? before?.good ?? null,
+    good: good ?? stillGood(before, from),
     createdAt: before?.createdAt ?? now,
     updatedAt: now,
   }

@@ -57,6 +57,30 @@ describe('a rollback', () => {
     expect(at(world, 'web')).toBe(world.plane.history(APP).at(-1)?.revision.slice(-40))
   })
 
+  it('starts nothing of what was rolled back before, also where that is still on its way out', async () => {
+    const there = { template: 'placement: {nodeSelector: {for: feed}}' }
+    const needsDb = 'dependsOn: [{kind: Deployment, name: db, condition: Available}]'
+    const world = new World()
+    worlds.push(world)
+    world.commit({ 'web.yaml': web('web') }, 'number 1')
+    await world.server()
+    await world.agent()
+    const second = await world.agent({ id: 'node-2', labels: { for: 'feed' } })
+    await world.proved()
+    world.commit({ 'feed.yaml': web('feed', { ...there, image: 'a:1' }) }, 'number 2')
+    await world.proved()
+    const old = world.workload('feed')?.inputsDigest
+    const db = web('db', { unit: 'fake: {readyAfterSeconds: 1000000}' })
+    world.commit({ 'feed.yaml': web('feed', { ...there, image: 'a:2', more: needsDb }), 'db.yaml': db }, 'number 3')
+    await waitUntil(() => world.workload('db') !== undefined)
+    await rollback(world, '2')
+    await second.stop()
+    await rollback(world, '1')
+    await rollback(world, '3')
+    expect(world.workload('feed')).toMatchObject({ rollout: { phase: 'Waiting' } })
+    expect(world.tasks('feed').filter(({ inputsDigest }) => inputsDigest === old)).toEqual([])
+  })
+
   it('stands against git: polls, syncs and restarts leave it, the next change of the inputs lifts it', async () => {
     const world = await open(images)
     await rollback(world, '2')
