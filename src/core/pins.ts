@@ -12,9 +12,17 @@ export function pinnedImages(pins: ImagePins, agent: AgentId): Images {
   return { ...Object.fromEntries(elsewhere), ...pins[agent] }
 }
 
-/** The pins with what an agent says it resolved; the first word counts, for a tag may have moved since. Null: nothing new. */
+/** A record of so many machines, each with an image id of its own, is well below what a store takes (256 kB). */
+const MOST_AGENTS = 1_000
+
+/**
+ * The pins with what an agent says it resolved; the first word counts, for a tag may have moved since. What another machine
+ * has told already holds everywhere and is not written once more. Null: nothing new.
+ */
 export function withImages(pins: ImagePins, agent: AgentId, images: Images): ImagePins | null {
-  const known = pins[agent] ?? {}
-  const isNew = Object.keys(images).some((unit) => known[unit] === undefined)
-  return isNew ? { ...pins, [agent]: { ...images, ...known } } : null
+  const own = pins[agent] ?? {}
+  const given = pinnedImages(pins, agent)
+  const fresh = Object.entries(images).filter(([unit, image]) => own[unit] === undefined && given[unit] !== image)
+  const isFull = pins[agent] === undefined && Object.keys(pins).length >= MOST_AGENTS
+  return fresh.length === 0 || isFull ? null : { ...pins, [agent]: { ...Object.fromEntries(fresh), ...own } }
 }

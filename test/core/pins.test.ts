@@ -29,4 +29,22 @@ describe('what an agent tells of images', () => {
   it('says nothing of other machines', () => {
     expect(withImages({ [one]: { web: ID } }, two, { web: REPO })).toEqual({ [one]: { web: ID }, [two]: { web: REPO } })
   })
+
+  it('is written once where it holds everywhere, and again only where another machine got something else', () => {
+    expect(withImages({ [one]: { web: REPO } }, two, { web: REPO })).toBeNull()
+    expect(withImages({ [one]: { web: REPO } }, two, { web: REPO, log: ID })).toEqual({ [one]: { web: REPO }, [two]: { log: ID } })
+    const moved = { [one]: { web: REPO }, [two]: { web: 'web@sha256:cccc' } }
+    expect(withImages({ [one]: { web: REPO } }, two, { web: 'web@sha256:cccc' })).toEqual(moved)
+    expect(pinnedImages(moved, two)).toEqual({ web: 'web@sha256:cccc' })
+  })
+
+  it('never outgrows what a store takes', () => {
+    const full = `sha256:${'f'.repeat(64)}`
+    let pins: Parameters<typeof withImages>[0] = {}
+    for (let machine = 0; machine < 5_000; machine += 1) {
+      pins = withImages(pins, `machine-${machine}-${'x'.repeat(48)}` as AgentId, { main: full }) ?? pins
+    }
+    expect(JSON.stringify(pins).length).toBeLessThan(200_000)
+    expect(Object.keys(pins).length).toBeGreaterThan(500)
+  })
 })
