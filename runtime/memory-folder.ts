@@ -1,6 +1,6 @@
-import { lstat, mkdir, rm, statfs } from 'node:fs/promises'
+import { lstat, mkdir, rm, rmdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
-import { hasCode, TerminalError } from '../src/lib/errors.ts'
+import { hasCode, nullOn, TerminalError } from '../src/lib/errors.ts'
 
 /** Of `statfs(2)`: a file system that is only memory. */
 const TMPFS_MAGIC = 0x01021994
@@ -26,6 +26,11 @@ export async function memoryFolder(name: string): Promise<string> {
 /** What `memoryFolder` may have been given to keep; already gone is success. */
 export async function removeFromMemory(path: string): Promise<void> {
   for (const place of PLACES) await rm(join(place, path), { recursive: true, force: true })
+}
+
+/** Removes the folder where nothing is left in it. */
+export async function giveBackMemory(name: string): Promise<void> {
+  for (const place of PLACES) await rmdir(join(place, name)).catch(nullOn('ENOENT', 'ENOTEMPTY'))
 }
 
 async function firstInMemory(): Promise<string | null> {

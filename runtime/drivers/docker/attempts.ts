@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { writeDurably } from '../../../src/lib/durable-file.ts'
 import { TaskId } from '../../../src/model/ids.ts'
 import type { AttemptRef } from '../../driver.ts'
-import { memoryFolder, removeFromMemory } from '../../memory-folder.ts'
+import { giveBackMemory, memoryFolder, removeFromMemory } from '../../memory-folder.ts'
 
 /** `intended`: its container was told to start, or is just about to be. `abandoned`: it was promised that it never will. */
 export type Mark = 'none' | 'intended' | 'abandoned'
@@ -23,6 +23,8 @@ export interface Attempts {
   /** The attempt's folder, and with the last attempt the task's. Already gone is success. */
   remove(ref: AttemptRef): Promise<void>
   list(): Promise<readonly AttemptRef[]>
+  /** Leaves no empty folder in memory behind. */
+  close(): Promise<void>
 }
 
 const MARKS: ReadonlySet<string> = new Set<Mark>(['none', 'intended', 'abandoned'])
@@ -60,6 +62,7 @@ export function createAttempts(stateDir: string): Attempts {
       const found = await Promise.all(tasks.map(async (task) => (await attemptsIn(taskFolder(task))).map((attempt) => ({ task, attempt }))))
       return found.flat()
     },
+    close: () => giveBackMemory(memory),
   }
 }
 

@@ -87,6 +87,7 @@ export function createDockerDriver(options: DockerDriverOptions): Driver {
       closed.abort()
       watcher.close()
       engine.close()
+      await attempts.close()
     },
   }
 }

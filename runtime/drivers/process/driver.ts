@@ -28,6 +28,7 @@ import {
 } from './policy.ts'
 import { probeAttempt } from './probe.ts'
 import { usageOf } from './proc.ts'
+import { giveBackFolder } from './secret-env.ts'
 import { exitOf, settle } from './settle.ts'
 import { startAttempt } from './start.ts'
 import { emptyTrash, removeAttempt, stopAttempt } from './stop.ts'
@@ -185,9 +186,10 @@ async function stats(context: Context, handle: Handle): Promise<Usage> {
   return task === null || group === null ? { memoryBytes: 0, peakMemoryBytes: 0, cpuMicros: 0 } : usageOf(task.pid)
 }
 
-/** Tasks go on; only what is empty is given back: the launcher and cgroups without tasks. */
+/** Tasks go on; only what is empty is given back: the launcher, the folder of secrets, and cgroups without tasks. */
 async function close(context: Context): Promise<void> {
   await context.launcher.close()
+  await giveBackFolder(context)
   await removeBases(context.probed()?.cgroups ?? [])
 }
 

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TerminalError } from '../../../src/lib/errors.ts'
-import { memoryFolder, removeFromMemory } from '../../memory-folder.ts'
+import { giveBackMemory, memoryFolder, removeFromMemory } from '../../memory-folder.ts'
 import type { Context } from './context.ts'
 import { quote } from './quote.ts'
 
@@ -47,3 +47,5 @@ export async function keepForShim(context: Context, key: string, env: SecretEnv)
 
 /** Of an attempt whose shim never came so far; already gone is success. */
 export const forgetForShim = (context: Context, key: string): Promise<void> => removeFromMemory(join(folderName(context), key))
+
+export const giveBackFolder = (context: Context): Promise<void> => giveBackMemory(folderName(context))

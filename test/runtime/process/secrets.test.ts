@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AttemptRef, Driver, Handle, Prepared } from '../../../runtime/driver.ts'
@@ -38,13 +38,12 @@ describe('secret variables of a process', () => {
     for await (const { text } of driver.logs(handle, { unit: null, tail: null, follow: false }, never())) lines.push(text)
     return lines.join('\n')
   }
-  async function handedOver(): Promise<string[]> {
-    return readdir(await memoryFolder(`drover-process-${layoutOf(harness.stateDir).mark}`))
-  }
-
   it('reach the program as they are, whatever is in them, beside plain ones', async () => {
     expect(await outputOf('printf "%s|%s" "$PASSWORD" "$PLAIN"')).toBe(`${CANARY}|yes`)
-    expect(await handedOver()).toEqual([])
+    const folder = await memoryFolder(`drover-process-${layoutOf(harness.stateDir).mark}`)
+    expect(await readdir(folder)).toEqual([])
+    await driver.close()
+    await expect(stat(folder)).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
   it('reach a program of another user', async () => {
