@@ -1,48 +1,52 @@
 import { lstat, mkdir, rm, rmdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
-import { hasCode, nullOn, TerminalError } from '../src/lib/errors.ts'
+import { hasCode, messageOf, nullOn, TerminalError } from '../src/lib/errors.ts'
 
 /** Of `statfs(2)`: a file system that is only memory. */
 const TMPFS_MAGIC = 0x01021994
-/** Where a Linux machine has one. */
-const PLACES = ['/run', '/dev/shm'] as const
+/** Where a Linux machine has one; the first that this user may write to. */
+const PLACES: readonly string[] = ['/run', '/dev/shm']
 
 /**
  * A folder of that name that never reaches a disk, for this user alone; made.
- * @throws TerminalError `NoMemoryFolder` on a machine without one, or when somebody else has taken the name
+ * @throws TerminalError `NoMemoryFolder` on a machine without a place for one
  */
-export async function memoryFolder(name: string): Promise<string> {
-  const place = await firstInMemory()
-  if (place === null)
-    throw new TerminalError('NoMemoryFolder', `neither ${PLACES.join(' nor ')} is a tmpfs, and secrets are not put on a disk`)
-  const folder = join(place, name)
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const found = await lstat(folder)
-  if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o077) !== 0)
-    throw new TerminalError('NoMemoryFolder', `${folder} is not a folder of this user alone`)
-  return folder
+export async function memoryFolder(name: string, places = PLACES): Promise<string> {
+  const refused: string[] = []
+  for (const place of places) {
+    const why = await make(place, name)
+    if (why === null) return join(place, name)
+    refused.push(why)
+  }
+  throw new TerminalError('NoMemoryFolder', `secrets are not put on a disk, and there is no place in memory: ${refused.join('; ')}`)
 }
 
-/** What `memoryFolder` may have been given to keep; already gone is success. */
-export async function removeFromMemory(path: string): Promise<void> {
-  for (const place of PLACES) await rm(join(place, path), { recursive: true, force: true })
+/** Null once it is there; else why it cannot be. */
+async function make(place: string, name: string): Promise<string | null> {
+  try {
+    if ((await statfs(place)).type !== TMPFS_MAGIC) return `${place} is no tmpfs`
+    await mkdir(join(place, name), { recursive: true, mode: 0o700 })
+    return (await isOwn(join(place, name))) ? null : `${join(place, name)} is not of this user alone`
+  } catch (error) {
+    return messageOf(error)
+  }
+}
+
+async function isOwn(folder: string): Promise<boolean> {
+  const found = await lstat(folder).catch(nullOn('ENOENT', 'ENOTDIR', 'EACCES'))
+  return found?.isDirectory() === true && found.uid === process.getuid?.() && (found.mode & 0o077) === 0
+}
+
+/** What a folder of that name may hold below; already gone is success, and what is somebody else's is left alone. */
+export async function removeFromMemory(name: string, entry: string, places = PLACES): Promise<void> {
+  for (const place of places) if (await isOwn(join(place, name))) await rm(join(place, name, entry), { recursive: true, force: true })
 }
 
 /** Removes the folder where nothing is left in it. */
-export async function giveBackMemory(name: string): Promise<void> {
-  for (const place of PLACES) await rmdir(join(place, name)).catch(nullOn('ENOENT', 'ENOTEMPTY'))
+export async function giveBackMemory(name: string, places = PLACES): Promise<void> {
+  for (const place of places) if (await isOwn(join(place, name))) await rmdir(join(place, name)).catch(unlessInUse)
 }
 
-async function firstInMemory(): Promise<string | null> {
-  for (const place of PLACES) if (await isInMemory(place)) return place
-  return null
-}
-
-async function isInMemory(place: string): Promise<boolean> {
-  try {
-    return (await statfs(place)).type === TMPFS_MAGIC
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'EACCES')) return false
-    throw error
-  }
+function unlessInUse(error: unknown): void {
+  if (!hasCode(error, 'ENOENT', 'ENOTEMPTY', 'EROFS')) throw error
 }

@@ -1,4 +1,4 @@
-import type { TaskEvent } from '../src/core/task.ts'
+import type { Failure, TaskEvent } from '../src/core/task.ts'
 import { RetryableError } from '../src/lib/errors.ts'
 import type { SealedValue } from '../src/model/secret.ts'
 import type { TaskSpec } from '../src/model/task-spec.ts'
@@ -29,32 +29,87 @@ function plainOf({ of }: SealedValue, secrets: OpenedSecrets): string {
 export const plainAll = (values: Readonly<Record<string, SealedValue>>, secrets: OpenedSecrets): Record<string, string> =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name, plainOf(value, secrets)]))
 
-/** A shorter one would black out half of what is said; such a value is no secret. */
+/** Shorter ones would black out half of what is said; such a value is no secret. */
 const SHORTEST_HIDDEN = 4
 const HIDDEN = '(secret)'
 
-/** Blacks out secret values, and single lines of those that have several, the longest first. */
-export function hider(secrets: OpenedSecrets): (text: string) => string {
-  const words = [...secrets.values()].flatMap((value) => [value, ...value.split('\n')]).filter((word) => word.length >= SHORTEST_HIDDEN)
-  const longestFirst = [...new Set(words)].sort((a, b) => b.length - a.length)
-  return (text) => longestFirst.reduce((said, word) => said.replaceAll(word, HIDDEN), text)
+type Hide = (text: string) => string
+
+/**
+ * Blacks out secret values, and single lines of those that have several, the longest first. What travels was cut to a
+ * length before, so the part of a value at either end goes too.
+ */
+export function hider(secrets: OpenedSecrets): Hide {
+  const words = [...secrets.values()].flatMap((value) => [value, ...value.split(/\r?\n/)])
+  const long = words.filter((word) => word.trim().length >= SHORTEST_HIDDEN)
+  const longestFirst = [...new Set(long)].sort((a, b) => b.length - a.length)
+  const whole: Hide = (text) => longestFirst.reduce((said, word) => said.replaceAll(word, HIDDEN), text)
+  return (text) => longestFirst.reduce((said, word) => withoutEnd(withoutStart(said, word), word), whole(text))
 }
 
-interface Said {
-  readonly lastLines?: readonly string[]
-  readonly reason?: { readonly message: string }
-  readonly failure?: { readonly message: string } | null
+function withoutEnd(text: string, word: string): string {
+  for (let size = Math.min(text.length, word.length - 1); size >= SHORTEST_HIDDEN; size -= 1)
+    if (text.endsWith(word.slice(0, size))) return `${text.slice(0, -size)}${HIDDEN}`
+  return text
+}
+
+function withoutStart(text: string, word: string): string {
+  for (let size = Math.min(text.length, word.length - 1); size >= SHORTEST_HIDDEN; size -= 1)
+    if (text.startsWith(word.slice(-size))) return `${HIDDEN}${text.slice(size)}`
+  return text
 }
 
 /** What a task says of itself goes to the store and to people: its last lines, its probes' answers, its failures. */
 export function withoutSecrets(event: TaskEvent, secrets: OpenedSecrets): TaskEvent {
-  if (secrets.size === 0) return event
-  const hide = hider(secrets)
-  const { lastLines, reason, failure } = event as TaskEvent & Said
-  const said: Said = {
-    ...(lastLines === undefined ? {} : { lastLines: lastLines.map(hide) }),
-    ...(reason === undefined ? {} : { reason: { ...reason, message: hide(reason.message) } }),
-    ...(failure === undefined || failure === null ? {} : { failure: { ...failure, message: hide(failure.message) } }),
-  }
-  return Object.assign({ ...event }, said)
+  return secrets.size === 0 ? event : retold(event, hider(secrets))
 }
+
+const UNTOLD = 'it failed; what it said is not kept, for its secrets cannot be opened here to black them out'
+
+/** Where the values are not known, nothing that a task says can be kept. */
+export function withoutWords(event: TaskEvent): TaskEvent {
+  switch (event.type) {
+    case 'exited':
+    case 'stopped':
+      return { ...event, lastLines: [] }
+    case 'unready':
+    case 'unhealthy':
+      return { ...event, reason: { ...event.reason, message: UNTOLD }, lastLines: [] }
+    default:
+      return event
+  }
+}
+
+function retold(event: TaskEvent, hide: Hide): TaskEvent {
+  switch (event.type) {
+    case 'exited':
+    case 'stopped':
+      return { ...event, lastLines: event.lastLines.map(hide) }
+    case 'unready':
+    case 'unhealthy':
+      return { ...event, reason: { ...event.reason, message: hide(event.reason.message) }, lastLines: event.lastLines.map(hide) }
+    case 'prepareFailed':
+    case 'startFailed':
+    case 'stepFailed':
+    case 'removeFailed':
+      return { ...event, failure: withMessage(event.failure, hide) }
+    case 'startNotCalled':
+      return { ...event, failure: event.failure === null ? null : withMessage(event.failure, hide) }
+    case 'assigned':
+    case 'agentRestarted':
+    case 'due':
+    case 'prepared':
+    case 'started':
+    case 'attached':
+    case 'neverStarted':
+    case 'goneMissing':
+    case 'startupPassed':
+    case 'ready':
+    case 'removed':
+      return event
+    default:
+      return event satisfies never
+  }
+}
+
+const withMessage = (failure: Failure, hide: Hide): Failure => ({ ...failure, message: hide(failure.message) })

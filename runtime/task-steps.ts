@@ -11,7 +11,7 @@ import type { TaskSpec } from '../src/model/task-spec.ts'
 import type { AttemptRef, Driver, Exit, Handle, Prepared } from './driver.ts'
 import { lastLines } from './last-lines.ts'
 import { createProber, type Prober } from './prober.ts'
-import { NO_SECRETS, type OpenedSecrets, type OpenSecret, openSecrets, withoutSecrets } from './secrets.ts'
+import { NO_SECRETS, type OpenedSecrets, type OpenSecret, openSecrets, withoutSecrets, withoutWords } from './secrets.ts'
 
 /** No back-off is longer, so a wall clock that jumped back cannot stretch one. */
 const SLEEP_MAX: Millis = 300_000
@@ -51,7 +51,9 @@ type DriverStep = Exclude<Step, { type: 'idle' | 'forget' }>
 /** Does one step. Null: it was cut short and nothing can be said. */
 export async function perform(step: DriverStep, subject: Subject, carried: Carried): Promise<TaskEvent | null> {
   const event = await done(step, subject, carried)
-  return event === null ? null : withoutSecrets(event, carried.secrets ?? NO_SECRETS)
+  if (event === null) return null
+  carried.secrets ??= await secretsOfRunning(subject)
+  return carried.secrets === null ? withoutWords(event) : withoutSecrets(event, carried.secrets)
 }
 
 async function done(step: DriverStep, subject: Subject, carried: Carried): Promise<TaskEvent | null> {
@@ -148,7 +150,7 @@ async function waitFor(step: Wait, subject: Subject, carried: Carried): Promise<
   }
 }
 
-/** Of a task that an agent before this one started. It runs on without: only commands of probes would want them. */
+/** Of a task that an agent before this one started. It runs on without: only commands of probes would want them. Null: they cannot be opened. */
 async function secretsOfRunning({ spec, task, tools, signal }: Subject): Promise<OpenedSecrets | null> {
   try {
     return await openSecrets(spec, tools.openSecret, signal)

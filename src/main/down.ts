@@ -2,9 +2,10 @@ import { join } from 'node:path'
 import { createAgent } from '../../runtime/main.ts'
 import type { DownOptions } from '../cli/deps.ts'
 import { systemClock } from '../lib/clock.ts'
+import { TerminalError } from '../lib/errors.ts'
 import { pause } from '../lib/waits.ts'
 import { holderOf, lockDataDir } from './data-dir.ts'
-import { keyringOf } from './keyring.ts'
+import { keyringIn } from './keyring.ts'
 import type { Surroundings } from './up.ts'
 
 const LOOK_AGAIN_MS = 100
@@ -15,7 +16,7 @@ export async function down({ dataDir }: DownOptions, around: Surroundings, signa
   const lock = await lockDataDir(dataDir)
   try {
     const { log, version, dockerSocket } = around
-    const keyring = await keyringOf(dataDir)
+    const keyring = await keyringIn(dataDir)
     const agent = await createAgent({
       stateDir: join(dataDir, 'agent'),
       version,
@@ -23,7 +24,10 @@ export async function down({ dataDir }: DownOptions, around: Surroundings, signa
       labels: {},
       processes: 'Allowed',
       dockerSocket,
-      openSecret: async (value) => keyring.open(value),
+      openSecret: async (value) => {
+        if (keyring === null) throw new TerminalError('SecretUnreadable', `${dataDir} has no key`)
+        return keyring.open(value)
+      },
       clock: systemClock,
       random: Math.random,
       log,

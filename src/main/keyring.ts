@@ -9,13 +9,18 @@ const FILE = 'secrets.key'
 
 /** The key that seals secrets in the store, made at the first start; it never leaves the data directory. @throws Error when the file holds none */
 export async function keyringOf(dataDir: string): Promise<Keyring> {
+  const there = await keyringIn(dataDir)
+  if (there !== null) return there
+  const key = randomBytes(KEY_BYTES)
+  await writeDurably(join(dataDir, FILE), `${key.toString('hex')}\n`)
+  return createKeyring(key)
+}
+
+/** Null: this directory never had one. @throws Error when the file holds none */
+export async function keyringIn(dataDir: string): Promise<Keyring | null> {
   const path = join(dataDir, FILE)
   const text = await readFile(path, 'utf8').catch(nullOn('ENOENT'))
-  if (text === null) {
-    const key = randomBytes(KEY_BYTES)
-    await writeDurably(path, `${key.toString('hex')}\n`)
-    return createKeyring(key)
-  }
+  if (text === null) return null
   const key = Buffer.from(text.trim(), 'hex')
   if (key.length !== KEY_BYTES) throw new Error(`${path} holds no key of ${KEY_BYTES} bytes in hex; restore it from a backup`)
   return createKeyring(key)

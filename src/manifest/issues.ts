@@ -36,7 +36,9 @@ function unknownField(schema: z.ZodType, kind: string, field: Path): Finding {
 
 const isNumberOrBoolean = (input: unknown): boolean => typeof input === 'number' || typeof input === 'boolean'
 
-function valueHint(issue: z.core.$ZodIssue): string | null {
+function valueHint(kind: string, issue: z.core.$ZodIssue): string | null {
+  // What stands there may be a password, and a problem is told to more people than may read the file.
+  if (kind === 'Secret') return null
   if (issue.code === 'invalid_type' && issue.expected === 'string' && isNumberOrBoolean(issue.input))
     return `put it in quotes: "${String(issue.input)}"`
   if (issue.input === null) return 'give it a value, or remove the field'
@@ -67,7 +69,7 @@ function findingsOf(schema: z.ZodType, kind: string, issue: z.core.$ZodIssue): L
     const message = `the key ${quote(String(issue.path.at(-1)))} ${issue.message}`
     return [{ path: issue.path, on: 'key', tell: () => ({ message, hint: null }) }]
   }
-  return [{ path: issue.path, on: 'value', tell: () => aboutField(issue.path, issue.message, valueHint(issue)) }]
+  return [{ path: issue.path, on: 'value', tell: () => aboutField(issue.path, issue.message, valueHint(kind, issue)) }]
 }
 
 /** zod's issues in our words. Where a field is unknown, a complaint about the object as a whole only repeats it. */

@@ -64,7 +64,14 @@ const syntaxFinding = (error: YAMLParseError): Finding => ({
   hint: SYNTAX_HINTS[error.code] ?? null,
 })
 
-type Source = { path: string; places: LineTable }
+type Source = { path: string; places: LineTable; secrecy: 'open' | 'secret' }
+
+/** Of a file with a Secret: what cannot be read there may be a password that is not encrypted yet. */
+const UNQUOTED: Finding = {
+  message: 'cannot be read; what stands there is not told, for the file holds a Secret',
+  hint: 'see `drover validate` of a copy without its values',
+}
+const secrecyOf = (text: string): Source['secrecy'] => (/^["']?kind["']?:[ \t]*["']?Secret\b/m.test(text) ? 'secret' : 'open')
 
 function readDocument(source: Source, document: Document.Parsed): ParsedFile {
   const root: Node | null = document.contents
@@ -72,8 +79,12 @@ function readDocument(source: Source, document: Document.Parsed): ParsedFile {
   const find = finder(root)
   const [error] = document.errors
   const problems: Problem[] = []
-  if (error !== undefined) problems.push(problemAt(source.path, source.places(error.pos[0]), syntaxFinding(error)))
-  else if (!plain.ok) problems.push(problemAt(source.path, source.places(plain.offset), plain))
+  const tell = (offset: number, finding: Finding): void => {
+    const { message, hint } = source.secrecy === 'secret' ? UNQUOTED : finding
+    problems.push(problemAt(source.path, source.places(offset), { message, hint }))
+  }
+  if (error !== undefined) tell(error.pos[0], syntaxFinding(error))
+  else if (!plain.ok) tell(plain.offset, plain)
   const parsed: ParsedDocument = {
     value: plain.ok ? plain.value : null,
     valid: problems.length === 0,
@@ -103,7 +114,7 @@ export function parseFile({ path, text }: SourceFile): ParsedFile {
   if (!tokens.ok) return refused(path, places(tokens.refusal.offset), tokens.refusal)
   const composer = new Composer({ version: '1.2', uniqueKeys: false, merge: false, prettyErrors: false, logLevel: 'silent' })
   const composed = [...composer.compose(tokens.tokens, true, text.length)] as Document.Parsed[]
-  const read = composed.map((document) => readDocument({ path, places }, document))
+  const read = composed.map((document) => readDocument({ path, places, secrecy: secrecyOf(text) }, document))
   return {
     documents: read.flatMap((part) => part.documents).filter((document) => !isEmpty(document)),
     problems: read.flatMap((part) => part.problems).sort(byPlace),

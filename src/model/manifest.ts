@@ -125,7 +125,7 @@ export const ConfigMap = z
   })
   .meta({ id: 'ConfigMap', description: 'data for environments and files; a change rolls its users' })
 const SecretKey = FileName.regex(/\D/, 'must not be a number: it would lose its place among the others')
-const Encrypted = z.record(SecretKey, z.string().max(524_288)).default({})
+const Encrypted = z.record(SecretKey, z.string({ error: 'must be text, in quotes' }).max(524_288)).default({})
 export const Secret = z
   .strictObject({
     apiVersion,

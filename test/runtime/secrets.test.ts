@@ -8,6 +8,9 @@ import { processSpec } from './process/harness.ts'
 const never = new AbortController().signal
 const opened = (...values: string[]): OpenedSecrets => new Map(values.map((value, index) => [`a/b/${index}`, value]))
 
+/** Spaces alone are no secret. */
+const anySecret = fc.string({ minLength: 4 }).filter((text) => text.trim().length >= 4)
+
 describe('secrets of a task', () => {
   it('are opened for variables and for files alike', async () => {
     const [one, two] = [TEST_KEYRING.seal('default/db/one', '1'), TEST_KEYRING.seal('default/db/two', '2')]
@@ -22,7 +25,7 @@ describe('secrets of a task', () => {
 
   it('are blacked out of whatever a task says', () => {
     fc.assert(
-      fc.property(fc.string({ minLength: 4 }), fc.string({ minLength: 4 }), fc.string(), (one, two, around) => {
+      fc.property(anySecret, anySecret, fc.string(), (one, two, around) => {
         const said = hider(opened(one, two))(`${around}${one}${two}${around}`)
         for (const value of [one, two])
           if (!'(secret)'.includes(value) && !around.includes(value)) expect(said.replaceAll('(secret)', '\u0000')).not.toContain(value)
@@ -31,6 +34,16 @@ describe('secrets of a task', () => {
     expect(hider(opened('hunter2', 'hunter2-and-more'))('x hunter2-and-more y')).toBe('x (secret) y')
     expect(hider(opened('-----KEY-----\nAAAA1111\n-----END-----'))('line AAAA1111')).toBe('line (secret)')
     expect(hider(opened('on'))('one on')).toBe('one on')
+  })
+
+  it('are blacked out also where a line was cut in the middle of them', () => {
+    const token = 'eyJhbGciOiJIUzI1NiJ9'.repeat(40)
+    const hide = hider(opened(token, 'top\r\nmiddle line\r\nend', '    \nindented'))
+    expect(hide(`bad token: ${token}`.slice(0, 300))).toBe('bad token: (secret)')
+    expect(hide(`bad token: ${token}`.slice(0, 15))).toBe('bad token: (secret)')
+    expect(hide(`${token} was refused`.slice(-50))).toBe('(secret) was refused')
+    expect(hide('it says middle line')).toBe('it says (secret)')
+    expect(hide('    at Object.run (app.js:1)')).toBe('    at Object.run (app.js:1)')
   })
 
   it('are blacked out of last lines, reasons and failures, and of nothing else', () => {

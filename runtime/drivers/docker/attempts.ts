@@ -50,12 +50,12 @@ export function createAttempts(stateDir: string): Attempts {
     memory: async (ref) => made(join(await memoryFolder(memory), ref.task, String(ref.attempt))),
     volumes: (task) => made(join(taskFolder(task), 'volumes')),
     async remove(ref) {
-      await removeFromMemory(join(memory, ref.task, String(ref.attempt)))
+      await removeFromMemory(memory, join(ref.task, String(ref.attempt)))
       await rm(attemptFolder(ref), { recursive: true, force: true })
       const left = await attemptsIn(taskFolder(ref.task))
       if (left.length > 0) return
       await rm(taskFolder(ref.task), { recursive: true, force: true })
-      await removeFromMemory(join(memory, ref.task))
+      await removeFromMemory(memory, ref.task)
     },
     async list() {
       const tasks = (await readdir(stateDir).catch(orWhenAbsent([]))).flatMap((name) => TaskId.safeParse(name).data ?? [])

@@ -79,6 +79,8 @@ function hostConfig(plan: ContainerPlan, unit: UnitSpec): HostConfig {
     CapDrop: ['NET_RAW'],
     SecurityOpt: ['no-new-privileges'],
     PidsLimit: PIDS_LIMIT,
+    // A core holds the environment, and lands on a disk.
+    Ulimits: [{ Name: 'core', Soft: 0, Hard: 0 }],
     // Equal to the memory limit: no swap on top.
     ...(memoryBytes === undefined ? {} : { Memory: memoryBytes, MemorySwap: memoryBytes }),
     ...(cpuMillis === undefined ? {} : { NanoCpus: cpuMillis * NANO_CPUS_PER_MILLI }),

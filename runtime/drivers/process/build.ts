@@ -3,7 +3,6 @@ import { writeDurably } from '../../../src/lib/durable-file.ts'
 import { messageOf, RetryableError, TerminalError } from '../../../src/lib/errors.ts'
 import type { TaskSpec, UnitSpec } from '../../../src/model/task-spec.ts'
 import type { AttemptRef, Prepared } from '../../driver.ts'
-import { plainAll } from '../../secrets.ts'
 import type { Intent } from './attempt.ts'
 import { createLeaves, type Leaf, leavesOf, removeLeaves } from './cgroup.ts'
 import type { Context } from './context.ts'
@@ -11,7 +10,7 @@ import type { Facts } from './facts.ts'
 import { type AttemptPaths, keyOf, pathsOf } from './names.ts'
 import { accountFor, commandOf, programFor, unitOf, workingDirOf } from './policy.ts'
 import { EXIT_BLANKS, shimScript } from './script.ts'
-import { forgetForShim, keepForShim, loading } from './secret-env.ts'
+import { forgetForShim, keepForShim, withVariables } from './secret-env.ts'
 import { envFor, homeOf, wrapperFor } from './setting.ts'
 import type { Account } from './users.ts'
 import { furnish } from './work.ts'
@@ -48,11 +47,11 @@ async function build(context: Context, plan: Build, prepared: Prepared): Promise
   const [word = '', ...args] = commandOf(unit)
   const command = [await programFor(word, { path: unit.env.PATH, cwd }, context.policy), ...args]
   const joins = await createLeaves(plan.leaves, unit.limits, context.policy.maxPids)
-  const secretEnv = plainAll(unit.secretEnv, prepared.secrets)
-  const secrets = await keepForShim(context, paths.key, secretEnv)
+  const environment = envFor(context, { ref, unit, secrets: prepared.secrets }, home)
+  const secrets = await keepForShim(context, paths.key, environment)
   const { dir, stdout, stderr } = paths
-  const shape = { dir, stdout, stderr, cwd, joins, secrets, command: loading(command, secretEnv) }
-  const script = shimScript({ ...shape, wrapper: wrapperFor(account, facts), env: envFor(context, plan, home) })
+  const shape = { dir, stdout, stderr, cwd, joins, secrets, command: withVariables(command, environment) }
+  const script = shimScript({ ...shape, wrapper: wrapperFor(account, facts) })
   const own = { mode: 0o600 }
   await Promise.all([
     writeFile(paths.script, script, own),

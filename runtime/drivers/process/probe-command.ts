@@ -7,17 +7,15 @@ import type { ProbeResult } from '../../driver.ts'
 import { type CommandEnd, createFirstLine, execResult, type FirstLine } from '../../probes/exec.ts'
 import { failed, TIMED_OUT } from '../../probes/result.ts'
 import { signalPid } from './proc.ts'
-import { assignments, isNone, loading, type SecretEnv } from './secret-env.ts'
+import { assignments, type Environment, withVariables } from './secret-env.ts'
 
 export interface ProbeCommand {
   /** `cgroup.procs` files it writes itself into. */
   readonly joins: readonly string[]
   readonly cwd: string
-  /** Words before `env`: setpriv and its options, or none. */
+  /** Words before the command: setpriv and its options, or none. */
   readonly wrapper: readonly string[]
-  readonly env: Readonly<Record<string, string>>
-  /** Variables that no other user may see, given over descriptor 3. */
-  readonly secretEnv: SecretEnv
+  readonly environment: Environment
   readonly command: readonly string[]
   /** Environment until it has the task's, which must not reach a program that still has the agent's rights. */
   readonly ownEnv: Readonly<Record<string, string>>
@@ -57,14 +55,14 @@ export async function runProbe(command: ProbeCommand, signal: AbortSignal): Prom
 
 const THIRD = 3
 
-function start({ joins, cwd, wrapper, env, secretEnv, command, ownEnv }: ProbeCommand): ChildProcess {
-  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`)
-  const words = [String(joins.length), ...joins, cwd, ...wrapper, 'env', '-i', ...variables, ...loading(command, secretEnv)]
-  const stdio: IOType[] = ['ignore', 'pipe', 'ignore', ...(isNone(secretEnv) ? [] : (['pipe'] as const))]
+function start({ joins, cwd, wrapper, environment, command, ownEnv }: ProbeCommand): ChildProcess {
+  const { variables, secrecy } = environment
+  const words = [String(joins.length), ...joins, cwd, ...wrapper, ...withVariables(command, environment)]
+  const stdio: IOType[] = ['ignore', 'pipe', 'ignore', ...(secrecy === 'open' ? [] : (['pipe'] as const))]
   const child = spawn('sh', ['-c', SCRIPT, 'sh', ...words], { cwd: '/', detached: true, env: ownEnv, stdio })
   const third = child.stdio[THIRD]
   // What ended before it read them needs none; its exit tells.
-  if (third instanceof Writable) third.on('error', () => undefined).end(assignments(secretEnv))
+  if (third instanceof Writable) third.on('error', () => undefined).end(assignments(variables))
   return child
 }
 

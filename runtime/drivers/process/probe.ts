@@ -4,7 +4,7 @@ import type { TaskSpec } from '../../../src/model/task-spec.ts'
 import type { Handle, ProbeRequest, ProbeResult } from '../../driver.ts'
 import { networkProbe } from '../../probes/network.ts'
 import { failed } from '../../probes/result.ts'
-import { type OpenedSecrets, plainAll } from '../../secrets.ts'
+import type { OpenedSecrets } from '../../secrets.ts'
 import type { Observation } from './attempt.ts'
 import { type Context, leaves, look } from './context.ts'
 import { MARK_VARIABLE, markOf, pathsOf } from './names.ts'
@@ -52,8 +52,7 @@ async function commandFor(context: Context, handle: Handle, { spec, secrets, see
     joins: groups.map(({ dir }) => join(dir, 'cgroup.procs')),
     cwd,
     wrapper: wrapperFor(account, facts),
-    env: envFor(context, { ref: handle, unit }, home),
-    secretEnv: plainAll(unit.secretEnv, secrets),
+    environment: envFor(context, { ref: handle, unit, secrets }, home),
     command: [program, ...args],
     // Also before it has the task's environment, what is left of it is found with the task's tree.
     ownEnv: { PATH: context.path, [MARK_VARIABLE]: markOf(context.layout, handle) },

@@ -9,11 +9,11 @@ export interface ShimPlan {
   readonly cwd: string
   /** `cgroup.procs` files the task writes itself into. */
   readonly joins: readonly string[]
-  /** Words before `env`: setpriv and its options, or none. */
+  /** Words before the command: setpriv and its options, or none. */
   readonly wrapper: readonly string[]
-  readonly env: Readonly<Record<string, string>>
-  /** Secret variables for the command, which reads them from descriptor 3; null: it has none. */
+  /** Variables for the command, which reads them from descriptor 3; null: it has them already. */
   readonly secrets: string | null
+  /** With its environment. */
   readonly command: readonly string[]
 }
 
@@ -29,7 +29,6 @@ const words = (all: readonly string[]): string => all.map(quote).join(' ')
 export function shimScript(plan: ShimPlan): string {
   const joins = plan.joins.map((path) => `  echo 0 > ${quote(path)} || exit 126\n`).join('')
   const secrets = plan.secrets === null ? '' : `  exec 3< ${quote(plan.secrets)} || exit 126\n  rm -f ${quote(plan.secrets)}\n`
-  const env = Object.entries(plan.env).map(([name, value]) => `${name}=${value}`)
   return `umask 077
 cd ${quote(plan.dir)} || exit 125
 read -r l < /proc/self/stat
@@ -50,7 +49,7 @@ ${joins}  echo 0 2> /dev/null > /proc/self/oom_score_adj
   echo "$1 \${21} $b $sp $ss" > ${quote(`${plan.dir}/pid`)} || exit 126
   umask 022
   ulimit -c 0
-${secrets}  exec ${words([...plan.wrapper, 'env', '-i', ...env, ...plan.command])}
+${secrets}  exec ${words([...plan.wrapper, ...plan.command])}
 )
 r=$?
 printf '%-3s\\n' "$r" 1<> exit

@@ -1,9 +1,11 @@
 import type { UnitSpec } from '../../../src/model/task-spec.ts'
 import type { AttemptRef } from '../../driver.ts'
+import { type OpenedSecrets, plainAll } from '../../secrets.ts'
 import type { Context } from './context.ts'
 import type { Facts } from './facts.ts'
 import { type AttemptPaths, MARK_VARIABLE, markOf } from './names.ts'
 import { DEFAULT_PATH } from './policy.ts'
+import type { Environment } from './secret-env.ts'
 import type { Account } from './users.ts'
 import { type Home, homeIn } from './work.ts'
 
@@ -21,7 +23,16 @@ export function wrapperFor(account: Account | null, { setpriv }: Facts): string[
 /** Where a task that runs as somebody else lives apart from the state directory. */
 export const homeOf = (paths: AttemptPaths, account: Account | null): Home => homeIn(account === null ? paths.dir : paths.foreignHome)
 
-export function envFor(context: Context, { ref, unit }: { ref: AttemptRef; unit: UnitSpec }, home: Home): Record<string, string> {
+interface Attempt {
+  readonly ref: AttemptRef
+  readonly unit: UnitSpec
+  readonly secrets: OpenedSecrets
+}
+
+/** Drover's own names come last, so nothing of a manifest stands for them. */
+export function envFor(context: Context, { ref, unit, secrets }: Attempt, home: Home): Environment {
   const own = { DROVER_TASK: ref.task, DROVER_ATTEMPT: String(ref.attempt), [MARK_VARIABLE]: markOf(context.layout, ref) }
-  return { PATH: DEFAULT_PATH, LANG: 'C.UTF-8', ...context.env, HOME: home.work, TMPDIR: home.tmp, ...unit.env, ...own }
+  const machine = { PATH: DEFAULT_PATH, LANG: 'C.UTF-8', ...context.env, HOME: home.work, TMPDIR: home.tmp }
+  const secret = plainAll(unit.secretEnv, secrets)
+  return { variables: { ...machine, ...unit.env, ...secret, ...own }, secrecy: Object.keys(secret).length === 0 ? 'open' : 'secret' }
 }

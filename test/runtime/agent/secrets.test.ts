@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest'
+import type { Driver } from '../../../runtime/driver.ts'
 import type { OpenSecret } from '../../../runtime/secrets.ts'
 import { createKeyring, KEY_BYTES } from '../../../src/lib/seal.ts'
+import type { FakeScript } from '../../../src/model/template.ts'
 import { TEST_KEYRING } from '../../support/vault.ts'
 import { createWorld, fakeSpec } from './world.ts'
 
@@ -9,8 +11,8 @@ const PASSWORD = TEST_KEYRING.seal('default/db/password', 'hunter2')
 const lost = createKeyring(Buffer.alloc(KEY_BYTES, 8))
 const withoutKey: OpenSecret = async (value) => lost.open(value)
 
-function user() {
-  const spec = fakeSpec()
+function user(script: Partial<FakeScript> = {}) {
+  const spec = fakeSpec(script)
   return { ...spec, units: spec.units.map((unit) => ({ ...unit, secretEnv: { PASSWORD } })) }
 }
 
@@ -45,6 +47,27 @@ it('refuses a task whose secret it cannot open, and says which', async () => {
   ])
   expect(machine.history()).toEqual([])
   await agent.end()
+})
+
+it('keeps nothing that a task says where the key is lost, for a password could be in it', async () => {
+  const { clock, hub, startAgent } = createWorld()
+  const talking = (real: Driver): Driver => ({
+    ...real,
+    logs: async function* () {
+      yield { stream: 'stderr', at: null, text: 'cannot log in with hunter2' }
+    },
+  })
+  const crashing = user({ crashAfterSeconds: 60 })
+  hub.assign('web-0', crashing)
+  const first = startAgent({ driver: talking })
+  await clock.runUntil(() => hub.status('web-0')?.attempt === 2, 10 * MINUTE)
+  expect(hub.status('web-0')?.lastLines).toEqual(['cannot log in with (secret)'])
+  await clock.runUntil(() => hub.status('web-0')?.phase === 'Running', 10 * MINUTE)
+  await first.end()
+  const second = startAgent({ driver: talking, openSecret: withoutKey })
+  await clock.runUntil(() => hub.status('web-0')?.phase !== 'Running', 10 * MINUTE)
+  expect(hub.status('web-0')?.lastLines).toEqual([])
+  await second.end()
 })
 
 it('lets what runs go on when the key is lost', async () => {

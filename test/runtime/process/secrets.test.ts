@@ -46,6 +46,25 @@ describe('secret variables of a process', () => {
     await expect(stat(folder)).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
+  it('change none of the plain ones, and stand for none of Drover', async () => {
+    const names = { t: 'mine', l: 'too', DROVER_TASK: 'forged' }
+    const said = await outputOf('printf "%s|%s|%s|%s" "$t" "$l" "$DROVER_TASK" "$(env | grep -c "^OLDPWD\\|^__drover")"', {
+      env: names,
+      secretEnv: { PASSWORD: TEST_KEYRING.seal(OF, CANARY), DROVER_MARK: TEST_KEYRING.seal(OF, CANARY) },
+    })
+    expect(said).toBe('mine|too|job-1|0')
+    expect(await driver.owned()).toEqual([REF])
+  })
+
+  it.each([
+    ['what a shell keeps for itself', { OPTIND: TEST_KEYRING.seal(OF, 'x') }, 'OPTIND cannot be a variable'],
+    ['more than a variable may hold', { BIG: TEST_KEYRING.seal('default/db/big', 'x') }, 'BIG is longer than the 131072 bytes'],
+  ])('are refused as %s', async (_, secretEnv, message) => {
+    const secrets = new Map([...prepared.secrets, ['default/db/big', 'x'.repeat(131_072)]])
+    const started = driver.start(REF, specOf('true', { secretEnv }), { trees: {}, secrets })
+    await expect(started).rejects.toMatchObject({ code: 'InvalidVariable', message: expect.stringContaining(message) })
+  })
+
   it('reach a program of another user', async () => {
     if (process.getuid?.() !== 0) throw new Error('this test runs a task as another user: run the tests as root')
     expect(await outputOf('id -un; printf "%s" "$PASSWORD"', { user: 'nobody' })).toBe(`nobody\n${CANARY}`)
