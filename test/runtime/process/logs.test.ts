@@ -1,4 +1,4 @@
-import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -96,7 +96,7 @@ describe('rotation', () => {
       await waitUntil(() => seen.length === expected)
       // A waiting driver rotates when it looks, which it does at once when a control file changes.
       await writeFile(join(harness.stateDir, 'attempts', handle.ref, 'poke'), '')
-      await waitUntil(async () => (await sizeOf(handle)) < 2_000)
+      await waitUntil(async () => (await sizeOf(handle)) < 2_000 && (await isWhole(handle)))
     }
     expect(seen).toEqual(Array.from({ length: expected }, (_, i) => `line ${i}`))
     const kept = await read(handle)
@@ -106,6 +106,11 @@ describe('rotation', () => {
     gone.abort()
     await Promise.all([waiting, following])
   })
+
+  /** While a rotation is on its way, lines are in a copy that no reader looks at. */
+  async function isWhole(handle: Handle): Promise<boolean> {
+    return !(await readdir(join(harness.stateDir, 'attempts', handle.ref, 'logs'))).includes('stdout.copy')
+  }
 
   async function sizeOf(handle: Handle): Promise<number> {
     const file = await open(join(harness.stateDir, 'attempts', handle.ref, 'logs/stdout'), 'r')
