@@ -52,16 +52,23 @@ export function settle(context: TurnContext, woken: Woken): void {
   }
 }
 
-/** An atomic revision is judged as a whole before any part of it acts: for one that has failed by now nothing is stopped. */
+/** An atomic revision is judged as a whole before any part of it acts: for one that has failed by now nothing is stopped or started. */
 function judgeAhead(context: TurnContext, queue: ReadonlySet<WorkloadKey>): void {
-  const { term, draft, now } = context
-  const apps = new Set([...draft.touched.apps].filter((app) => isUnderWay(app, term.cluster)))
+  const { cluster } = context.term
+  const apps = new Set(context.draft.touched.apps)
   for (const key of queue) {
-    if (!apps.has(term.cluster.workloads.get(key)?.app ?? '')) continue
-    const state = workloadState(key, context)
-    for (const write of state === null ? [] : judge(state, now)) draft.write(write)
+    const app = cluster.workloads.get(key)?.app
+    // A report or a timer wakes a workload and not its app, and may be what fails it.
+    if (app !== undefined && isUnderWay(app, cluster) && judgeOne(key, context) === 'Changed') apps.add(app)
   }
-  for (const app of apps) takeBack(app, context, 'Failed')
+  for (const app of apps) if (isUnderWay(app, cluster)) takeBack(app, context, 'Failed')
+}
+
+function judgeOne(key: WorkloadKey, context: TurnContext): 'Same' | 'Changed' {
+  const state = workloadState(key, context)
+  const writes = state === null ? [] : judge(state, context.now)
+  for (const write of writes) context.draft.write(write)
+  return writes.length === 0 ? 'Same' : 'Changed'
 }
 
 /** Stops a circle of decisions before it spins. */

@@ -6,7 +6,7 @@ import type { Term } from '../../../src/control/leader/term.ts'
 import { settle } from '../../../src/control/leader/turn.ts'
 import { Wakes } from '../../../src/control/leader/wakes.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
-import { Epoch, type TaskId, type WorkloadKey } from '../../../src/model/ids.ts'
+import { Epoch, TaskId, type WorkloadKey } from '../../../src/model/ids.ts'
 import { SyncPolicy } from '../../../src/model/manifest.ts'
 import type { WorkloadRecord } from '../../../src/model/records.ts'
 import type { Failure, Rollout } from '../../../src/model/rollout.ts'
@@ -62,8 +62,8 @@ function rolled(key: WorkloadKey, word: string, state: Rollout['state']): void {
 const line = (id: number, over: Parameters<typeof revisionRecord>[0]): void =>
   cluster.apply({ table: 'revisions', id: `shop/${String(id).padStart(8, '0')}`, value: revisionRecord({ id, ...over }) })
 
-/** One turn in which the app and all its workloads are looked at. */
-function turn(): void {
+/** One turn in which all workloads are looked at, and these apps although nothing happened to them. */
+function turn(apps: readonly string[] = ['shop']): void {
   let ids = 0
   const term: Term = {
     epoch: Epoch.parse(1),
@@ -80,7 +80,7 @@ function turn(): void {
     read: new Set(),
     listeners: new Set(),
   }
-  settle({ term, draft: new Draft(cluster), now: NOW }, { workloads: [...cluster.workloads.keys()], apps: ['shop'] })
+  settle({ term, draft: new Draft(cluster), now: NOW }, { workloads: [...cluster.workloads.keys()], apps })
 }
 
 const wantedTasks = (key: WorkloadKey) =>
@@ -116,6 +116,20 @@ describe('an atomic revision that has failed by the time it comes', () => {
     turn()
     expect(outcomes()[1]).toBe('RolledBack')
     expect(wantedTasks(KEY)).toEqual(['web-0', 'web-1', 'web-2'])
+  })
+
+  it('goes back before it starts anything: a part of it fails now, and nothing woke the app', () => {
+    const { templateDigest } = target('good')
+    put(KEY, 'bad', { version: deploymentVersion({ replicas: 3 }), record: { generation: 2, good: target('good'), templateDigest } })
+    cluster.apply({ table: 'observed', id: TaskId.parse('web-2'), value: observed({ task: TaskId.parse('web-2'), phase: 'Lost' }) })
+    put(named('sick'), 'sick')
+    rolled(named('sick'), 'sick', { phase: 'Rolling', step: null, best: 0, progressAt: NOW - LONG })
+    line(2, { deadlineAt: DEADLINE })
+    turn([])
+    expect(outcomes()[1]).toBe('RolledBack')
+    const inputs = cluster.tasksOfWorkload(KEY).map(({ task: { inputsDigest } }) => inputsDigest)
+    expect(inputs, 'web-2 is made good').toHaveLength(4)
+    expect(new Set(inputs)).toEqual(new Set([digest('good')]))
   })
 
   it('acts when nothing of it failed', () => {
