@@ -158,7 +158,7 @@ class Runner {
     while (this.#kept.state !== this.entry.state) {
       const { entry } = this
       this.#kept = { state: entry.state, durable: await this.#write(entry) }
-      this.#tell(entry.state)
+      if (this.#kept.durable || !isOwnStop(entry.state)) this.#tell(entry.state)
     }
   }
 
@@ -186,6 +186,9 @@ class Runner {
     }
   }
 }
+
+/** No order repeats it, so that a crash makes the agent forget it, and find what it stopped running as before. */
+const isOwnStop = ({ life }: AgentTask): boolean => life.phase === 'Stopping' && life.because !== null
 
 const NOT_WRITTEN = { retryable: true, code: 'JournalFailed', message: 'the intent to start could not be written down' }
 

@@ -58,3 +58,24 @@ it('asks a task without any health check once, and never again', async () => {
   expect(asked).toBe(1)
   await agent.end()
 })
+
+it('tells of no stop of its own that a crash would make it forget', async () => {
+  const world = createWorld()
+  const { clock, hub, journal, startAgent } = world
+  const disk = { full: false }
+  const save: typeof journal.save = async (entry) => {
+    if (disk.full) throw new Error('no space left on device')
+    await journal.save(entry)
+  }
+  hub.assign('web-0', fakeSpec({ unhealthyAfterSeconds: 20 }))
+  const hangs = (real: Driver): Driver => ({ ...real, stop: () => new Promise(() => undefined) })
+  const first = startAgent({ driver: hangs, journal: { ...journal, save } })
+  await clock.runUntil(() => hub.status('web-0')?.ready === true, MINUTE)
+  disk.full = true
+  await clock.advance(5 * MINUTE)
+  expect(hub.status('web-0')).toMatchObject({ phase: 'Running', attempt: 1 })
+  await first.end()
+  const second = startAgent()
+  await clock.runUntil(() => hub.status('web-0')?.attempt === 2, 10 * MINUTE)
+  await second.end()
+})
