@@ -106,6 +106,17 @@ describe('an agent', () => {
     await world.synced()
   })
 
+  it('stops what was taken for lost because a greeting came late', async () => {
+    const { world, agent } = await open({ 'web.yaml': web('web') })
+    const [before] = world.ids()
+    const late = dial(world, { tasks: [] })
+    await firstFrame(late)
+    late.close('it was of an earlier connection')
+    await waitUntil(() => world.ids()[0] !== before)
+    await world.synced()
+    await waitUntil(() => agent.machine.history().every((record) => record.task !== before || record.stoppedAt !== null))
+  })
+
   it('that obeys a later leader gets no orders from this one', async () => {
     const { world } = await open({ 'web.yaml': web('web') })
     const { epoch } = world.plane.version()
