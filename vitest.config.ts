@@ -8,6 +8,8 @@ const suffixed = needs.map((need) => `test/**/*.${need}.test.ts`)
 
 export default defineConfig({
   test: {
+    // One for each core of the smallest machine that runs this; the default leaves one of two idle.
+    maxWorkers: 2,
     projects: [
       { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: suffixed, testTimeout: 60_000, hookTimeout: 60_000 } },
       { test: { name: 'sim', include: ['test/**/*.sim.test.ts'], testTimeout: 600_000 } },
