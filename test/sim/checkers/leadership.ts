@@ -11,7 +11,9 @@ export const leadershipChecker: MakeChecker = ({ findings, now }) => {
   return {
     leads(by, leadership) {
       const other = terms.find((term) => believes(term))
-      if (other !== undefined) findings.report('OneLeader', `${by.name} was elected while ${other.by.name} believes that it leads`)
+      // Who hears of its election when its time is over believes nothing, and steps down at once.
+      if (other !== undefined && believes({ by, leadership }))
+        findings.report('OneLeader', `${by.name} was elected while ${other.by.name} believes that it leads`)
       terms.push({ by, leadership })
       highest = Math.max(highest, leadership.fence.epoch)
     },
