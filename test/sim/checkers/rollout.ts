@@ -46,6 +46,7 @@ function checkWorkload(context: CheckContext, commit: Commit, key: WorkloadKey):
     key,
     tasks,
     slots,
+    mode: version.spec.mode,
     stopped: stopped.map(({ id }) => id),
     // Until the larger of two versions has taken over, the smaller one is what is promised.
     least: Math.min(slots.length, others.length) - limits.maxUnavailable,
@@ -78,16 +79,18 @@ interface Availability {
   readonly key: WorkloadKey
   readonly tasks: readonly TaskState[]
   readonly slots: readonly string[]
+  readonly mode: 'Replicated' | 'Global'
   readonly stopped: readonly string[]
   readonly least: number
   readonly minReadyMs: number
 }
 
 function checkAvailable({ findings }: CheckContext, { decidedAt }: Commit, given: Availability): void {
-  const { key, tasks, slots, stopped, least, minReadyMs } = given
-  const inSlot = tasks.filter((state) => slots.includes(state.task.slot))
-  const lost = inSlot.filter((state) => stopped.includes(state.task.id) && wasAvailable(state, minReadyMs, decidedAt)).length
-  const left = inSlot.filter((state) => isAvailable(state, minReadyMs, decidedAt)).length
+  const { key, tasks, slots, mode, stopped, least, minReadyMs } = given
+  // A replica that is one too many serves as well as any other until it goes; a machine that matches no more is not asked for.
+  const serving = mode === 'Global' ? tasks.filter((state) => slots.includes(state.task.slot)) : tasks
+  const lost = serving.filter((state) => stopped.includes(state.task.id) && wasAvailable(state, minReadyMs, decidedAt)).length
+  const left = serving.filter((state) => isAvailable(state, minReadyMs, decidedAt)).length
   if (lost > 0 && left < least)
     findings.report('AvailabilityKept', `${key} stopped ${lost} available tasks and has ${left} left, of at least ${least}`)
 }
