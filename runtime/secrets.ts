@@ -1,4 +1,4 @@
-import type { Failure, TaskEvent } from '../src/core/task.ts'
+import type { TaskEvent } from '../src/core/task.ts'
 import { RetryableError } from '../src/lib/errors.ts'
 import type { SealedValue } from '../src/model/secret.ts'
 import type { TaskSpec } from '../src/model/task-spec.ts'
@@ -59,42 +59,41 @@ function withoutStart(text: string, word: string): string {
   return text
 }
 
+/** What becomes of the words in an event. */
+interface Telling {
+  readonly lines: (lines: readonly string[]) => readonly string[]
+  readonly reason: (message: string) => string
+  readonly failure: (message: string) => string
+}
+
 /** What a task says of itself goes to the store and to people: its last lines, its probes' answers, its failures. */
 export function withoutSecrets(event: TaskEvent, secrets: OpenedSecrets): TaskEvent {
-  return secrets.size === 0 ? event : retold(event, hider(secrets))
+  if (secrets.size === 0) return event
+  const hide = hider(secrets)
+  return retold(event, { lines: (lines) => lines.map(hide), reason: hide, failure: hide })
 }
 
 const UNTOLD = 'it failed; what it said is not kept, for its secrets cannot be opened here to black them out'
 
-/** Where the values are not known, nothing that a task says can be kept. */
-export function withoutWords(event: TaskEvent): TaskEvent {
-  switch (event.type) {
-    case 'exited':
-    case 'stopped':
-      return { ...event, lastLines: [] }
-    case 'unready':
-    case 'unhealthy':
-      return { ...event, reason: { ...event.reason, message: UNTOLD }, lastLines: [] }
-    default:
-      return event
-  }
-}
+/** Where the values are not known, nothing that a task says can be kept; failures are Drover's own words. */
+export const withoutWords = (event: TaskEvent): TaskEvent =>
+  retold(event, { lines: () => [], reason: () => UNTOLD, failure: (message) => message })
 
-function retold(event: TaskEvent, hide: Hide): TaskEvent {
+function retold(event: TaskEvent, tell: Telling): TaskEvent {
   switch (event.type) {
     case 'exited':
     case 'stopped':
-      return { ...event, lastLines: event.lastLines.map(hide) }
+      return { ...event, lastLines: tell.lines(event.lastLines) }
     case 'unready':
     case 'unhealthy':
-      return { ...event, reason: { ...event.reason, message: hide(event.reason.message) }, lastLines: event.lastLines.map(hide) }
+      return { ...event, reason: { ...event.reason, message: tell.reason(event.reason.message) }, lastLines: tell.lines(event.lastLines) }
     case 'prepareFailed':
     case 'startFailed':
     case 'stepFailed':
     case 'removeFailed':
-      return { ...event, failure: withMessage(event.failure, hide) }
+      return { ...event, failure: { ...event.failure, message: tell.failure(event.failure.message) } }
     case 'startNotCalled':
-      return { ...event, failure: event.failure === null ? null : withMessage(event.failure, hide) }
+      return event.failure === null ? event : { ...event, failure: { ...event.failure, message: tell.failure(event.failure.message) } }
     case 'assigned':
     case 'agentRestarted':
     case 'due':
@@ -111,5 +110,3 @@ function retold(event: TaskEvent, hide: Hide): TaskEvent {
       return event satisfies never
   }
 }
-
-const withMessage = (failure: Failure, hide: Hide): Failure => ({ ...failure, message: hide(failure.message) })

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeDurably } from '../../../src/lib/durable-file.ts'
 import { TaskId } from '../../../src/model/ids.ts'
 import type { AttemptRef } from '../../driver.ts'
+import { folderMark } from '../../folder-mark.ts'
 import { giveBackMemory, memoryFolder, removeFromMemory } from '../../memory-folder.ts'
 
 /** `intended`: its container was told to start, or is just about to be. `abandoned`: it was promised that it never will. */
@@ -31,7 +31,7 @@ const MARKS: ReadonlySet<string> = new Set<Mark>(['none', 'intended', 'abandoned
 const isMark = (text: string): text is Mark => MARKS.has(text)
 
 export function createAttempts(stateDir: string): Attempts {
-  const memory = `drover-docker-${createHash('sha256').update(stateDir).digest('hex').slice(0, 8)}`
+  const memory = `drover-docker-${folderMark(stateDir)}`
   const taskFolder = (task: TaskId): string => join(stateDir, task)
   const attemptFolder = (ref: AttemptRef): string => join(taskFolder(ref.task), String(ref.attempt))
   const made = async (folder: string): Promise<string> => {

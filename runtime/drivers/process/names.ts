@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TaskId } from '../../../src/model/ids.ts'
 import type { AttemptRef, Handle } from '../../driver.ts'
+import { folderMark } from '../../folder-mark.ts'
 
 /** Every path of one attempt; all of them follow from the state directory and the attempt. */
 export interface AttemptPaths {
@@ -37,7 +37,7 @@ export interface Layout {
 export const keyOf = (ref: AttemptRef): string => `${ref.task}.${ref.attempt}`
 
 export function layoutOf(stateDir: string): Layout {
-  const mark = createHash('sha256').update(stateDir).digest('hex').slice(0, 8)
+  const mark = folderMark(stateDir)
   return { attempts: join(stateDir, 'attempts'), foreign: join(tmpdir(), `drover-work-${mark}`), mark }
 }
 

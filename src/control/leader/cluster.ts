@@ -90,7 +90,7 @@ export class Cluster {
     return this.#workloadsOfApp.get(app).map((key) => must(this.workloads.get(key), `workload ${key}`))
   }
 
-  /** Those of them that are to be removed; mostly there are none, however large the app is. */
+  /** Workloads of an app that are to be removed; mostly there are none, however large the app is. */
   leavingOf(app: string): WorkloadKey[] {
     return [...this.leaving].filter((key) => this.workloads.get(key)?.app === app)
   }
