@@ -7,7 +7,8 @@ import { must } from '../../lib/must.ts'
 import type { Millis } from '../../model/ids.ts'
 import type { Quarantine, RevisionRecord, WorkloadRecord } from '../../model/records.ts'
 import type { Health } from '../../model/views.ts'
-import { addRevision, deadlineOf, effectiveSet, newestApplied, revisionKey } from './history.ts'
+import { addRevision, deadlineOf, effectiveSet, revisionKey } from './history.ts'
+import { newestApplied } from './revisions.ts'
 import { returnInput, takeBack } from './take-back.ts'
 import type { Term, TurnContext } from './term.ts'
 
@@ -31,14 +32,14 @@ export function settleApp(app: string, context: TurnContext): void {
 }
 
 function openDeadline(app: string, term: Term): Millis | null {
-  const newest = newestApplied(app, term)
+  const newest = newestApplied(app, term.cluster)
   return newest !== undefined && isOpen(newest) ? deadlineOf(newest, term) : null
 }
 
 /** Healthy means that all it asked for was live and healthy at once; that stays true of it, whatever happens later. */
 function settleRevision(app: string, context: TurnContext): void {
   const { term } = context
-  const newest = newestApplied(app, term)
+  const newest = newestApplied(app, term.cluster)
   if (newest === undefined || newest.outcome === 'Superseded') return
   const failures = [...term.cluster.quarantine.values()].filter((entry) => entry.app === app && entry.revisionId === newest.id)
   if (failures.length > 0) {
@@ -110,7 +111,7 @@ function prove(records: readonly WorkloadRecord[], { draft }: TurnContext): void
 
 /** Before something else takes its place: what is well now was good, although it had not yet shown that it stays so. */
 export function concludeRevision(app: string, context: TurnContext): void {
-  const newest = newestApplied(app, context.term)
+  const newest = newestApplied(app, context.term.cluster)
   if (newest === undefined || !isOpen(newest) || appHealth(app, context.term) !== 'Healthy' || hasFailed(app, context.term)) return
   endAs(newest, { outcome: 'Healthy', reason: null, finishedAt: context.now }, context)
   prove(context.term.cluster.workloadsOfApp(app), context)

@@ -10,7 +10,7 @@ import { blobOps } from '../../store/blobs.ts'
 import { encodeWrite } from '../../store/codec.ts'
 import type { Op } from '../../store/store.ts'
 import type { Cluster } from './cluster.ts'
-import { isUnderWay } from './history.ts'
+import { isUnderWay } from './revisions.ts'
 
 /** Events kept; the oldest go when newer ones come. */
 const EVENTS_KEPT = 1000

@@ -4,18 +4,8 @@ import type { Millis } from '../../model/ids.ts'
 import type { Rendered, RevisionRecord, WorkloadRecord } from '../../model/records.ts'
 import type { Target } from '../../model/rollout.ts'
 import type { Cluster } from './cluster.ts'
+import { isUnderWay, newestApplied } from './revisions.ts'
 import type { Term, TurnContext } from './term.ts'
-
-/** The newest revision of which anything was applied; one that was refused as a whole changes nothing. */
-export function newestApplied(app: string, { cluster }: Pick<Term, 'cluster'>): RevisionRecord | undefined {
-  return cluster.revisionsOfApp(app).find((record) => record.outcome !== 'Rejected')
-}
-
-/** An atomic revision of which nobody knows yet whether it becomes healthy as a whole: its parts stand and fall together. */
-export function isUnderWay(app: string, cluster: Cluster): boolean {
-  const newest = newestApplied(app, { cluster })
-  return newest !== undefined && newest.deadlineAt !== null && isOpen(newest)
-}
 
 /** Until when an atomic revision must be healthy: a leader that comes later gives it as long again, for nobody looked before. Null: it has no deadline. */
 export function deadlineOf({ app, deadlineAt }: RevisionRecord, { cluster, ledSince }: Pick<Term, 'cluster' | 'ledSince'>): Millis | null {
@@ -48,7 +38,7 @@ type NewRevision = Pick<RevisionRecord, 'app' | 'revision' | 'commit' | 'subject
 export function addRevision(revision: NewRevision, { term, draft, now }: Pick<TurnContext, 'term' | 'draft' | 'now'>): number {
   const all = term.cluster.revisionsOfApp(revision.app)
   const rejected = revision.rendered === null
-  const applied = newestApplied(revision.app, term)
+  const applied = newestApplied(revision.app, term.cluster)
   if (applied !== undefined && !rejected && isOpen(applied)) {
     draft.write({ table: 'revisions', id: revisionKey(applied), value: { ...applied, outcome: 'Superseded', finishedAt: now } })
   }

@@ -5,8 +5,9 @@ import { currentRollout, type WorkloadState } from '../../core/workload.ts'
 import { parseWorkloadKey } from '../../model/ids.ts'
 import type { RevisionRecord } from '../../model/records.ts'
 import type { Failure } from '../../model/rollout.ts'
-import { deadlineOf, isUnderWay, newestApplied } from './history.ts'
+import { deadlineOf } from './history.ts'
 import { writeMove, writeQuarantine } from './moves.ts'
+import { isUnderWay, newestApplied } from './revisions.ts'
 import type { Term, TurnContext } from './term.ts'
 import { workloadState } from './workload-state.ts'
 
@@ -25,7 +26,7 @@ export function takeBack(app: string, context: TurnContext, asked: Asked): 'None
 /** What is known of an app's newest revision and those it brought; null before there is one. */
 export function returnInput(app: string, context: TurnContext, asked: Asked): ReturnInput | null {
   const { term, now } = context
-  const revision = newestApplied(app, term)
+  const revision = newestApplied(app, term.cluster)
   const record = term.cluster.apps.get(app)
   if (revision === undefined || record === undefined) return null
   const deadline = deadlineOf(revision, term)

@@ -12,8 +12,8 @@ import type { Task } from '../../model/task.ts'
 import { settleApp } from './app-outcome.ts'
 import type { Cluster } from './cluster.ts'
 import { InvariantError } from './draft.ts'
-import { isUnderWay } from './history.ts'
 import { placePending } from './place.ts'
+import { isUnderWay } from './revisions.ts'
 import { takeBack } from './take-back.ts'
 import type { TurnContext } from './term.ts'
 import { workloadState } from './workload-state.ts'
@@ -55,13 +55,13 @@ export function settle(context: TurnContext, woken: Woken): void {
 /** An atomic revision is judged as a whole before any part of it acts: for one that has failed by now nothing is stopped or started. */
 function judgeAhead(context: TurnContext, queue: ReadonlySet<WorkloadKey>): void {
   const { cluster } = context.term
-  const apps = new Set(context.draft.touched.apps)
-  for (const key of queue) {
-    const app = cluster.workloads.get(key)?.app
+  const keysOf = groupBy([...queue], (key) => cluster.workloads.get(key)?.app ?? null)
+  for (const app of new Set([...context.draft.touched.apps, ...keysOf.keys()])) {
+    if (app === null || !isUnderWay(app, cluster)) continue
     // A report or a timer wakes a workload and not its app, and may be what fails it.
-    if (app !== undefined && isUnderWay(app, cluster) && judgeOne(key, context) === 'Changed') apps.add(app)
+    const judged = (keysOf.get(app) ?? []).map((key) => judgeOne(key, context))
+    if (judged.includes('Changed') || context.draft.touched.apps.has(app)) takeBack(app, context, 'Failed')
   }
-  for (const app of apps) if (isUnderWay(app, cluster)) takeBack(app, context, 'Failed')
 }
 
 function judgeOne(key: WorkloadKey, context: TurnContext): 'Same' | 'Changed' {

@@ -9,8 +9,8 @@ import type { WorkloadRecord } from '../../model/records.ts'
 import type { WorkloadVersion } from '../../model/version.ts'
 import type { Hub } from '../agents/hub.ts'
 import { type Cluster, isGlobal } from './cluster.ts'
-import { isUnderWay } from './history.ts'
 import { agentViews } from './place.ts'
+import { isUnderWay } from './revisions.ts'
 import type { Term } from './term.ts'
 
 export interface StateContext {

@@ -7,7 +7,8 @@ import { SyncPolicy } from '../../model/manifest.ts'
 import type { AppRecord, Hold, WorkloadRecord } from '../../model/records.ts'
 import { concludeRevision } from '../leader/app-outcome.ts'
 import type { Cluster } from '../leader/cluster.ts'
-import { addRevision, effectiveSet, lastGood, newestApplied } from '../leader/history.ts'
+import { addRevision, effectiveSet, lastGood } from '../leader/history.ts'
+import { newestApplied } from '../leader/revisions.ts'
 import type { TurnContext } from '../leader/term.ts'
 import { assertUnmoved, type PlannedSync } from './fingerprint.ts'
 import type { RenderedApp } from './render.ts'
@@ -101,7 +102,7 @@ function writeWorkloads(input: RevisionInput, plan: SyncPlan, { term, draft, now
  */
 function recordRevision(input: RevisionInput, { term, draft, now }: TurnContext): number {
   const newest = term.cluster.revisionsOfApp(input.app)[0]
-  const applied = newestApplied(input.app, term)
+  const applied = newestApplied(input.app, term.cluster)
   const rendered = effectiveSet(input.app, term.cluster)
   const digest = digestOf(rendered)
   const { revision, app, cause, commit } = input
