@@ -84,7 +84,7 @@ class Runner {
     this.#apply({ type: 'assigned', desired, rule: this.entry.assignment.spec })
     if (this.entry.state.desired === before.desired) return
     if (desired === 'gone') this.#deps.statuses.withdraw(before.task)
-    if (this.#doing !== 'stop') this.#interrupt.abort()
+    if (!OUTLASTS_ORDERS.has(this.#doing)) this.#interrupt.abort()
   }
 
   async run(): Promise<void> {
@@ -186,6 +186,12 @@ class Runner {
     }
   }
 }
+
+/**
+ * What an order needs to be done anyway. A question that is given up still reaches the driver: late, it would mark as
+ * abandoned what was removed by then, and the mark stay for ever.
+ */
+const OUTLASTS_ORDERS: ReadonlySet<Step['type']> = new Set(['stop', 'recover'])
 
 /** No order repeats it, so that a crash makes the agent forget it, and find what it stopped running as before. */
 const isOwnStop = ({ life }: AgentTask): boolean => life.phase === 'Stopping' && life.because !== null
