@@ -29,6 +29,7 @@ const FORBIDDEN: readonly [string, string][] = [
   ['src/model/x.ts', 'yaml'],
   ['src/manifest/x.ts', '../lib/must.ts'],
   ['src/manifest/x.ts', 'node:fs/promises'],
+  ['src/manifest/x.ts', 'node-cron'],
   ['src/core/x.ts', '../lib/must.ts'],
   ['src/core/x.ts', 'node:crypto'],
   ['src/core/x.ts', 'zod'],
@@ -56,6 +57,7 @@ const FORBIDDEN: readonly [string, string][] = [
 ]
 
 const ALLOWED: readonly [string, string][] = [
+  ['src/manifest/cron.ts', 'node-cron'],
   ['src/core/x.ts', '../model/ids.ts'],
   ['src/core/schedule/x.ts', '../health.ts'],
   ['src/control/x.ts', '../core/health.ts'],
