@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { parseBlob } from '../src/manifest/blob.ts'
 import { link } from '../src/manifest/link.ts'
 import { isManifestPath } from '../src/manifest/parse.ts'
+import { bodyOf } from '../src/model/body.ts'
 
 const root = join(import.meta.dirname, '../manifests-example')
 const files = readdirSync(root, { recursive: true, encoding: 'utf8', withFileTypes: true })
@@ -57,7 +58,7 @@ describe('manifests-example', () => {
 
   it('runs scripts that are there and that a shell can read', () => {
     const scripts = workloads.flatMap(({ manifest, trees }) => {
-      const [process] = manifest.spec.template.spec.processes ?? []
+      const [process] = bodyOf(manifest).template.spec.processes ?? []
       return process?.command[0] === 'sh' ? [join(root, trees[0] ?? '', process.command[1] ?? '')] : []
     })
     expect(scripts.length).toBeGreaterThan(3)
@@ -66,7 +67,7 @@ describe('manifests-example', () => {
 
   it('asks little of a machine, and sets no user, so that anyone can run it', () => {
     for (const { manifest } of workloads) {
-      const { containers = [], processes = [] } = manifest.spec.template.spec
+      const { containers = [], processes = [] } = bodyOf(manifest).template.spec
       for (const unit of [...containers, ...processes]) {
         expect(unit.user).toBeUndefined()
         expect(unit.resources.requests.cpu).toBeLessThanOrEqual(10)

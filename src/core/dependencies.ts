@@ -1,5 +1,5 @@
+import type { DependsOn } from '../model/depends-on.ts'
 import { parseWorkloadKey, type WorkloadKey, workloadKey } from '../model/ids.ts'
-import type { DependsOn } from '../model/manifest.ts'
 import { type Reason, reasonOf } from '../model/reason.ts'
 import type { Quarantine, WorkloadRecord } from '../model/records.ts'
 import type { RootCause } from '../model/rollout.ts'

@@ -1,7 +1,13 @@
-import type { Millis } from '../model/ids.ts'
+import type { CronJobSpec, JobSpec } from '../model/batch.ts'
+import { type Millis, parseWorkloadKey } from '../model/ids.ts'
 import { type Reason, reasonOf } from '../model/reason.ts'
+import type { Run } from '../model/records.ts'
 import type { Rollout } from '../model/rollout.ts'
 import type { Health } from '../model/views.ts'
+import { tasksOf } from './batch/plan-job.ts'
+import { byNumber, gaveWay } from './batch/run-record.ts'
+import { completionsOf } from './batch/run-step.ts'
+import { completed, tallyOf } from './batch/tally.ts'
 import { hasFailed, isAvailable, isLive, type TaskState } from './task-state.ts'
 import { currentRollout, type WorkloadState } from './workload.ts'
 
@@ -21,7 +27,9 @@ export interface WorkloadHealth {
 
 export function workloadHealth(state: WorkloadState, now: Millis): WorkloadHealth {
   if (!state.record.wanted) return removing(state)
-  return state.version.kind === 'Job' ? jobHealth(state, now) : deploymentHealth(state, now)
+  const { version } = state
+  if (version.kind === 'Deployment') return deploymentHealth(state, now)
+  return version.kind === 'Job' ? jobHealth(state, version.spec) : cronHealth(state, version.spec, now)
 }
 
 function removing(state: WorkloadState): WorkloadHealth {
@@ -55,15 +63,47 @@ function rolloutReasons(rollout: Rollout | null): { verdict: 'Failed' | 'Suspend
   return { verdict: 'Suspended', reasons: [reasonOf('WaitsForPromotion', `${step}; it goes on with \`drover promote\``)] }
 }
 
-function jobHealth(state: WorkloadState, now: Millis): WorkloadHealth {
-  const desired = state.version.kind === 'Job' ? state.version.spec.completions : 1
+function jobHealth(state: WorkloadState, spec: JobSpec): WorkloadHealth {
+  const desired = completionsOf(spec, state.slots)
   const { run } = state
-  if (run?.phase === 'Succeeded') return { health: 'Healthy', desired, ready: desired, reasons: [], wakeAt: null }
-  const ready = state.tasks.filter((task) => task.task.run === run?.id && task.observed?.phase === 'Succeeded').length
-  if (run?.phase === 'Failed')
-    return { health: 'Degraded', desired, ready, reasons: [reasonOf(run.reason ?? 'Failed', `run ${run.id} failed`)], wakeAt: null }
+  if (run?.phase === 'Succeeded' && state.blocked === 'No') return { health: 'Healthy', desired, ready: desired, reasons: [], wakeAt: null }
+  const ready = run === null ? 0 : completed(tallyOf(run, spec, tasksOf(state, run)), spec, state.slots)
+  const told = { desired, ready, wakeAt: null }
+  if (spec.suspend) return { ...told, health: 'Suspended', reasons: [reasonOf('Suspended', 'suspend is true')] }
+  if (state.blocked === 'Yes') return { ...told, health: 'Suspended', reasons: [blockedReason(state)] }
+  if (run?.phase === 'Failed') return { ...told, health: 'Degraded', reasons: [failedReason(run)] }
   const inVain = state.unmet.some(({ standing }) => standing === 'Failed')
-  return { health: inVain ? 'Degraded' : 'Progressing', desired, ready, reasons: troubles(state, now), wakeAt: null }
+  return { ...told, health: inVain ? 'Degraded' : 'Progressing', reasons: troubles(state, 0) }
+}
+
+function blockedReason({ record, run }: WorkloadState): Reason {
+  const { name } = parseWorkloadKey(record.key)
+  return reasonOf(
+    'WaitsForPerson',
+    `git came back to what run ${run?.id ?? ''} ran, and onRevert is Block; \`drover run job/${name}\` runs it again`,
+  )
+}
+
+const failedReason = ({ id, reason, message }: Run): Reason =>
+  reasonOf(reason ?? 'Failed', `run ${id} failed${message === null ? '' : `: ${message}`}`)
+
+/** It is as its last run of the present template was: nobody waits for the next one, and one that goes on is no alarm. */
+function cronHealth(state: WorkloadState, spec: CronJobSpec, now: Millis): WorkloadHealth {
+  const open = state.runs.filter(({ finishedAt }) => finishedAt === null)
+  const told = { desired: open.length, ready: open.filter(({ phase }) => phase === 'Running').length }
+  if (spec.suspend) return { ...told, health: 'Suspended', reasons: [reasonOf('Suspended', 'suspend is true')], wakeAt: null }
+  const last = [...state.runs]
+    .sort(byNumber)
+    .findLast((run) => run.finishedAt !== null && run.templateDigest === state.record.templateDigest)
+  const { sounds, wakeAt } = alarm(state, now)
+  const failed = last?.phase === 'Failed' && last.reason !== 'Replaced' && !gaveWay(last) ? [failedReason(last)] : []
+  const health = sounds || failed.length > 0 ? 'Degraded' : 'Healthy'
+  return {
+    ...told,
+    health,
+    reasons: [...failed, ...(open.length > 0 ? troubles(state, now) : state.unmet.map(({ reason }) => reason))],
+    wakeAt,
+  }
 }
 
 interface Alarm {

@@ -1,3 +1,4 @@
+import { BODY_PATH, bodyOf } from '../model/body.ts'
 import { parseWorkloadKey, type WorkloadKey } from '../model/ids.ts'
 import type { SealedValue } from '../model/secret.ts'
 import type { WorkloadVersion } from '../model/version.ts'
@@ -51,12 +52,12 @@ function changed(key: WorkloadKey, before: WorkloadVersion, after: WorkloadVersi
 }
 
 /** Everything of which a difference starts new tasks; the same parts that make the template digest. */
-const templateInputs = ({ spec, configs, secrets = {}, trees }: WorkloadVersion): Readonly<Record<string, unknown>> => ({
-  template: spec.template,
-  configs,
-  secrets,
-  trees,
-})
+function templateInputs(version: WorkloadVersion): Readonly<Record<string, unknown>> {
+  const { configs, secrets = {}, trees } = version
+  const body = bodyOf(version)
+  const shape = 'completions' in body ? { mode: body.mode, completions: body.completions, completionMode: body.completionMode } : {}
+  return { template: body.template, ...shape, configs, secrets, trees }
+}
 
 /** Another order of named entries is told, for it makes another digest and so restarts tasks. */
 function specFields(before: WorkloadVersion, after: WorkloadVersion): PlannedField[] {
@@ -65,10 +66,11 @@ function specFields(before: WorkloadVersion, after: WorkloadVersion): PlannedFie
 
 /** A header of a probe is there to be let in more often than not, so none is shown. */
 const HEADER_VALUE = /\.httpHeaders\[[^\]]+\]\.value$/
+const TEMPLATE = /^spec\.(?:jobTemplate\.spec\.)?template(?:\.|$)/
 const ENV_VALUE = /\.env\[(\w+)\](?:\.value)?$/
 
 function safeField(change: FieldChange): PlannedField {
-  const forcesRestart = change.path.startsWith('spec.template.') || change.path === 'spec.template'
+  const forcesRestart = TEMPLATE.test(change.path)
   const name = ENV_VALUE.exec(change.path)?.[1]
   if ((name !== undefined && looksSecret(name)) || HEADER_VALUE.test(change.path)) return { ...hidden(change), forcesRestart }
   const [before, after] = [maskValue(change.before), maskValue(change.after)]
@@ -130,20 +132,31 @@ function treeFields(before: WorkloadVersion, after: WorkloadVersion): PlannedFie
 
 /** The few facts that tell a new workload from others; a whole manifest of defaults would hide them. */
 function headline(version: WorkloadVersion): PlannedField[] {
-  const { spec } = version
+  const { containers = [], processes = [] } = bodyOf(version).template.spec
   const units = [
-    ...(spec.template.spec.containers ?? []).map(({ name, image }) => ({ path: `containers[${name}].image`, after: image })),
-    ...(spec.template.spec.processes ?? []).map(({ name, command }) => ({ path: `processes[${name}].command`, after: command })),
+    ...containers.map(({ name, image }) => ({ path: `containers[${name}].image`, after: image })),
+    ...processes.map(({ name, command }) => ({ path: `processes[${name}].command`, after: command })),
   ]
-  const size =
-    version.kind === 'Job'
-      ? { path: 'spec.completions', after: version.spec.completions }
-      : version.spec.mode === 'Global'
-        ? { path: 'spec.mode', after: 'Global' }
-        : { path: 'spec.replicas', after: version.spec.replicas }
-  const facts = [size, ...units.map(({ path, after }) => ({ path: `spec.template.spec.${path}`, after }))]
+  const at = BODY_PATH[version.kind].join('.')
+  const facts = [sizeOf(version), ...units.map(({ path, after }) => ({ path: `${at}.template.spec.${path}`, after }))]
   return facts.map(({ path, after }) => ({ ...safeField({ path, before: undefined, after }), forcesRestart: false }))
 }
+
+function sizeOf(version: WorkloadVersion): { path: string; after: unknown } {
+  switch (version.kind) {
+    case 'CronJob':
+      return version.spec.after === undefined
+        ? { path: 'spec.schedule', after: version.spec.schedule }
+        : { path: 'spec.after', after: version.spec.after }
+    case 'Job':
+      return globalOr(version.spec, { path: 'spec.completions', after: version.spec.completions })
+    case 'Deployment':
+      return globalOr(version.spec, { path: 'spec.replicas', after: version.spec.replicas })
+  }
+}
+
+const globalOr = <T>({ mode }: { mode: string }, size: T): T | { path: string; after: unknown } =>
+  mode === 'Global' ? { path: 'spec.mode', after: 'Global' } : size
 
 /** Where a key stands in sentences and headings: `Deployment default/web`. */
 export function workloadTitle(key: WorkloadKey): string {

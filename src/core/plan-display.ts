@@ -1,18 +1,27 @@
+import type { RunSpec } from '../model/batch.ts'
+import type { DeploymentSpec } from '../model/manifest.ts'
+import type { TemplateSpec } from '../model/template.ts'
 import type { WorkloadVersion } from '../model/version.ts'
 import { formatCpu, formatMemory } from './plan-quantity.ts'
 
 type Json = Readonly<Record<string, unknown>>
-type Unit = NonNullable<WorkloadVersion['spec']['template']['spec']['containers' | 'processes']>[number]
+type Unit = NonNullable<TemplateSpec['containers' | 'processes']>[number]
 type Amounts = Unit['resources']['limits']
 
 /** The spec as a manifest would say it: `500m`, `512Mi`, and `dynamic` for a port that the scheduler chooses. */
-export function displaySpec({ spec }: WorkloadVersion): Json {
-  const { containers, processes, ...template } = spec.template.spec
+export function displaySpec(version: WorkloadVersion): Json {
+  if (version.kind !== 'CronJob') return displayBody(version.spec)
+  const { jobTemplate, ...rest } = version.spec
+  return { ...rest, jobTemplate: { ...jobTemplate, spec: displayBody(jobTemplate.spec) } }
+}
+
+function displayBody(body: DeploymentSpec | RunSpec): Json {
+  const { containers, processes, ...template } = body.template.spec
   const units = {
     ...(containers === undefined ? {} : { containers: containers.map(displayUnit) }),
     ...(processes === undefined ? {} : { processes: processes.map(displayUnit) }),
   }
-  return { ...spec, template: { ...spec.template, spec: { ...template, ...units } } }
+  return { ...body, template: { ...body.template, spec: { ...template, ...units } } }
 }
 
 function displayUnit(unit: Unit): Json {

@@ -1,3 +1,4 @@
+import type { JobSpec } from '../model/batch.ts'
 import type { CanaryStep, DeploymentSpec } from '../model/manifest.ts'
 import type { WorkloadVersion } from '../model/version.ts'
 import { fixedPort, rollingLimits } from './rollout/rolling.ts'
@@ -9,15 +10,25 @@ export function createNotes({ kind, spec }: WorkloadVersion): string[] {
 }
 
 export function restartNotes(before: WorkloadVersion, after: WorkloadVersion): string[] {
-  if (before.kind === 'Job' || after.kind === 'Job') return ['runs again, unless it ran with exactly these inputs before']
+  if (after.kind === 'Job') return rerunNotes(after.spec)
+  if (before.kind !== 'Deployment' || after.kind !== 'Deployment')
+    return ['the next run is of this version; runs under way go on as they began']
   if (before.spec.mode === 'Replicated' && before.spec.replicas === 0) return []
   return [`${restarted(before.spec, after.spec)}; ${paceOf(after.spec)}`, ...canaryNote(after.spec), ...failureNote(after.spec)]
 }
 
 export function stopNotes(version: WorkloadVersion): string[] {
-  if (version.kind === 'Job') return ['stops what still runs of it']
+  if (version.kind !== 'Deployment') return ['stops what still runs of it']
   if (version.spec.mode === 'Global') return ['stops its task on every agent']
   return version.spec.replicas === 0 ? [] : [`stops ${tasksIn(version.spec.replicas)}`]
+}
+
+function rerunNotes({ runPolicy, onRevert, suspend }: JobSpec): string[] {
+  if (suspend) return ['runs once it is no longer suspended']
+  if (runPolicy === 'OncePerSpec') return ['runs again, unless it ran with exactly these inputs before']
+  return onRevert === 'Run' || onRevert === undefined
+    ? ['runs again']
+    : [`runs again; if it ran with exactly these inputs before: ${onRevert}`]
 }
 
 function restarted(before: DeploymentSpec, after: DeploymentSpec): string {

@@ -4,10 +4,14 @@ import type { DeploymentSpec } from '../model/manifest.ts'
 import type { Run, Write } from '../model/records.ts'
 import type { Rollout, Target } from '../model/rollout.ts'
 import type { Task } from '../model/task.ts'
+import type { BatchPlan } from './batch/plan.ts'
+import { planCronJob } from './batch/plan-cron.ts'
+import { planJob, tasksOf } from './batch/plan-job.ts'
+import { giveUp } from './batch/run-record.ts'
+import { earliest } from './earliest.ts'
 import { workloadHealth } from './health.ts'
-import { giveUp, planJob } from './job.ts'
 import { CALM_AFTER, restartDelay } from './restart.ts'
-import { expendable, KEPT_FOR_BACKOFF } from './retention.ts'
+import { expendable, KEPT_FOR_BACKOFF, ofOldRuns } from './retention.ts'
 import { rolloutWakeAt } from './rollout/event.ts'
 import { rolloutFacts } from './rollout/facts.ts'
 import { followRollout, overtaken, targetOf } from './rollout/follow.ts'
@@ -28,22 +32,28 @@ export interface DecideContext {
   readonly newId: () => string
 }
 
+const NOTHING: Decision = { writes: [], wakeAt: null }
+
 /**
  * What to write so that one workload comes nearer to what git says. Pure: the same state, time and ids
  * give the same writes, and a state that is right gives none.
  */
 export function reconcile(state: WorkloadState, context: DecideContext): Decision {
   if (!state.record.wanted) return remove(state, context)
-  const decision = state.version.kind === 'Deployment' ? deployment(state, state.version.spec, context) : job(state, context)
+  const { version } = state
+  const plan = batchPlan(state, context.now)
+  const decision =
+    plan === null ? (version.kind === 'Deployment' ? deployment(state, version.spec, context) : NOTHING) : batch(state, plan, context)
   const health = workloadHealth(state, context.now)
-  return { writes: [...decision.writes, ...forget(state)], wakeAt: earliest(decision.wakeAt, health.wakeAt) }
+  return { writes: [...decision.writes, ...forget(state, plan)], wakeAt: earliest(decision.wakeAt, health.wakeAt) }
 }
 
 /** What becomes of its rollout or its run, before anything is done about tasks. */
 export function judge(state: WorkloadState, now: Millis): Write[] {
   const { record, version, run } = state
   if (!record.wanted) return []
-  if (version.kind === 'Job') return run === null ? [] : changedRun(run, planJob(state, version.spec, now).run)
+  if (version.kind !== 'Deployment')
+    return run === null ? [] : changedRuns(state, batchPlan(state, now)?.runs.filter(({ id }) => id === run.id) ?? [])
   const rollouts = [...overtaken(state, now), followRollout(state, version.spec, now)]
   return rolloutWrites(state, rollouts, { limit: version.spec.revisionHistoryLimit, remembered: templatesOf(state, record.good) })
 }
@@ -105,18 +115,39 @@ function proved({ record, unit }: WorkloadState): Write[] {
   return [{ table: 'workloads', id: record.key, value: { ...record, good: targetOf(record) } }]
 }
 
-function job(state: WorkloadState, context: DecideContext): Decision {
-  if (state.version.kind !== 'Job') return { writes: [], wakeAt: null }
-  const plan = planJob(state, state.version.spec, context.now)
-  const stale = state.staleRuns.flatMap((run) =>
-    changedRun(run, giveUp(run, 'Superseded', { tasks: tasksOf(state, run), now: context.now })),
-  )
-  const create = plan.create.map((place) => newTask(state, { ...place, target: state.record }, context))
-  const good = plan.run.phase === 'Succeeded' ? proved(state) : []
+function batch(state: WorkloadState, plan: BatchPlan, context: DecideContext): Decision {
+  const create = plan.create.map((place) => newTask(state, place, context))
+  const good = hasProved(state, plan) ? proved(state) : []
+  const schedule = JSON.stringify(plan.schedule) === JSON.stringify(state.cron?.state ?? null) ? [] : scheduleWrites(state, plan)
+  // Runs first: one that is recorded is found again, while a slot that counts as decided is never looked at again.
   return {
-    writes: [...stale, ...changedRun(state.run, plan.run), ...good, ...stopWrites(state, plan.stop), ...create],
+    writes: [...changedRuns(state, plan.runs), ...schedule, ...dropped(plan), ...good, ...stopWrites(state, plan.stop), ...create],
     wakeAt: plan.wakeAt,
   }
+}
+
+/** Null for a Deployment. */
+function batchPlan(state: WorkloadState, now: Millis): BatchPlan | null {
+  const { version, cron } = state
+  if (version.kind === 'Job') return planJob(state, version.spec, now)
+  return version.kind === 'CronJob' && cron !== null ? planCronJob(state, version.spec, cron, now) : null
+}
+
+/** A Job is good once it ran; a CronJob that is accepted has nothing to prove before its next slot. */
+function hasProved({ version, run }: WorkloadState, { runs }: BatchPlan): boolean {
+  if (version.kind === 'CronJob') return true
+  return runs.some(({ id, phase }) => phase === 'Succeeded' && (run === null || run.id === id))
+}
+
+const scheduleWrites = ({ record }: WorkloadState, { schedule }: BatchPlan): Write[] => [
+  { table: 'schedules', id: record.key, value: schedule },
+]
+
+const dropped = ({ drop }: BatchPlan): Write[] => drop.map((id) => ({ table: 'runs', id, value: null }))
+
+function changedRuns({ runs }: WorkloadState, now: readonly Run[]): Write[] {
+  const before = new Map(runs.map((run) => [run.id, run]))
+  return now.flatMap((run) => changedRun(before.get(run.id) ?? null, run))
 }
 
 /** Tasks stop first; the record goes when no task is left that may still run. */
@@ -124,18 +155,19 @@ function remove(state: WorkloadState, context: DecideContext): Decision {
   const given = overtaken(state, context.now).map((rollout): Write => ({ table: 'rollouts', id: rollout.id, value: rollout }))
   if (state.removalWaits.length > 0) return { writes: given, wakeAt: null }
   const running = state.tasks.filter((task) => isLive(task)).map((task) => task.task.id)
-  const runs = [...state.staleRuns, ...(state.run === null ? [] : [state.run])]
-  const ended = runs.flatMap((run) => changedRun(run, giveUp(run, 'Removed', { tasks: tasksOf(state, run), now: context.now })))
+  const ended = state.runs.flatMap((run) => changedRun(run, giveUp(run, 'Removed', { tasks: tasksOf(state, run), now: context.now })))
   if (state.tasks.some((task) => !isTerminal(task) && task.task.agent !== null))
     return { writes: [...given, ...ended, ...stopWrites(state, running)], wakeAt: null }
   const record: Write = { table: 'workloads', id: state.record.key, value: null }
   const rollouts = state.rollouts.map(({ id }): Write => ({ table: 'rollouts', id, value: null }))
-  return { writes: [...ended, ...state.tasks.flatMap(deleteWrites), ...rollouts, record], wakeAt: null }
+  const schedule: Write[] = state.cron?.state == null ? [] : [{ table: 'schedules', id: state.record.key, value: null }]
+  return { writes: [...ended, ...state.tasks.flatMap(deleteWrites), ...rollouts, ...schedule, record], wakeAt: null }
 }
 
-function forget(state: WorkloadState): Write[] {
-  const { run, slots, record } = state
-  return expendable(state.tasks, { run, slots, templateDigest: record.templateDigest }).flatMap(deleteWrites)
+function forget(state: WorkloadState, plan: BatchPlan | null): Write[] {
+  const { slots, record, tasks } = state
+  const old = plan === null ? expendable(tasks, { slots, templateDigest: record.templateDigest }) : ofOldRuns(tasks, plan)
+  return old.flatMap(deleteWrites)
 }
 
 /** Refused or failed tasks of this template delay the next one in their slot, as a restart on the machine would; a new rollout is a new try. */
@@ -194,10 +226,4 @@ function deleteWrites({ task }: TaskState): Write[] {
 
 function changedRun(before: Run | null, after: Run): Write[] {
   return JSON.stringify(before) === JSON.stringify(after) ? [] : [{ table: 'runs', id: after.id, value: after }]
-}
-
-const tasksOf = (state: WorkloadState, run: Run): TaskState[] => state.tasks.filter((task) => task.task.run === run.id)
-
-function earliest(...times: readonly (Millis | null)[]): Millis | null {
-  return times.reduce<Millis | null>((first, time) => (time !== null && (first === null || time < first) ? time : first), null)
 }

@@ -1,5 +1,5 @@
 import type { Digest } from '../model/ids.ts'
-import type { Run } from '../model/records.ts'
+import type { BatchPlan } from './batch/plan.ts'
 import { hasFailed, isOver, oldestFirst, type TaskState } from './task-state.ts'
 
 /** Ended tasks kept per workload, so that logs and exit codes of the last ones can still be read. */
@@ -9,20 +9,25 @@ const KEPT_FAILED = 5
 /** Failures kept of each slot: the delay before the next try grows with them, up to 80 s. */
 export const KEPT_FOR_BACKOFF = 5
 
-/** What may not be forgotten yet: the run of a Job counts its failures, a slot of a Deployment its own. */
-export interface Needed {
-  readonly run: Run | null
+/** What of a Deployment may not be forgotten yet: a slot counts its failures. */
+interface Needed {
   readonly templateDigest: Digest
   readonly slots: readonly string[]
 }
 
 /** Ended tasks that nothing needs any more; their agents then remove every trace of them. */
 export function expendable(tasks: readonly TaskState[], needed: Needed): TaskState[] {
-  const ended = tasks.filter((state) => isOver(state) && (needed.run === null || state.task.run !== needed.run.id)).sort(newestFirst)
+  const ended = tasks.filter(isOver).sort(newestFirst)
   const backingOff = new Set(needed.slots.flatMap(failuresBySlot(ended, needed.templateDigest)))
   const failed = ended.filter((state) => hasFailed(state) && !backingOff.has(state))
   const others = ended.filter((state) => !hasFailed(state))
   return [...failed.slice(Math.max(0, KEPT_FAILED - backingOff.size)), ...others.slice(KEPT_STOPPED)]
+}
+
+/** Ended tasks of runs that are kept without them, and those that their run's record counts already. */
+export function ofOldRuns(tasks: readonly TaskState[], { keep, runs }: Pick<BatchPlan, 'keep' | 'runs'>): TaskState[] {
+  const counted = new Set(runs.flatMap((run) => run.counted))
+  return tasks.filter((state) => isOver(state) && (state.task.run === null || !keep.has(state.task.run) || counted.has(state.task.id)))
 }
 
 function failuresBySlot(ended: readonly TaskState[], templateDigest: Digest): (slot: string) => TaskState[] {

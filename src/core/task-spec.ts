@@ -1,3 +1,4 @@
+import { bodyOf } from '../model/body.ts'
 import type { Task } from '../model/task.ts'
 import type { TaskSpec, UnitSpec, VolumeSpec } from '../model/task-spec.ts'
 import type { ContainerSpec, ProcessSpec, TemplateSpec, Volume } from '../model/template.ts'
@@ -8,13 +9,13 @@ import { probeSpecs } from './task-probes.ts'
 
 /** What an agent needs to run one task: the version's template with the task's own slot, ports and identity filled in. */
 export function taskSpec(task: Task, version: WorkloadVersion, pinned: Readonly<Record<string, string>> = {}): TaskSpec {
-  const template = version.spec.template.spec
+  const template = bodyOf(version).template.spec
   return {
     driver: driverOf(template),
     units: units(template).map((unit) => ({ ...unitSpec(unit, task, version), ...pinOf(pinned[unit.name]) })),
     volumes: template.volumes.map((volume) => volumeSpec(volume, version)),
     hostNetwork: template.hostNetwork,
-    restartPolicy: template.restartPolicy ?? (version.kind === 'Job' ? 'OnFailure' : 'Always'),
+    restartPolicy: template.restartPolicy ?? (version.kind === 'Deployment' ? 'Always' : 'OnFailure'),
     maxRestarts: task.maxRestarts,
     gracePeriodSeconds: template.terminationGracePeriodSeconds,
     labels: { app: task.app, namespace: version.namespace, workload: version.name, ...labelsOf(version) },
@@ -28,7 +29,7 @@ function units(template: TemplateSpec): readonly (ContainerSpec | ProcessSpec)[]
 }
 
 function labelsOf(version: WorkloadVersion): Record<string, string> {
-  return Object.fromEntries(Object.entries(version.spec.template.metadata.labels).map(([key, value]) => [`label/${key}`, value]))
+  return Object.fromEntries(Object.entries(bodyOf(version).template.metadata.labels).map(([key, value]) => [`label/${key}`, value]))
 }
 
 function unitSpec(unit: ContainerSpec | ProcessSpec, task: Task, version: WorkloadVersion): UnitSpec {
@@ -54,14 +55,18 @@ function unitSpec(unit: ContainerSpec | ProcessSpec, task: Task, version: Worklo
       const tree = version.trees[git]
       return tree === undefined ? [] : [{ tree, destination }]
     }),
-    probes: probeSpecs(unit, given, version.spec.template.spec.hostNetwork ? 'host' : 'bridge'),
+    probes: probeSpecs(unit, given, bodyOf(version).template.spec.hostNetwork ? 'host' : 'bridge'),
     ...(unit.fake === undefined ? {} : { fake: unit.fake }),
   }
 }
 
 /** As in Kubernetes, a task never writes to its ConfigMap or Secret: in place restarts find what git says. */
-function mounts({ volumeMounts }: ContainerSpec, { spec }: WorkloadVersion): UnitSpec['mounts'] {
-  const given = new Set(spec.template.spec.volumes.filter(({ emptyDir }) => emptyDir === undefined).map(({ name }) => name))
+function mounts({ volumeMounts }: ContainerSpec, version: WorkloadVersion): UnitSpec['mounts'] {
+  const given = new Set(
+    bodyOf(version)
+      .template.spec.volumes.filter(({ emptyDir }) => emptyDir === undefined)
+      .map(({ name }) => name),
+  )
   return volumeMounts.map(({ name, ...mount }) => ({ volume: name, ...mount, readOnly: mount.readOnly || given.has(name) }))
 }
 

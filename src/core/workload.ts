@@ -3,6 +3,7 @@ import type { Reason } from '../model/reason.ts'
 import type { Run, WorkloadRecord } from '../model/records.ts'
 import type { Rollout, RootCause, Target } from '../model/rollout.ts'
 import type { WorkloadVersion } from '../model/version.ts'
+import type { CronContext } from './batch/plan-cron.ts'
 import type { TaskState } from './task-state.ts'
 
 /** One dependency that is not as it should be. */
@@ -19,13 +20,17 @@ export interface WorkloadState {
   readonly record: WorkloadRecord
   readonly version: WorkloadVersion
   readonly tasks: readonly TaskState[]
-  /** The Job's run of the present template; null for a Deployment or before it began. */
+  /** All runs of a Job or a CronJob. */
+  readonly runs: readonly Run[]
+  /** The Job's run of what git says now; null for anything else, or before it began. */
   readonly run: Run | null
-  /** Runs of earlier templates that have not ended, or whose tasks are still there. */
+  /** Other runs of a Job that have not ended, or whose tasks are still there. */
   readonly staleRuns: readonly Run[]
-  /** Runs of the present template that gave way before they ended; they are no verdict on it. */
-  readonly gaveWay: number
-  /** Slots a Deployment should fill: replica numbers, or the ids of matching agents. */
+  /** Git came back to what a Job ran before, and a person is to say whether it runs again. */
+  readonly blocked: 'Yes' | 'No'
+  /** Null for anything but a CronJob. */
+  readonly cron: CronContext | null
+  /** Slots to fill: replica numbers, or the ids of matching agents where one task goes to each; none for other Jobs. */
   readonly slots: readonly string[]
   /** Why its pending tasks are not placed, from the last attempt to place them. */
   readonly unplaced: readonly Reason[]

@@ -1,8 +1,9 @@
-import { NAME_PATTERN, type WorkloadKey, workloadKey } from '../model/ids.ts'
+import { NAME_PATTERN, type WorkloadKey, type WorkloadKind, workloadKey } from '../model/ids.ts'
 import {
   API_VERSION,
   App,
   ConfigMap,
+  CronJob,
   Deployment,
   Job,
   type Manifest,
@@ -16,20 +17,21 @@ import type { Path } from './positions.ts'
 import { type Finding, quote } from './problem.ts'
 import { didYouMean, suggest } from './suggest.ts'
 
-export const SCHEMAS = { App, Deployment, Job, ConfigMap, Secret } as const
+export const SCHEMAS = { App, Deployment, Job, CronJob, ConfigMap, Secret } as const
 export type Kind = keyof typeof SCHEMAS
 
 /** What names an object: of these there may be one in a revision. */
 export type Identity = { kind: Kind; namespace: string; name: string }
 
 export const identityText = ({ kind, namespace, name }: Identity): string => `${kind} ${namespace}/${name}`
+const isWorkloadKind = (kind: Kind): kind is WorkloadKind => kind === 'Deployment' || kind === 'Job' || kind === 'CronJob'
 export const keyOfIdentity = ({ kind, namespace, name }: Identity): WorkloadKey | null =>
-  kind === 'Deployment' || kind === 'Job' ? workloadKey(namespace, kind, name) : null
+  isWorkloadKind(kind) ? workloadKey(namespace, kind, name) : null
 
 const IGNORE_HINT = 'a file of another tool can stay with `# drover:ignore` in its first line'
 const isKind = (kind: unknown): kind is Kind => typeof kind === 'string' && Object.hasOwn(SCHEMAS, kind)
 
-export const isWorkload = (manifest: Manifest): manifest is WorkloadManifest => manifest.kind === 'Deployment' || manifest.kind === 'Job'
+export const isWorkload = (manifest: Manifest): manifest is WorkloadManifest => isWorkloadKind(manifest.kind)
 
 const isMap = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 const field = (value: unknown, name: string): unknown => (isMap(value) && Object.hasOwn(value, name) ? value[name] : undefined)

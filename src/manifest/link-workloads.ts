@@ -3,6 +3,7 @@ import type { Problem } from '../model/records.ts'
 import { findCycles } from './cycles.ts'
 import { type Identity, identityText, keyOfIdentity } from './identity.ts'
 import { MAX_REVISION_PROBLEMS } from './limits.ts'
+import { type GraphNode, mismatchedParents } from './link-graph.ts'
 import { order, type Place, problemAt, quote } from './problem.ts'
 import type { DataKind, Reference } from './references.ts'
 import { didYouMean } from './suggest.ts'
@@ -53,13 +54,13 @@ function checkData(check: Check, { kind, name, use, at }: DataReference): Omit<M
   return [{ at, message, near: () => 'mount it as files, or take single keys with valueFrom' }]
 }
 
-function checkDependency(check: Check, { kind, name, at }: WorkloadReference): Omit<Mistake, 'path'>[] {
+function checkDependency(check: Check, { by, kind, name, at }: WorkloadReference): Omit<Mistake, 'path'>[] {
   const { namespace } = check
   if (check.anythingHidden || check.index.has(identityText({ kind, namespace, name }))) return []
   const other = kind === 'Job' ? 'Deployment' : 'Job'
   const isOther = check.index.has(identityText({ kind: other, namespace, name }))
   const near = () => (isOther ? `there is a ${other} of that name` : didYouMean(name, namesOf(check, kind)))
-  return [{ at, message: `dependsOn names no workload of this revision: ${kind} ${namespace}/${name}`, near }]
+  return [{ at, message: `${by} names no workload of this revision: ${kind} ${namespace}/${name}`, near }]
 }
 
 function checkReferences({ path, document }: Located, check: Check): Mistake[] {
@@ -90,10 +91,32 @@ function checkCycles(entries: readonly Entry[]): { problems: Problem[]; members:
   const problems = cycles.flatMap(([first = '', ...rest]) => {
     const at = edges.get(first)?.get(rest[0] ?? first) ?? { line: 1, column: 1 }
     const names = rest.length > CYCLE_NAMES ? [...rest.slice(0, CYCLE_NAMES), '…'] : rest
-    const message = `dependsOn goes in a circle: ${[first, ...names, first].join(' -> ')}`
+    const message = `${first.startsWith('CronJob ') ? 'after' : 'dependsOn'} goes in a circle: ${[first, ...names, first].join(' -> ')}`
     return [problemAt(paths.get(first) ?? '', at, { message, hint: 'remove one of these dependencies' })]
   })
   return { problems, members: new Set(cycles.flat()) }
+}
+
+/** CronJobs whose parents begin at different schedules. */
+function checkGraphs(entries: readonly Entry[]): { problems: Problem[]; members: Set<string> } {
+  const paths = new Map(entries.map(({ identity, located }) => [identityText(identity), located.path]))
+  const nodes = entries.flatMap(({ identity, located }): GraphNode[] => {
+    if (identity.kind !== 'CronJob') return []
+    const after = located.document.references.flatMap((reference) =>
+      reference.type === 'workload' && reference.by === 'after'
+        ? [{ name: identityText({ ...identity, name: reference.name }), at: reference.at }]
+        : [],
+    )
+    return [{ name: identityText(identity), after }]
+  })
+  const found = mismatchedParents(nodes)
+  const problems = found.map(({ node, at, roots: [one, other] }) =>
+    problemAt(paths.get(node) ?? '', at, {
+      message: `after names parents that start at different times: ${one} and ${other}`,
+      hint: 'let all parents come after one CronJob that has the schedule',
+    }),
+  )
+  return { problems, members: new Set(found.map(({ node }) => node)) }
 }
 
 function entriesOf(index: ObjectIndex): { sound: Entry[]; broken: WorkloadKey[] } {
@@ -116,15 +139,17 @@ export function linkWorkloads(
 ): { valid: Located[]; broken: WorkloadKey[]; problems: Problem[] } {
   const { sound, broken } = entriesOf(index)
   const cycles = checkCycles(sound)
+  const graphs = checkGraphs(sound.filter(({ identity }) => !cycles.members.has(identityText(identity))))
+  const unusable = new Set([...cycles.members, ...graphs.members])
   const valid: Located[] = []
   const mistakes: Mistake[] = []
   for (const { key, identity, located } of sound) {
     const own = checkReferences(located, { index, namespace: identity.namespace, anythingHidden })
     mistakes.push(...own)
-    if (own.length === 0 && !cycles.members.has(identityText(identity))) valid.push(located)
+    if (own.length === 0 && !unusable.has(identityText(identity))) valid.push(located)
     else broken.push(key)
   }
-  return { valid, broken, problems: [...cycles.problems, ...mistakes.map(tell)] }
+  return { valid, broken, problems: [...cycles.problems, ...graphs.problems, ...mistakes.map(tell)] }
 }
 
 /** What a workload uses of the ConfigMaps, or Secrets, it names: single keys where it takes single keys, else all. Sorted by name. */

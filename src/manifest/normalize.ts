@@ -1,4 +1,5 @@
-import type { Manifest, WorkloadManifest } from '../model/manifest.ts'
+import type { JobSpec, RunSpec } from '../model/batch.ts'
+import type { DeploymentSpec, Manifest } from '../model/manifest.ts'
 import type { EnvVar, TemplateSpec } from '../model/template.ts'
 
 type Resources = NonNullable<TemplateSpec['containers']>[number]['resources']
@@ -34,10 +35,13 @@ function normalizeTemplate(spec: TemplateSpec, restartPolicy: 'Always' | 'OnFail
   }
 }
 
-const withTemplate = <T extends WorkloadManifest['spec']>(spec: T, restartPolicy: 'Always' | 'OnFailure'): T => ({
+const withTemplate = <T extends DeploymentSpec | RunSpec>(spec: T, restartPolicy: 'Always' | 'OnFailure'): T => ({
   ...spec,
   template: { ...spec.template, spec: normalizeTemplate(spec.template.spec, restartPolicy) },
 })
+
+/** Where an end is an end, git coming back to it changes nothing; else each change counts. */
+const onRevertOf = ({ runPolicy, onRevert }: JobSpec): JobSpec['onRevert'] => onRevert ?? (runPolicy === 'OncePerSpec' ? 'Skip' : 'Run')
 
 /**
  * Fills the defaults that depend on other fields, so that saying a default and leaving it out are the same inputs:
@@ -45,5 +49,9 @@ const withTemplate = <T extends WorkloadManifest['spec']>(spec: T, restartPolicy
  */
 export function normalize(manifest: Manifest): Manifest {
   if (manifest.kind === 'Deployment') return { ...manifest, spec: withTemplate(manifest.spec, 'Always') }
-  return manifest.kind === 'Job' ? { ...manifest, spec: withTemplate(manifest.spec, 'OnFailure') } : manifest
+  if (manifest.kind === 'Job')
+    return { ...manifest, spec: { ...withTemplate(manifest.spec, 'OnFailure'), onRevert: onRevertOf(manifest.spec) } }
+  if (manifest.kind !== 'CronJob') return manifest
+  const { jobTemplate } = manifest.spec
+  return { ...manifest, spec: { ...manifest.spec, jobTemplate: { spec: withTemplate(jobTemplate.spec, 'OnFailure') } } }
 }

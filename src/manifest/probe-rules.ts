@@ -4,18 +4,19 @@ import type { ContainerSpec, ProcessSpec } from '../model/template.ts'
 import type { Located } from './issues.ts'
 import type { Path } from './positions.ts'
 import { quote } from './problem.ts'
-import { broken, TEMPLATE } from './rule.ts'
+import { broken, templateOf } from './rule.ts'
 import { didYouMean } from './suggest.ts'
 
 type Unit = ContainerSpec | ProcessSpec
 type UnitAt = { unit: Unit; at: Path; noun: 'container' | 'process' }
 type ProbeField = (typeof PROBE_FIELDS)[number]
 
-function unitsOf({ spec }: WorkloadManifest): UnitAt[] {
-  const { containers = [], processes = [] } = spec.template.spec
+function unitsOf(manifest: WorkloadManifest): UnitAt[] {
+  const { spec, at } = templateOf(manifest)
+  const { containers = [], processes = [] } = spec
   return [
-    ...containers.map((unit, index): UnitAt => ({ unit, at: [...TEMPLATE, 'containers', index], noun: 'container' })),
-    ...processes.map((unit, index): UnitAt => ({ unit, at: [...TEMPLATE, 'processes', index], noun: 'process' })),
+    ...containers.map((unit, index): UnitAt => ({ unit, at: [...at, 'containers', index], noun: 'container' })),
+    ...processes.map((unit, index): UnitAt => ({ unit, at: [...at, 'processes', index], noun: 'process' })),
   ]
 }
 
@@ -56,7 +57,7 @@ export const probes = (manifest: WorkloadManifest): Located[] =>
 
 /** Nobody is sent to a Job's task, so nobody would look at what the probe says. */
 export function readinessInJob(manifest: WorkloadManifest): Located[] {
-  if (manifest.kind !== 'Job') return []
+  if (manifest.kind === 'Deployment') return []
   const found = unitsOf(manifest).flatMap(probesOf)
   return found
     .filter(({ field }) => field === 'readinessProbe')

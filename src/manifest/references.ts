@@ -1,11 +1,15 @@
+import { bodyOf } from '../model/body.ts'
+import type { WorkloadKind } from '../model/ids.ts'
 import type { Manifest, WorkloadManifest } from '../model/manifest.ts'
 import type { ContainerSpec, EnvVar, ProcessSpec, Volume } from '../model/template.ts'
+import { isWorkload } from './identity.ts'
 import type { Path } from './positions.ts'
 import type { Place } from './problem.ts'
+import { templateOf } from './rule.ts'
 
 /** What a workload needs of other objects in its namespace, and where it says so. */
 export type Reference =
-  | { type: 'workload'; kind: 'Deployment' | 'Job'; name: string; at: Place }
+  | { type: 'workload'; by: 'dependsOn' | 'after'; kind: WorkloadKind; name: string; at: Place }
   | { type: 'data'; kind: DataKind; name: string; use: DataUse; at: Place }
 /** The kinds that hold data for tasks. */
 export type DataKind = 'ConfigMap' | 'Secret'
@@ -62,15 +66,21 @@ function mountReferences(unit: ContainerSpec, volumes: readonly Volume[], at: { 
 
 /** Every reference of a workload; `locate` finds the place of a value in the document it was read from. */
 export function referencesOf(manifest: Manifest, locate: Locate): Reference[] {
-  if (manifest.kind !== 'Deployment' && manifest.kind !== 'Job') return []
-  const { spec } = manifest
-  const template: Path = ['spec', 'template', 'spec']
-  const { containers = [], processes = [], volumes } = spec.template.spec
-  const needs = spec.dependsOn.map(
-    ({ kind, name }, index): Reference => ({ type: 'workload', kind, name, at: locate(['spec', 'dependsOn', index, 'name']) }),
+  if (!isWorkload(manifest)) return []
+  const { spec, at: template } = templateOf(manifest)
+  const { containers = [], processes = [], volumes } = spec
+  const needs = manifest.spec.dependsOn.map(
+    ({ kind, name }, index): Reference => ({
+      type: 'workload',
+      by: 'dependsOn',
+      kind,
+      name,
+      at: locate(['spec', 'dependsOn', index, 'name']),
+    }),
   )
   return [
     ...needs,
+    ...parents(manifest, locate),
     ...containers.flatMap((unit, index) => {
       const path = [...template, 'containers', index]
       return [...unitReferences(unit, path, locate), ...mountReferences(unit, volumes, { path, locate })]
@@ -80,8 +90,19 @@ export function referencesOf(manifest: Manifest, locate: Locate): Reference[] {
   ]
 }
 
+function parents({ kind, spec }: WorkloadManifest, locate: Locate): Reference[] {
+  if (kind !== 'CronJob') return []
+  return (spec.after ?? []).map((name, index) => ({
+    type: 'workload',
+    by: 'after',
+    kind: 'CronJob',
+    name,
+    at: locate(['spec', 'after', index]),
+  }))
+}
+
 /** Git folders a workload ships, from the repository's root; sorted, each once. */
-export function treesOf({ spec }: WorkloadManifest): string[] {
-  const { containers = [], processes = [] } = spec.template.spec
+export function treesOf(manifest: WorkloadManifest): string[] {
+  const { containers = [], processes = [] } = bodyOf(manifest).template.spec
   return [...new Set([...containers, ...processes].flatMap((unit) => unit.artifacts.map((artifact) => artifact.git)))].sort()
 }

@@ -1,21 +1,27 @@
+import { BODY_PATH } from '../model/body.ts'
 import type { Manifest, SyncPolicy, WorkloadManifest } from '../model/manifest.ts'
 import type { ContainerSpec, ProcessSpec, TemplateSpec } from '../model/template.ts'
+import { cronSchedule, failureRules, idleInCronJob, idleInJob, idleInRun } from './batch-rules.ts'
 import { isWorkload } from './identity.ts'
 import type { Located } from './issues.ts'
 import type { Path } from './positions.ts'
 import { probes, readinessInJob } from './probe-rules.ts'
 import { quote } from './problem.ts'
 import { canary, idleInDeployment, progressDeadline, rollingUpdate } from './rollout-rules.ts'
-import { broken, TEMPLATE, type Written } from './rule.ts'
+import { broken, templateOf, type Written } from './rule.ts'
 import { secretRules } from './sops-document.ts'
 import { didYouMean } from './suggest.ts'
 
-function restartPolicy({ kind, spec }: WorkloadManifest): Located[] {
-  const policy = spec.template.spec.restartPolicy
-  const path = [...TEMPLATE, 'restartPolicy']
+function restartPolicy(manifest: WorkloadManifest): Located[] {
+  const { spec, at } = templateOf(manifest)
+  const policy = spec.restartPolicy
+  const path = [...at, 'restartPolicy']
   if (policy === undefined) return []
-  if (kind === 'Deployment') return policy === 'Always' ? [] : [broken(path, 'must be Always in a Deployment', 'a task that ends is a Job')]
-  return policy === 'Always' ? [broken(path, 'must be OnFailure or Never in a Job', 'a task that never ends is a Deployment')] : []
+  if (manifest.kind === 'Deployment')
+    return policy === 'Always' ? [] : [broken(path, 'must be Always in a Deployment', 'a task that ends is a Job')]
+  return policy === 'Always'
+    ? [broken(path, `must be OnFailure or Never in a ${manifest.kind}`, 'a task that never ends is a Deployment')]
+    : []
 }
 
 function dependencies({ spec }: WorkloadManifest): Located[] {
@@ -25,9 +31,10 @@ function dependencies({ spec }: WorkloadManifest): Located[] {
   })
 }
 
-function driver({ spec }: WorkloadManifest): Located[] {
-  const { driver: name, containers, processes } = spec.template.spec
-  const path = [...TEMPLATE, 'driver']
+function driver(manifest: WorkloadManifest): Located[] {
+  const { spec, at } = templateOf(manifest)
+  const { driver: name, containers, processes } = spec
+  const path = [...at, 'driver']
   if (name === 'docker' && containers === undefined) return [broken(path, 'docker runs containers', 'remove it, or use containers')]
   return name === 'process' && processes === undefined ? [broken(path, 'process runs processes', 'remove it, or use processes')] : []
 }
@@ -46,11 +53,12 @@ function isOneInteger(values: readonly string[]): boolean {
   return values.length === 1 && /^-?\d{1,15}$/.test(values[0] ?? '')
 }
 
-function constraints({ spec }: WorkloadManifest): Located[] {
-  return spec.template.spec.placement.constraints.flatMap(({ operator, values }, index) => {
+function constraints(manifest: WorkloadManifest): Located[] {
+  const { spec, at } = templateOf(manifest)
+  return spec.placement.constraints.flatMap(({ operator, values }, index) => {
     const arity = ARITY[operator]
     if (arity === undefined || arity.fits(values)) return []
-    return [broken([...TEMPLATE, 'placement', 'constraints', index, 'values'], arity.clause)]
+    return [broken([...at, 'placement', 'constraints', index, 'values'], arity.clause)]
   })
 }
 
@@ -90,10 +98,10 @@ function fakeScript(spec: TemplateSpec, unit: { fake?: unknown }, at: Path): Loc
   return [broken([...at, 'fake'], 'needs driver: fake', 'add `driver: fake` to the template, or remove the script')]
 }
 
-function units({ spec }: WorkloadManifest): Located[] {
-  const template = spec.template.spec
-  const containers = (template.containers ?? []).flatMap((unit, index) => containerUnit(template, unit, [...TEMPLATE, 'containers', index]))
-  const processes = (template.processes ?? []).flatMap((unit, index) => processUnit(template, unit, [...TEMPLATE, 'processes', index]))
+function units(manifest: WorkloadManifest): Located[] {
+  const { spec: template, at } = templateOf(manifest)
+  const containers = (template.containers ?? []).flatMap((unit, index) => containerUnit(template, unit, [...at, 'containers', index]))
+  const processes = (template.processes ?? []).flatMap((unit, index) => processUnit(template, unit, [...at, 'processes', index]))
   return [...containers, ...processes]
 }
 
@@ -108,6 +116,8 @@ const RULES: readonly ((manifest: WorkloadManifest) => Located[])[] = [
   constraints,
   units,
   probes,
+  failureRules,
+  cronSchedule,
 ]
 
 export function checkRules(manifest: Manifest): Located[] {
@@ -123,7 +133,13 @@ export function checkMeaningless(manifest: Manifest, written: Written): Located[
     case 'Deployment':
       return idleInDeployment(manifest.spec, written)
     case 'Job':
-      return readinessInJob(manifest)
+      return [...readinessInJob(manifest), ...idleInJob(manifest.spec), ...idleInRun(manifest.spec, BODY_PATH.Job, written)]
+    case 'CronJob':
+      return [
+        ...readinessInJob(manifest),
+        ...idleInCronJob(manifest.spec, written),
+        ...idleInRun(manifest.spec.jobTemplate.spec, BODY_PATH.CronJob, written),
+      ]
     case 'ConfigMap':
     case 'Secret':
       return []

@@ -1,3 +1,5 @@
+import type { RunSpec } from '../model/batch.ts'
+import { bodyOf } from '../model/body.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { TemplateSpec } from '../model/template.ts'
 import { isWorkload } from './identity.ts'
@@ -18,11 +20,25 @@ const templateText = ({ containers, processes, ...rest }: TemplateSpec) => ({
   processes: processes?.map(unitText),
 })
 
+/** Without the fields that another leaves no meaning to. */
+function runText({ completions, parallelism, completionMode, backoffLimit, ...spec }: RunSpec, template: unknown) {
+  const size = spec.mode === 'Global' ? {} : { completions, parallelism, completionMode }
+  return { ...spec, ...size, ...(spec.backoffLimitPerIndex === undefined ? { backoffLimit } : {}), template }
+}
+
+function cronJobText(manifest: Extract<Manifest, { kind: 'CronJob' }>, template: unknown) {
+  const { timeZone, missedRuns, jobTemplate, ...spec } = manifest.spec
+  const times = spec.after === undefined ? { timeZone, missedRuns } : {}
+  return { ...manifest, spec: { ...spec, ...times, jobTemplate: { spec: runText(jobTemplate.spec, template) } } }
+}
+
 /** A normalized manifest as plain data that reads back as the same manifest: quantities with units, no field without meaning. */
 export function manifestObject(manifest: Manifest): unknown {
   if (!isWorkload(manifest)) return manifest
-  const template = { ...manifest.spec.template, spec: templateText(manifest.spec.template.spec) }
-  if (manifest.kind === 'Job') return { ...manifest, spec: { ...manifest.spec, template } }
+  const body = bodyOf(manifest)
+  const template = { ...body.template, spec: templateText(body.template.spec) }
+  if (manifest.kind === 'CronJob') return cronJobText(manifest, template)
+  if (manifest.kind === 'Job') return { ...manifest, spec: runText(manifest.spec, template) }
   const { replicas, strategy, ...spec } = manifest.spec
   return {
     ...manifest,

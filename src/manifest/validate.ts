@@ -1,4 +1,4 @@
-import { App, ConfigMap, Deployment, Job, type Manifest, Secret } from '../model/manifest.ts'
+import { App, ConfigMap, CronJob, Deployment, Job, type Manifest, Secret } from '../model/manifest.ts'
 import type { Problem } from '../model/records.ts'
 import type { SopsDocument } from '../model/secret.ts'
 import { type Identity, identityOf, type Kind, mayHideWorkload, SCHEMAS, typeOf } from './identity.ts'
@@ -41,6 +41,8 @@ function parseKind(kind: Kind, value: unknown) {
       return Deployment.safeParse(value, options)
     case 'Job':
       return Job.safeParse(value, options)
+    case 'CronJob':
+      return CronJob.safeParse(value, options)
     case 'ConfigMap':
       return ConfigMap.safeParse(value, options)
     case 'Secret':

@@ -11,7 +11,7 @@ export const Name = z
 /** Names one Workload in the whole cluster: `namespace/Kind/name`. */
 export const WorkloadKey = z
   .string()
-  .regex(/^[a-z0-9-]+\/(Deployment|Job)\/[a-z0-9-]+$/)
+  .regex(/^[a-z0-9-]+\/(Deployment|Job|CronJob)\/[a-z0-9-]+$/)
   .brand<'WorkloadKey'>()
 export type WorkloadKey = z.infer<typeof WorkloadKey>
 
@@ -51,7 +51,7 @@ export type Epoch = z.infer<typeof Epoch>
 /** Milliseconds since 1970 on the wall clock. */
 export type Millis = number
 
-export type WorkloadKind = 'Deployment' | 'Job'
+export type WorkloadKind = 'Deployment' | 'Job' | 'CronJob'
 
 export function workloadKey(namespace: string, kind: WorkloadKind, name: string): WorkloadKey {
   return `${namespace}/${kind}/${name}` as WorkloadKey

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { CronJobSpec, JobSpec } from './batch.ts'
+import { DependsOn } from './depends-on.ts'
 import { Name } from './ids.ts'
 import { IntOrPercent } from './quantity.ts'
 import { SopsMetadata } from './secret.ts'
@@ -13,17 +15,6 @@ const Metadata = z.strictObject({
   labels: z.record(z.string().max(253), z.string().max(256)).default({}),
   annotations: z.record(z.string().max(253), z.string().max(4096)).default({}),
 })
-
-const DependsOn = z.array(
-  z.strictObject({
-    kind: z.enum(['Deployment', 'Job']),
-    name: Name,
-    condition: z
-      .enum(['Available', 'Complete'])
-      .meta({ description: 'Available: a Deployment with every replica ready; Complete: a Job that succeeded' }),
-  }),
-)
-export type DependsOn = z.infer<typeof DependsOn>[number]
 
 const CanaryStep = z
   .strictObject({
@@ -72,19 +63,10 @@ export const DeploymentSpec = z.strictObject({
     .default('Rollback')
     .meta({ description: 'a failed rollout returns to the last good version, stays where it is, or goes on trying' }),
   revisionHistoryLimit: z.int().min(1).max(100).default(10).meta({ description: 'rollouts remembered' }),
-  dependsOn: DependsOn.default([]),
+  dependsOn: z.array(DependsOn).default([]),
   template: Template,
 })
 export type DeploymentSpec = z.infer<typeof DeploymentSpec>
-
-export const JobSpec = z.strictObject({
-  completions: z.int().min(1).max(100_000).default(1),
-  parallelism: z.int().min(1).max(100_000).default(1),
-  backoffLimit: z.int().min(0).max(1000).default(6).meta({ description: 'failed attempts allowed, over restarts and placements together' }),
-  dependsOn: DependsOn.default([]),
-  template: Template,
-})
-export type JobSpec = z.infer<typeof JobSpec>
 
 const Budget = z.strictObject({
   count: z.int().min(0).default(3),
@@ -115,6 +97,9 @@ export const Deployment = z
 export const Job = z
   .strictObject({ apiVersion, kind: z.literal('Job'), metadata: Metadata, spec: JobSpec })
   .meta({ id: 'Job', description: 'runs tasks to completion, once for each spec' })
+export const CronJob = z
+  .strictObject({ apiVersion, kind: z.literal('CronJob'), metadata: Metadata, spec: CronJobSpec })
+  .meta({ id: 'CronJob', description: 'starts runs at times, or after other CronJobs' })
 const FileName = z.string().regex(/^(?!\.$|\.\.)[-._a-zA-Z0-9]{1,253}$/, 'must be a file name')
 export const ConfigMap = z
   .strictObject({
@@ -142,9 +127,9 @@ export const App = z
   .strictObject({ apiVersion, kind: z.literal('App'), metadata: Metadata, spec: z.strictObject({ sync: SyncPolicy.prefault({}) }) })
   .meta({ id: 'App', description: 'the policy of the app whose path holds it' })
 
-export const Manifest = z.discriminatedUnion('kind', [App, Deployment, Job, ConfigMap, Secret])
+export const Manifest = z.discriminatedUnion('kind', [App, Deployment, Job, CronJob, ConfigMap, Secret])
 export type Manifest = z.infer<typeof Manifest>
-export type WorkloadManifest = Extract<Manifest, { kind: 'Deployment' | 'Job' }>
+export type WorkloadManifest = Extract<Manifest, { kind: 'Deployment' | 'Job' | 'CronJob' }>
 
 /**
  * Fields and kinds that the design names and this version does not run, refused by name.
@@ -154,17 +139,6 @@ export const PLANNED_FIELDS: Readonly<Record<string, readonly string[]>> = {
   'App.spec': ['source', 'verification'],
   'App.spec.sync': ['drift'],
   'Deployment.spec': ['paused', 'scaling'],
-  'Job.spec': [
-    'completionMode',
-    'activeDeadlineSeconds',
-    'ttlSecondsAfterFinished',
-    'suspend',
-    'runPolicy',
-    'onRevert',
-    'mode',
-    'backoffLimitPerIndex',
-    'podFailurePolicy',
-  ],
   'template.spec': ['unreachable', 'priority', 'initContainers'],
   'template.spec.placement': ['preferences'],
   'template.spec.volumes[]': ['hostPath', 'volume'],
@@ -173,4 +147,4 @@ export const PLANNED_FIELDS: Readonly<Record<string, readonly string[]>> = {
   'template.spec.containers[].artifacts[]': ['url', 'sha256'],
   'template.spec.processes[].artifacts[]': ['url', 'sha256'],
 }
-export const PLANNED_KINDS: readonly string[] = ['CronJob', 'Namespace', 'Service']
+export const PLANNED_KINDS: readonly string[] = ['Namespace', 'Service']

@@ -115,24 +115,64 @@ export const Quarantine = z.object({
 })
 export type Quarantine = z.infer<typeof Quarantine>
 
+/** One execution of a Job, of a slot of a CronJob, or of a person's word; its result outlives its tasks. */
 export const Run = z.object({
   id: RunId,
   workload: WorkloadKey,
   app: z.string(),
+  /** Counts the runs of its workload, from 1; 0 in records of before there were numbers. */
+  number: z.number().int().default(0),
+  /** `Sync`, `Schedule`, `After`, or of a person: `Manual`, `Rerun`. */
   trigger: z.string(),
+  /** The person who asked for it. */
+  actor: z.string().nullable().default(null),
+  /** The time in the schedule that it stands for, or that its graph does. */
+  slot: z.number().nullable().default(null),
+  /** The run that its graph began with, itself maybe; null: it is in no graph. */
+  graph: RunId.nullable().default(null),
+  /** Runs whose success started it. */
+  parents: z.array(RunId).default([]),
   phase: z.enum(['Pending', 'Running', 'Succeeded', 'Failed', 'Suspended']),
   exitCode: z.number().int().nullable(),
   reason: z.string().nullable(),
+  /** What the reason does not say. */
+  message: z.string().nullable().default(null),
   createdAt: z.number(),
+  /** When it was allowed to start tasks; anew after it was suspended. */
   startedAt: z.number().nullable(),
   finishedAt: z.number().nullable(),
   inputsDigest: Digest,
   templateDigest: Digest,
   revision: z.string(),
-  attempts: z.array(AttemptRecord.extend({ task: TaskId, index: z.number().int() })),
+  /** Of tasks that are counted here and may be forgotten: indexes as in `0-5,7`, and failed attempts. */
+  succeeded: z.string().default(''),
+  failedIndexes: z.string().default(''),
+  failures: z.number().int().default(0),
+  /** Failed attempts of each index that is not done, where each has a limit of its own. */
+  indexFailures: z.record(z.string(), z.number().int()).default({}),
+  /** Tasks that are counted above and still there. */
+  counted: z.array(TaskId).default([]),
+  attempts: z.array(AttemptRecord.extend({ task: TaskId, index: z.number().int().nullable() })),
+  /** Last words of the attempt that ended it, when it failed. */
+  lastLines: z.array(z.string()).default([]),
   images: ImagePins.default({}),
+  /** When all but the fact that it ran was dropped. */
+  buriedAt: z.number().nullable().default(null),
 })
 export type Run = z.infer<typeof Run>
+
+/** How far the schedule of a CronJob is decided. */
+export const CronState = z.object({
+  workload: WorkloadKey,
+  /** Slots until then are decided, whatever the clock says later; of one without a schedule: when its parents ended. */
+  through: z.number(),
+  /** The schedule and time zone that this is about; null: it starts after others. */
+  schedule: z.string().nullable(),
+  /** Slots that passed without a run since it was created, and the latest of them. */
+  missed: z.number().int(),
+  lastMissed: z.number().nullable(),
+})
+export type CronState = z.infer<typeof CronState>
 
 export const Capacity = z.object({
   cpuMillis: z.number().int(),
@@ -178,6 +218,7 @@ export const TABLES = {
   observed: Observed,
   rollouts: Rollout,
   runs: Run,
+  schedules: CronState,
   agents: AgentRecord,
   quarantine: Quarantine,
   events: EventRecord,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import type { CronJobSpec, JobSpec } from './batch.ts'
 import { Oid } from './ids.ts'
-import type { DeploymentSpec, JobSpec } from './manifest.ts'
+import type { DeploymentSpec } from './manifest.ts'
 import { SealedValue } from './secret.ts'
 
 /** What a template uses: contents of ConfigMaps and Secrets by name and key, git trees by folder. */
@@ -19,5 +20,6 @@ const inputs = {
 export const WorkloadVersion = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('Deployment'), namespace: z.string(), name: z.string(), spec: z.custom<DeploymentSpec>(), ...inputs }),
   z.object({ kind: z.literal('Job'), namespace: z.string(), name: z.string(), spec: z.custom<JobSpec>(), ...inputs }),
+  z.object({ kind: z.literal('CronJob'), namespace: z.string(), name: z.string(), spec: z.custom<CronJobSpec>(), ...inputs }),
 ])
 export type WorkloadVersion = z.infer<typeof WorkloadVersion>

@@ -75,6 +75,16 @@ export const WorkloadView = z.object({
   reasons: z.array(Reason),
   /** The newest rollout; null for a Job. */
   rollout: RolloutView.nullable(),
+  /** What its schedule says; null for anything but a CronJob. */
+  schedule: z
+    .object({
+      /** Null while it is suspended, and of one that starts after others. */
+      nextRun: z.string().nullable(),
+      lastRun: z.string().nullable(),
+      missed: z.number().int(),
+      lastMissed: z.string().nullable(),
+    })
+    .nullable(),
 })
 export type WorkloadView = z.infer<typeof WorkloadView>
 
@@ -125,9 +135,17 @@ export const RunView = z.object({
   cronJob: z.string().nullable(),
   slot: z.string().nullable(),
   trigger: z.string(),
+  actor: z.string().nullable(),
+  /** The run that its graph began with; null: it is in no graph. */
+  graph: z.string().nullable(),
+  parents: z.array(z.string()),
   phase: z.enum(['Pending', 'Running', 'Succeeded', 'Failed', 'Suspended']),
+  /** Completions reached. */
+  succeeded: z.number().int(),
   exitCode: z.number().int().nullable(),
   reason: z.string().nullable(),
+  message: z.string().nullable(),
+  createdAt: z.string(),
   startedAt: z.string().nullable(),
   finishedAt: z.string().nullable(),
   inputsDigest: z.string(),
@@ -136,7 +154,8 @@ export const RunView = z.object({
     z.object({
       task: z.string(),
       attempt: z.number().int(),
-      index: z.number().int(),
+      /** Null in a Global run. */
+      index: z.number().int().nullable(),
       exitCode: z.number().int().nullable(),
       reason: z.string(),
       startedAt: z.string().nullable(),

@@ -1,22 +1,22 @@
 import { expect } from 'vitest'
-import { withRuns } from '../../src/core/job.ts'
+import { withRuns } from '../../src/core/batch/job.ts'
 import { type Decision, reconcile } from '../../src/core/reconcile.ts'
 import { goodNow } from '../../src/core/rollout/follow.ts'
 import type { TaskState } from '../../src/core/task-state.ts'
 import type { WorkloadState } from '../../src/core/workload.ts'
 import type { TaskId } from '../../src/model/ids.ts'
-import type { Run, Write } from '../../src/model/records.ts'
+import type { CronState, Run, Write } from '../../src/model/records.ts'
 import type { Rollout } from '../../src/model/rollout.ts'
 import type { Observed, Task } from '../../src/model/task.ts'
 import { AGENT, digest, NOW, observed } from '../support/make.ts'
 
 /** The state as it is once the writes are committed; null when the workload's record went. */
-function applied(state: WorkloadState, writes: readonly Write[], known: ReadonlyMap<string, Run>): WorkloadState | null {
+function applied(state: WorkloadState, writes: readonly Write[]): WorkloadState | null {
   const tasks = new Map(state.tasks.map((one) => [one.task.id as string, one]))
-  const given = [...state.staleRuns, ...(state.run === null ? [] : [state.run])]
   const rollouts = new Map(state.rollouts.map((one) => [one.id, one]))
   let { record } = state
-  const runs = new Map([...known, ...given.map((run) => [run.id as string, run] as const)])
+  const runs = new Map(state.runs.map((run) => [run.id as string, run]))
+  let { cron } = state
   for (const write of writes) {
     if (write.table === 'workloads' && write.value === null) return null
     if (write.table === 'workloads') record = write.value as typeof record
@@ -24,11 +24,16 @@ function applied(state: WorkloadState, writes: readonly Write[], known: Readonly
     else if (write.table === 'rollouts') rollouts.set(write.id, write.value as Rollout)
     if (write.table === 'tasks' && write.value === null) tasks.delete(write.id)
     else if (write.table === 'tasks') tasks.set(write.id, { task: write.value as Task, observed: tasks.get(write.id)?.observed })
-    if (write.table === 'runs') runs.set(write.id, write.value as Run)
+    if (write.table === 'runs' && write.value === null) runs.delete(write.id)
+    else if (write.table === 'runs') runs.set(write.id, write.value as Run)
+    if (write.table === 'schedules' && cron !== null) cron = { ...cron, state: write.value as CronState | null }
   }
   const newestFirst = [...rollouts.values()].sort((a, b) => b.number - a.number)
-  return withFallback(withRuns({ ...state, record, rollouts: newestFirst, tasks: [...tasks.values()] }, [...runs.values()]))
+  return withFallback(sorted({ ...state, record, cron, rollouts: newestFirst, tasks: [...tasks.values()], runs: [...runs.values()] }))
 }
+
+/** As the control plane sorts the runs of a Job. */
+export const sorted = (state: WorkloadState): WorkloadState => (state.version.kind === 'Job' ? withRuns(state, state.version.spec) : state)
 
 /** The control plane reads it from the record. */
 function withFallback(state: WorkloadState): WorkloadState {
@@ -52,7 +57,7 @@ export class Decider {
   decide(): this {
     this.last = reconcile(this.state, this.#context())
     for (const write of this.last.writes) if (write.table === 'runs') this.runs.set(write.id, write.value as Run)
-    const next = applied(this.state, this.last.writes, this.runs)
+    const next = applied(this.state, this.last.writes)
     if (next === null) return this
     this.state = next
     expect(reconcile(next, this.#context()).writes, 'a second decision at the same moment changes nothing').toEqual([])
@@ -92,7 +97,7 @@ export class Decider {
     const { generation } = this.state.record
     const good = goodNow(this.state.record, this.state.rollouts)
     const record = { ...this.state.record, good, templateDigest: digest(word), inputsDigest: digest(word), generation: generation + 1 }
-    this.state = withFallback(withRuns({ ...this.state, record }, [...this.runs.values()]))
+    this.state = withFallback(sorted({ ...this.state, record }))
     return this.decide()
   }
 

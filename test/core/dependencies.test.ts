@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type DependencyState, dependencyKeys, failureOf, unmetDependencies } from '../../src/core/dependencies.ts'
+import type { DependsOn } from '../../src/model/depends-on.ts'
 import { type WorkloadKey, workloadKey } from '../../src/model/ids.ts'
-import type { DependsOn } from '../../src/model/manifest.ts'
 import type { Health } from '../../src/model/views.ts'
 import { deploymentState, digest, JOB_KEY, jobState, KEY, named, quarantine, run, waitsFor } from '../support/make.ts'
 

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { nextRunId } from '../../src/core/batch/job.ts'
 import { mergeReasons, workloadHealth, worstHealth } from '../../src/core/health.ts'
-import { runIdOf } from '../../src/core/job.ts'
 import type { TaskState } from '../../src/core/task-state.ts'
 import type { WorkloadState } from '../../src/core/workload.ts'
+import type { JobSpec } from '../../src/model/batch.ts'
 import type { TaskId } from '../../src/model/ids.ts'
 import { reasonOf } from '../../src/model/reason.ts'
 import type { Run } from '../../src/model/records.ts'
@@ -124,9 +125,10 @@ describe('a Deployment', () => {
 
 const ofRun = (over: Partial<Run>, tasks: readonly TaskState[] = [], spec: object = {}): WorkloadState => {
   const state = jobState(spec)
-  return { ...state, tasks, run: run({ id: runIdOf(state), ...over }) }
+  return { ...state, tasks, run: run({ id: idOf(state), ...over }) }
 }
-const mine = (over: Partial<Task> = {}, said: Partial<Observed> | null = null) => one({ run: runIdOf(jobState()), ...over }, said)
+const idOf = ({ record, version, runs }: WorkloadState) => nextRunId(record, version.spec as JobSpec, runs)
+const mine = (over: Partial<Task> = {}, said: Partial<Observed> | null = null) => one({ run: idOf(jobState()), ...over }, said)
 
 const JOBS: Record<string, { state: WorkloadState; is: Health; ready: number; codes?: string[] }> = {
   'not begun': { state: jobState({}, { unmet }), is: 'Progressing', ready: 0, codes: ['DependencyNotReady'] },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { taskSpec } from '../../src/core/task-spec.ts'
 import { canonicalJson, digestOf } from '../../src/lib/canonical.ts'
+import { bodyOf } from '../../src/model/body.ts'
 import type { RunId, TaskId } from '../../src/model/ids.ts'
 import { TaskSpec, type UnitSpec } from '../../src/model/task-spec.ts'
 import { deploymentVersion, JOB_KEY, jobVersion, oid, revision, task } from '../support/make.ts'
@@ -137,9 +138,9 @@ describe('probes', () => {
   })
 
   it('make another template when they change, and none where there are none', () => {
-    const digestOfTemplate = (unit: object) => digestOf(deploymentVersion(container(unit)).spec.template)
+    const digestOfTemplate = (unit: object) => digestOf(bodyOf(deploymentVersion(container(unit))).template)
     const plain = digestOfTemplate({})
-    expect(canonicalJson(deploymentVersion(container()).spec.template)).not.toContain('Probe')
+    expect(canonicalJson(bodyOf(deploymentVersion(container())).template)).not.toContain('Probe')
     expect(new Set([plain, digestOfTemplate(asks), digestOfTemplate({ ...asks, startupProbe: undefined })]).size).toBe(3)
     expect(digestOfTemplate({ startupProbe: undefined, readinessProbe: undefined, livenessProbe: undefined })).toBe(plain)
   })

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseBlob } from '../../src/manifest/blob.ts'
 import { manifestJsonSchema } from '../../src/manifest/json-schema.ts'
 import { link } from '../../src/manifest/link.ts'
+import { bodyOf } from '../../src/model/body.ts'
 import { Manifest, PLANNED_FIELDS, PLANNED_KINDS } from '../../src/model/manifest.ts'
 import { cliOver } from '../support/fake-cli.ts'
 import { DOCS, type Doc, inlineCode, README, tableRows, wordsOf } from './markdown.ts'
@@ -32,7 +33,7 @@ describe('manifests in the documents', () => {
 
   it('show a container and a process', () => {
     const { workloads } = link(files.map(({ about, text }) => parseBlob(about, text))).desired
-    const specs = workloads.map(({ manifest }) => manifest.spec.template.spec)
+    const specs = workloads.map(({ manifest }) => bodyOf(manifest).template.spec)
     expect(specs.some(({ containers }) => containers !== undefined)).toBe(true)
     expect(specs.some(({ processes }) => processes !== undefined)).toBe(true)
   })

@@ -1,6 +1,7 @@
 import { isOpen } from '../../src/core/returns.ts'
 import { statusOf } from '../../src/core/task-life.ts'
 import { isLive, isTerminal } from '../../src/core/task-state.ts'
+import { bodyOf } from '../../src/model/body.ts'
 import type { WorkloadKey } from '../../src/model/ids.ts'
 import type { Run } from '../../src/model/records.ts'
 import { TERMINAL } from '../../src/model/task.ts'
@@ -84,12 +85,12 @@ function workloadTroubles(world: World): string[] {
     const version = mirror.version(record.inputsDigest)
     if (version === null) return [`${record.key} has no body`]
     if (isExcused(record.key, world, new Set())) return []
-    return version.kind === 'Job' ? jobTroubles(world, record.key) : deploymentTroubles(world, record.key, version)
+    return version.kind === 'Deployment' ? deploymentTroubles(world, record.key, version) : jobTroubles(world, record.key)
   })
 }
 
 function scriptOf(version: WorkloadVersion): Script | null {
-  const { containers, processes } = version.spec.template.spec
+  const { containers, processes } = bodyOf(version).template.spec
   const fake = (containers ?? processes)?.[0]?.fake
   return (fake as Script | undefined) ?? null
 }

@@ -30,8 +30,8 @@ vi.mock('../../src/core/rollout/rolling.ts', async (original) => {
   }
 })
 
-vi.mock('../../src/core/job.ts', async (original) => {
-  const real = await original<typeof import('../../src/core/job.ts')>()
+vi.mock('../../src/core/batch/plan-job.ts', async (original) => {
+  const real = await original<typeof import('../../src/core/batch/plan-job.ts')>()
   return {
     ...real,
     planJob: (...[state, spec, now]: Parameters<typeof real.planJob>) => {

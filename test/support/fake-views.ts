@@ -24,6 +24,7 @@ export const workloadView = (over: Partial<WorkloadView> = {}): WorkloadView => 
   quarantine: null,
   reasons: [],
   rollout: null,
+  schedule: null,
   ...over,
 })
 
@@ -71,6 +72,12 @@ export const runView = (over: Partial<RunView> = {}): RunView => ({
   cronJob: null,
   slot: null,
   trigger: 'revision',
+  actor: null,
+  graph: null,
+  parents: [],
+  succeeded: 1,
+  message: null,
+  createdAt: '2026-11-20T11:00:00.000Z',
   phase: 'Succeeded',
   exitCode: 0,
   reason: null,

@@ -1,3 +1,4 @@
+import { bodyOf } from '../../model/body.ts'
 import type { Digest, TaskId } from '../../model/ids.ts'
 import type { LogLine, LogOptions } from '../../model/protocol.ts'
 import { type Observed, type Task, TERMINAL } from '../../model/task.ts'
@@ -30,7 +31,8 @@ export function openLogs({ task, options, term, tickets, newId }: LogRequest, si
   const observed = term.cluster.observed.get(id)
   if (agent === null || observed === undefined) throw new RequestError('Conflict', `task ${task} has not started, so it has no logs yet`)
   assertAttempt(options.attempt, { task, last: observed.attempt })
-  assertUnit(options.unit, unitsOf(term.cluster.versions.get(inputsDigest)?.spec.template.spec))
+  const version = term.cluster.versions.get(inputsDigest)
+  assertUnit(options.unit, version === undefined ? [] : unitsOf(bodyOf(version).template.spec))
   const ticket = newId()
   const lines = tickets.lines(ticket, signal)
   const follow = options.follow && !TERMINAL.has(observed.phase)
@@ -55,7 +57,7 @@ interface Units {
   readonly processes?: readonly { name: string }[] | undefined
 }
 
-const unitsOf = (spec: Units | undefined): string[] => (spec?.containers ?? spec?.processes ?? []).map(({ name }) => name)
+const unitsOf = (spec: Units): string[] => (spec.containers ?? spec.processes ?? []).map(({ name }) => name)
 
 /** Of a version that is forgotten by now no name is known, so none is refused. */
 function assertUnit(unit: string | null, known: readonly string[]): void {

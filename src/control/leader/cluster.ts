@@ -3,10 +3,12 @@ import type { Requirements } from '../../core/schedule/types.ts'
 import type { TaskState } from '../../core/task-state.ts'
 import { Index } from '../../lib/index-map.ts'
 import { must } from '../../lib/must.ts'
-import type { AgentId, Digest, RunId, TaskId, WorkloadKey } from '../../model/ids.ts'
+import { bodyOf } from '../../model/body.ts'
+import { type AgentId, type Digest, type RunId, type TaskId, type WorkloadKey, workloadKey } from '../../model/ids.ts'
 import type {
   AgentRecord,
   AppRecord,
+  CronState,
   EventRecord,
   Quarantine,
   RecordOf,
@@ -34,6 +36,7 @@ export class Cluster {
   readonly observed = new Map<TaskId, Observed>()
   readonly rollouts = new Map<string, Rollout>()
   readonly runs = new Map<RunId, Run>()
+  readonly schedules = new Map<WorkloadKey, CronState>()
   readonly agents = new Map<AgentId, AgentRecord>()
   readonly quarantine = new Map<WorkloadKey, Quarantine>()
   readonly events = new Map<string, EventRecord>()
@@ -51,6 +54,7 @@ export class Cluster {
   readonly #workloadsOfApp = new Index<string, WorkloadKey>()
   readonly #revisionsOfApp = new Index<string, string>()
   readonly #dependents = new Index<WorkloadKey, WorkloadKey>()
+  readonly #children = new Index<WorkloadKey, WorkloadKey>()
   readonly #runsOfWorkload = new Index<WorkloadKey, RunId>()
   readonly #rolloutsOfWorkload = new Index<WorkloadKey, string>()
   readonly #usage = new Map<AgentId, AgentUsage>()
@@ -122,9 +126,20 @@ export class Cluster {
     return dependencyKeys(record.key, this.version(record.inputsDigest).spec.dependsOn)
   }
 
+  /** CronJobs that start after this one. */
+  childrenOf(key: WorkloadKey): readonly WorkloadKey[] {
+    return this.#children.get(key)
+  }
+
   /** Workloads whose start waits for this one. */
   dependentsOf(key: WorkloadKey): readonly WorkloadKey[] {
     return this.#dependents.get(key)
+  }
+
+  #parentsOf({ inputsDigest }: WorkloadRecord): WorkloadKey[] {
+    const version = this.version(inputsDigest)
+    if (version.kind !== 'CronJob') return []
+    return (version.spec.after ?? []).map((name) => workloadKey(version.namespace, 'CronJob', name))
   }
 
   usageOf(agent: AgentId): AgentUsage {
@@ -140,10 +155,15 @@ export class Cluster {
   /** Which versions are referred to; the new record counts before the old one goes. */
   #count(write: Write): void {
     if (write.table === 'events') this.#newestEvent = Math.max(this.#newestEvent, Number(write.id))
-    if (write.table !== 'workloads' && write.table !== 'tasks') return
-    const before = write.table === 'workloads' ? this.workloads.get(write.id as WorkloadKey) : this.tasks.get(write.id as TaskId)
+    if (write.table !== 'workloads' && write.table !== 'tasks' && write.table !== 'runs') return
+    const before = this.#before(write.table, write.id)
     if (write.value !== null) for (const digest of versionsOf(write.value)) this.versions.use(digest)
     if (before !== undefined) for (const digest of versionsOf(before)) this.versions.release(digest)
+  }
+
+  #before(table: 'workloads' | 'tasks' | 'runs', id: string): WorkloadRecord | Task | Run | undefined {
+    const known: ReadonlyMap<string, WorkloadRecord | Task | Run> = this[table]
+    return known.get(id)
   }
 
   #unindex(table: Table, id: string): void {
@@ -165,6 +185,7 @@ export class Cluster {
     this.leaving.delete(record.key)
     this.global.delete(record.key)
     for (const target of this.dependenciesOf(record)) this.#dependents.delete(target, record.key)
+    for (const parent of this.#parentsOf(record)) this.#children.delete(parent, record.key)
   }
 
   #index(table: Table, id: string): void {
@@ -175,6 +196,7 @@ export class Cluster {
       if (!workload.wanted) this.leaving.add(workload.key)
       if (isGlobal(this.version(workload.inputsDigest))) this.global.add(workload.key)
       for (const target of this.dependenciesOf(workload)) this.#dependents.add(target, workload.key)
+      for (const parent of this.#parentsOf(workload)) this.#children.add(parent, workload.key)
     }
     const revision = table === 'revisions' ? this.revisions.get(id) : undefined
     if (revision !== undefined) this.#revisionsOfApp.add(revision.app, id)
@@ -207,9 +229,11 @@ export class Cluster {
   }
 }
 
-export const isGlobal = ({ kind, spec }: WorkloadVersion): boolean => kind === 'Deployment' && spec.mode === 'Global'
+export const isGlobal = (version: WorkloadVersion): boolean => bodyOf(version).mode === 'Global'
 
 /** Versions that a record needs the bodies of: what it runs, and what it would return to. */
-export function versionsOf(record: { inputsDigest: Digest; good?: WorkloadRecord['good'] }): Digest[] {
+export function versionsOf(record: { inputsDigest: Digest; good?: WorkloadRecord['good']; finishedAt?: Run['finishedAt'] }): Digest[] {
+  // A run that goes on does so as it began; one that ended needs none.
+  if (record.finishedAt != null) return []
   return record.good == null ? [record.inputsDigest] : [record.inputsDigest, record.good.inputsDigest]
 }

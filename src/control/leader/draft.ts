@@ -3,7 +3,7 @@ import { isFinished } from '../../core/rollout/step.ts'
 import { canonicalJson } from '../../lib/canonical.ts'
 import { must } from '../../lib/must.ts'
 import type { AgentId, Digest, Millis, TaskId, WorkloadKey } from '../../model/ids.ts'
-import type { EventRecord, Rendered, RevisionRecord, Write } from '../../model/records.ts'
+import type { EventRecord, Rendered, RevisionRecord, Run, Write } from '../../model/records.ts'
 import { TERMINAL } from '../../model/task.ts'
 import type { WorkloadVersion } from '../../model/version.ts'
 import { blobOps } from '../../store/blobs.ts'
@@ -120,6 +120,12 @@ export class Draft {
     for (const target of this.#cluster.dependenciesOf(before)) if (this.#cluster.leaving.has(target)) this.touched.workloads.add(target)
   }
 
+  /** What ends starts what comes after it. */
+  #touchRun({ workload, finishedAt }: Run): void {
+    this.touched.workloads.add(workload)
+    if (finishedAt !== null) for (const child of this.#cluster.childrenOf(workload)) this.touched.workloads.add(child)
+  }
+
   /** The last word on a key goes to the end, behind the bodies it may refer to. */
   #put(op: Op): void {
     this.#changes += 1
@@ -134,7 +140,7 @@ export class Draft {
       apps.add(must(write.value ?? this.#cluster.workloads.get(write.id as WorkloadKey), `workload ${write.id}`).app)
       this.#touchDependencies(write.id as WorkloadKey)
     }
-    if (write.table === 'runs' && write.value !== null) workloads.add(write.value.workload)
+    if (write.table === 'runs' && write.value !== null) this.#touchRun(write.value)
     if (write.table === 'rollouts' && write.value !== null) {
       apps.add(write.value.app)
       workloads.add(write.value.workload)

@@ -16,7 +16,7 @@ export async function loadCluster(store: Store): Promise<Cluster> {
   const cluster = new Cluster()
   const records = new Map<Table, StoredRecord[]>()
   for (const table of Object.keys(TABLES) as Table[]) records.set(table, await loadTable(store, table))
-  const digests = [...(records.get('workloads') ?? []), ...(records.get('tasks') ?? [])].flatMap(digestsOf)
+  const digests = [...records.values()].flat().flatMap(digestsOf)
   await loadVersions(store, cluster, [...new Set(digests)])
   for (const all of records.values()) for (const record of all) cluster.apply(record)
   return cluster
@@ -28,7 +28,7 @@ async function loadTable(store: Store, table: Table): Promise<StoredRecord[]> {
 }
 
 function digestsOf({ table, value }: StoredRecord): Digest[] {
-  return table === 'workloads' || table === 'tasks' ? versionsOf(value) : []
+  return table === 'workloads' || table === 'tasks' || table === 'runs' ? versionsOf(value) : []
 }
 
 async function loadVersions(store: Store, cluster: Cluster, digests: readonly Digest[]): Promise<void> {

@@ -1,4 +1,4 @@
-import { gaveWay, TAKEN_BACK } from '../../core/job.ts'
+import { gaveWay, TAKEN_BACK } from '../../core/batch/run-record.ts'
 import { type Member, planReturns, type Return, type ReturnInput } from '../../core/returns.ts'
 import { ABORTED, advance } from '../../core/rollout/step.ts'
 import { currentRollout, type WorkloadState } from '../../core/workload.ts'

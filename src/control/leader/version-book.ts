@@ -1,6 +1,7 @@
 import { requirementsOf } from '../../core/schedule/requirements.ts'
 import type { Requirements } from '../../core/schedule/types.ts'
 import { must } from '../../lib/must.ts'
+import { bodyOf } from '../../model/body.ts'
 import type { Digest } from '../../model/ids.ts'
 import type { WorkloadVersion } from '../../model/version.ts'
 
@@ -30,7 +31,7 @@ export class VersionBook {
 
   requirements(digest: Digest): Requirements {
     const version = must(this.#versions.get(digest), `version ${digest} is loaded`)
-    const known = this.#requirements.get(digest) ?? requirementsOf(version.spec.template.spec)
+    const known = this.#requirements.get(digest) ?? requirementsOf(bodyOf(version).template.spec)
     this.#requirements.set(digest, known)
     return known
   }

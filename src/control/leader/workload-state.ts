@@ -1,13 +1,17 @@
+import { withRuns } from '../../core/batch/job.ts'
+import type { CronContext } from '../../core/batch/plan-cron.ts'
 import { type DependencyState, failureOf, unmetDependencies } from '../../core/dependencies.ts'
 import { workloadHealth } from '../../core/health.ts'
-import { withRuns } from '../../core/job.ts'
 import { eligibleAgents } from '../../core/schedule/reasons.ts'
 import type { Fallback, WorkloadState } from '../../core/workload.ts'
-import type { AgentId, Digest, Millis, WorkloadKey } from '../../model/ids.ts'
+import type { CronJobSpec } from '../../model/batch.ts'
+import { bodyOf } from '../../model/body.ts'
+import { type AgentId, type Digest, type Millis, parseWorkloadKey, type WorkloadKey, workloadKey } from '../../model/ids.ts'
 import { type Reason, reasonOf } from '../../model/reason.ts'
 import type { WorkloadRecord } from '../../model/records.ts'
 import type { WorkloadVersion } from '../../model/version.ts'
 import type { Hub } from '../agents/hub.ts'
+import { calendarOf } from './calendars.ts'
 import { type Cluster, isGlobal } from './cluster.ts'
 import { agentViews } from './place.ts'
 import { isUnderWay } from './revisions.ts'
@@ -44,9 +48,11 @@ function independentState(key: WorkloadKey, context: StateContext): WorkloadStat
     record,
     version,
     tasks: cluster.tasksOfWorkload(key).filter(({ task }) => !away.has(task.slot)),
+    runs: version.kind === 'Deployment' ? [] : cluster.runsOfWorkload(key),
     run: null,
     staleRuns: [],
-    gaveWay: 0,
+    blocked: 'No',
+    cron: version.kind === 'CronJob' ? cronContext(key, version.spec, cluster) : null,
     slots: slots.filter((slot) => !away.has(slot)),
     unplaced: unplaced.get(key) ?? [],
     unmet: [],
@@ -56,7 +62,18 @@ function independentState(key: WorkloadKey, context: StateContext): WorkloadStat
     removalWaits: record.wanted ? [] : removalWaits(record, context),
     ledSince,
   }
-  return version.kind === 'Job' ? withRuns(bare, cluster.runsOfWorkload(key)) : bare
+  return version.kind === 'Job' ? withRuns(bare, version.spec) : bare
+}
+
+function cronContext(key: WorkloadKey, spec: CronJobSpec, cluster: Cluster): CronContext {
+  const { namespace } = parseWorkloadKey(key)
+  const open = cluster.runsOfWorkload(key).filter(({ finishedAt }) => finishedAt === null)
+  return {
+    state: cluster.schedules.get(key) ?? null,
+    calendar: spec.schedule === undefined ? null : calendarOf(spec.schedule, spec.timeZone),
+    parents: (spec.after ?? []).map((name) => cluster.runsOfWorkload(workloadKey(namespace, 'CronJob', name))),
+    versions: new Map(open.map(({ inputsDigest }) => [inputsDigest, cluster.version(inputsDigest)])),
+  }
 }
 
 /** A Job that has not begun may wait in vain itself; anything else stands for itself. */
@@ -86,8 +103,8 @@ function awayOf(slots: readonly string[], version: WorkloadVersion, { term }: St
 /** Replica numbers, or the agents a Global workload matches whether or not they have room. */
 function slotsOf(inputsDigest: Digest, cluster: Cluster): string[] {
   const version: WorkloadVersion = cluster.version(inputsDigest)
-  if (version.kind === 'Job') return []
-  if (version.spec.mode === 'Replicated') return Array.from({ length: version.spec.replicas }, (_, index) => String(index))
+  const body = bodyOf(version)
+  if (body.mode === 'Replicated') return 'completions' in body ? [] : Array.from({ length: body.replicas }, (_, index) => String(index))
   return eligibleAgents(
     cluster.requirements(inputsDigest),
     agentViews(cluster, () => 'Yes'),
@@ -111,7 +128,7 @@ function removalWaits(record: WorkloadRecord, { term }: StateContext): Reason[] 
 function isSettled({ key, generation, inputsDigest }: WorkloadRecord, { cluster, healths }: StateContext['term']): boolean {
   if (healths.get(key)?.health !== 'Healthy') return false
   const [newest] = cluster.rolloutsOfWorkload(key)
-  return cluster.version(inputsDigest).kind === 'Job' || (newest?.generation === generation && newest.state.phase === 'Complete')
+  return cluster.version(inputsDigest).kind !== 'Deployment' || (newest?.generation === generation && newest.state.phase === 'Complete')
 }
 
 /** Whether `from` waits for `to` in turn, over others that are leaving: then neither waits, for none would ever go. */

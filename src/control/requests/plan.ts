@@ -5,6 +5,7 @@ import { fits } from '../../core/schedule/reasons.ts'
 import { requirementsOf } from '../../core/schedule/requirements.ts'
 import { planSync } from '../../core/sync.ts'
 import { manifestObject } from '../../manifest/to-yaml.ts'
+import { bodyOf } from '../../model/body.ts'
 import type { Millis, WorkloadKey } from '../../model/ids.ts'
 import type { AppRecord } from '../../model/records.ts'
 import type { WorkloadVersion } from '../../model/version.ts'
@@ -86,7 +87,7 @@ function roomOf(rendered: RenderedApp, { cluster, hub }: Term): NonNullable<Plan
   const agents = agentViews(cluster, (agent) => (hub.standing(agent) === 'Ready' ? 'Yes' : 'No'))
   return new Map(
     rendered.workloads.map(({ wanted, version }) => {
-      const requirements = requirementsOf(version.spec.template.spec)
+      const requirements = requirementsOf(bodyOf(version).template.spec)
       return [wanted.key, { withRoom: agents.filter((agent) => fits(requirements, agent) === null).length, agents: agents.length }]
     }),
   )

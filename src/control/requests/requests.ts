@@ -25,7 +25,8 @@ import { revertInGit } from './revert.ts'
 import { findRevision, rollBack } from './rollback.ts'
 import { rolloutView } from './rollout-views.ts'
 import { abort, promote } from './rollouts.ts'
-import { agentView, appView, eventView, historyView, runView, taskView, workloadView } from './views.ts'
+import { runView } from './run-views.ts'
+import { agentView, appView, eventView, historyView, taskView, workloadView } from './views.ts'
 import { whyObject } from './why.ts'
 
 /** The term that leads now, with what it holds open beside its memory. */
@@ -65,7 +66,11 @@ function reads(deps: RequestDeps): Reads {
     app: (name) => appView(appNamed(name, deps.leading()), term()),
     workloads: () => [...term().cluster.workloads.values()].map((record) => workloadView(record, term())),
     tasks: () => [...term().cluster.tasks.keys()].map((id) => taskView(term().cluster.taskState(id), term())),
-    runs: () => [...term().cluster.runs.values()].toSorted((a, b) => b.createdAt - a.createdAt).map(runView),
+    runs: () =>
+      [...term().cluster.runs.values()]
+        .filter(({ buriedAt }) => buriedAt === null)
+        .toSorted((a, b) => b.createdAt - a.createdAt)
+        .map((run) => runView(run, term())),
     rollouts: () => [...term().cluster.rollouts.values()].toSorted(newestRollout).map((rollout) => rolloutView(rollout, term())),
     agents: () => [...term().cluster.agents.values()].map((agent) => agentView(agent, term())),
     history: (name) =>

@@ -2,12 +2,13 @@ import { type AgentStanding, phaseOf, type TaskState } from '../../core/task-sta
 import type { AgentId } from '../../model/ids.ts'
 import { parseWorkloadKey } from '../../model/ids.ts'
 import { type Reason, reasonOf } from '../../model/reason.ts'
-import type { AgentRecord, AppRecord, EventRecord, Quarantine, RevisionRecord, Run, WorkloadRecord } from '../../model/records.ts'
+import type { AgentRecord, AppRecord, EventRecord, Quarantine, RevisionRecord, WorkloadRecord } from '../../model/records.ts'
 import type { AttemptRecord } from '../../model/task.ts'
-import type { AgentView, AppView, EventView, HistoryView, RunView, TaskView, WorkloadView } from '../../model/views.ts'
+import type { AgentView, AppView, EventView, HistoryView, TaskView, WorkloadView } from '../../model/views.ts'
 import { appHealth } from '../leader/app-outcome.ts'
 import type { Term } from '../leader/term.ts'
 import { resultsOf, rolloutView } from './rollout-views.ts'
+import { scheduleView } from './run-views.ts'
 import { iso, isoOrNull } from './times.ts'
 
 /** Records in memory as the API shows them. Nothing here decides; times become ISO 8601. */
@@ -26,6 +27,7 @@ export function workloadView(record: WorkloadRecord, term: Term): WorkloadView {
     quarantine: quarantine === undefined ? null : quarantineView(quarantine),
     reasons: [...(health?.reasons ?? [])],
     rollout: newestRollout(record, term),
+    schedule: scheduleView(record, term),
   }
 }
 
@@ -107,36 +109,6 @@ function taskReasons({ task, observed }: TaskState, term: Term, standing: AgentS
 
 function attemptView({ startedAt, finishedAt, ...rest }: AttemptRecord): TaskView['attempts'][number] {
   return { ...rest, startedAt: isoOrNull(startedAt), finishedAt: iso(finishedAt) }
-}
-
-export function runView(run: Run): RunView {
-  const { namespace, name } = parseWorkloadKey(run.workload)
-  return {
-    id: run.id,
-    app: run.app,
-    namespace,
-    job: name,
-    cronJob: null,
-    slot: null,
-    trigger: run.trigger,
-    phase: run.phase,
-    exitCode: run.exitCode,
-    reason: run.reason,
-    startedAt: isoOrNull(run.startedAt),
-    finishedAt: isoOrNull(run.finishedAt),
-    inputsDigest: run.inputsDigest,
-    revision: run.revision,
-    attempts: run.attempts.map(({ task, attempt, index, exitCode, reason, startedAt, finishedAt }) => ({
-      task,
-      attempt,
-      index,
-      exitCode,
-      reason,
-      startedAt: isoOrNull(startedAt),
-      finishedAt: iso(finishedAt),
-    })),
-    lastLines: [],
-  }
 }
 
 export function agentView(agent: AgentRecord, term: Term): AgentView {

@@ -6,8 +6,10 @@ import { digestOf } from '../../lib/canonical.ts'
 import type { CheckedFile } from '../../manifest/blob.ts'
 import { type Desired, type DesiredWorkload, link } from '../../manifest/link.ts'
 import { isManifestPath } from '../../manifest/parse.ts'
+import { versionOf } from '../../manifest/version.ts'
+import type { RunSpec } from '../../model/batch.ts'
+import { bodyOf } from '../../model/body.ts'
 import type { Digest, Oid, WorkloadKey } from '../../model/ids.ts'
-import { parseWorkloadKey } from '../../model/ids.ts'
 import type { SyncPolicy, WorkloadManifest } from '../../model/manifest.ts'
 import type { Problem } from '../../model/records.ts'
 import type { WorkloadVersion } from '../../model/version.ts'
@@ -122,7 +124,11 @@ type Secrets = NonNullable<WorkloadVersion['secrets']>
 
 function rendered(workload: DesiredWorkload, oids: ReadonlyMap<string, Oid | null>, secrets: Secrets): RenderedWorkload {
   const trees = Object.fromEntries(workload.trees.flatMap((folder) => entryOf(folder, oids.get(folder))))
-  const version = versionOf(workload, { trees, ...(Object.keys(secrets).length === 0 ? {} : { secrets }) })
+  const version = versionOf(workload.manifest, {
+    configs: workload.configs,
+    trees,
+    ...(Object.keys(secrets).length === 0 ? {} : { secrets }),
+  })
   return {
     wanted: { key: workload.key, inputsDigest: digestOf(version), templateDigest: templateDigestOf(version), file: workload.file },
     version,
@@ -134,19 +140,17 @@ function entryOf(folder: string, oid: Oid | null | undefined): [string, Oid][] {
   return oid === null || oid === undefined ? [] : [[folder, oid]]
 }
 
-/** A workload with its references resolved: what the inputs digest is taken of. */
-function versionOf(workload: DesiredWorkload, resolved: Pick<WorkloadVersion, 'trees' | 'secrets'>): WorkloadVersion {
-  const { namespace, name } = parseWorkloadKey(workload.key)
-  const shared = { namespace, name, configs: workload.configs, ...resolved }
-  const { manifest } = workload
-  return manifest.kind === 'Deployment'
-    ? { kind: 'Deployment', spec: manifest.spec, ...shared }
-    : { kind: 'Job', spec: manifest.spec, ...shared }
+/** What decides whether a running task is still right; a change of `replicas` alone does not. Names it too, for runs are named after it. */
+export function templateDigestOf(version: WorkloadVersion): Digest {
+  const { kind, namespace, name, configs, secrets, trees } = version
+  const body = bodyOf(version)
+  const shape = 'completions' in body ? runShape(body) : {}
+  return digestOf({ kind, namespace, name, template: body.template, ...shape, configs, secrets, trees })
 }
 
-/** What decides whether a running task is still right; a change of `replicas` alone does not. Names it too, for runs are named after it. */
-export function templateDigestOf({ kind, namespace, name, spec, configs, secrets, trees }: WorkloadVersion): Digest {
-  return digestOf({ kind, namespace, name, template: spec.template, configs, secrets, trees })
+/** How often a run runs it is part of what it is; said only where it is not once, so that those keep their digests. */
+function runShape({ mode, completions, completionMode }: RunSpec): Record<string, unknown> {
+  return mode === 'Replicated' && completionMode === 'NonIndexed' && completions === 1 ? {} : { mode, completions, completionMode }
 }
 
 function lackingProblem(workload: DesiredWorkload, oids: ReadonlyMap<string, Oid | null>): Problem {

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { LogTickets } from '../../../src/control/agents/log-tickets.ts'
 import { openLogs } from '../../../src/control/agents/task-logs.ts'
+import { bodyOf } from '../../../src/model/body.ts'
 import type { LogOptions } from '../../../src/model/protocol.ts'
 import { deploymentVersion, observed, task } from '../../support/make.ts'
 
@@ -25,7 +26,7 @@ function ask(options: Partial<LogOptions>, name: string = one.id): unknown[] {
   return sent
 }
 
-const unit = deploymentVersion().spec.template.spec.containers?.[0]?.name ?? ''
+const unit = bodyOf(deploymentVersion()).template.spec.containers?.[0]?.name ?? ''
 
 it('asks the agent of the task', () => {
   expect(ask({ attempt: 2, unit, tail: 3 })).toEqual([

@@ -1,6 +1,7 @@
 import type { FakeRecord } from '../../../runtime/drivers/fake/machine.ts'
 import { exitAt, healthAt } from '../../../runtime/drivers/fake/script.ts'
 import { isLive } from '../../../src/core/task-state.ts'
+import { bodyOf } from '../../../src/model/body.ts'
 import type { AgentId, TaskId } from '../../../src/model/ids.ts'
 import type { Task } from '../../../src/model/task.ts'
 import type { AgentNode } from '../agent-node.ts'
@@ -43,7 +44,8 @@ export const machinesChecker: MakeChecker = (context) => {
 
 /** Its agent asks whether it lives, and an answer that comes too late is none. */
 function mayRestart({ inputsDigest }: Task, mirror: Mirror): boolean {
-  const { containers, processes } = mirror.version(inputsDigest)?.spec.template.spec ?? {}
+  const version = mirror.version(inputsDigest)
+  const { containers, processes } = version == null ? {} : bodyOf(version).template.spec
   return (containers ?? processes ?? []).some(({ livenessProbe }) => livenessProbe !== undefined)
 }
 

@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { templateDigestOf } from '../../src/control/source/render.ts'
-import { workloadHealth } from '../../src/core/health.ts'
-import { runIdOf } from '../../src/core/job.ts'
-import type { TaskId } from '../../src/model/ids.ts'
-import { AGENT, attempt, digest, JOB_KEY, jobState, jobVersion, NOW, observed, task, waitsFor, workload } from '../support/make.ts'
-import { Decider } from './decide.ts'
+import { templateDigestOf } from '../../../src/control/source/render.ts'
+import { nextRunId } from '../../../src/core/batch/job.ts'
+import { workloadHealth } from '../../../src/core/health.ts'
+import type { WorkloadState } from '../../../src/core/workload.ts'
+import type { JobSpec } from '../../../src/model/batch.ts'
+import type { TaskId } from '../../../src/model/ids.ts'
+import { AGENT, attempt, digest, JOB_KEY, jobState, jobVersion, NOW, observed, task, waitsFor, workload } from '../../support/make.ts'
+import { Decider } from '../decide.ts'
 
 const unmet = [waitsFor()]
+const idOf = ({ record, version, runs }: WorkloadState) => nextRunId(record, version.spec as JobSpec, runs)
 const job = (spec: object = {}) => new Decider(jobState(spec))
 const failed = (failures: number, exitCode: number) => ({
   phase: 'Failed' as const,
@@ -192,12 +195,14 @@ describe('its record', () => {
 
   it('stays small enough for any store with thousands of attempts', () => {
     const decider = job({ completions: 3000, parallelism: 3000 }).decide()
-    const tasks = decider.state.tasks.map((state, index) => ({
-      task: { ...state.task, agent: AGENT },
-      observed: observed({ task: state.task.id, phase: 'Succeeded', ready: false, attempts: [attempt(1, 0, NOW + index)] }),
-    }))
-    decider.state = { ...decider.state, tasks }
-    decider.decide()
+    while (decider.run?.finishedAt === null) {
+      const tasks = decider.state.tasks.map(({ task }) => ({
+        task: { ...task, agent: AGENT },
+        observed: observed({ task: task.id, phase: 'Succeeded', ready: false, attempts: [attempt(1, 0, NOW + Number(task.slot))] }),
+      }))
+      decider.state = { ...decider.state, tasks }
+      decider.decide()
+    }
     expect(decider.run).toMatchObject({ phase: 'Succeeded' })
     expect(JSON.stringify(decider.run).length).toBeLessThan(128 * 1024)
     expect(decider.run?.attempts.at(-1)).toMatchObject({ finishedAt: NOW + 2999 })
@@ -209,7 +214,7 @@ describe('its record', () => {
       const record = workload({ key: `${namespace}/Job/${name}` as typeof JOB_KEY, templateDigest: templateDigestOf(version) })
       return jobState({}, { record, version })
     }
-    expect(runIdOf(state('a-b', 'c'))).not.toBe(runIdOf(state('a', 'b-c')))
+    expect(idOf(state('a-b', 'c'))).not.toBe(idOf(state('a', 'b-c')))
   })
 
   it('stops tasks that belong to no run of the template', () => {

@@ -1,0 +1,127 @@
+import type { CronJobSpec, RunSpec } from '../../model/batch.ts'
+import { bodyOf } from '../../model/body.ts'
+import type { Calendar } from '../../model/calendar.ts'
+import type { Digest, Millis, RunId } from '../../model/ids.ts'
+import type { CronState, Run } from '../../model/records.ts'
+import type { WorkloadVersion } from '../../model/version.ts'
+import { earliest } from '../earliest.ts'
+import type { WorkloadState } from '../workload.ts'
+import { dueGraphs } from './cron-graph.ts'
+import { dueSlots } from './cron-slots.ts'
+import { expired, keptOfCron } from './history.ts'
+import type { BatchPlan } from './plan.ts'
+import { tasksOf, withChanged } from './plan-job.ts'
+import { freeRunId, giveUp, newRun, nextNumber, runBase } from './run-record.ts'
+import { type RunPlan, stepRun } from './run-step.ts'
+import { stampOf } from './stamp.ts'
+
+/** What a CronJob is decided by beside its record. */
+export interface CronContext {
+  /** Null before its first look. */
+  readonly state: CronState | null
+  /** Null when it starts after others, or when nobody here knows its time zone. */
+  readonly calendar: Calendar | null
+  /** Runs of each CronJob that it starts after. */
+  readonly parents: readonly (readonly Run[])[]
+  /** What runs that go on were started with. */
+  readonly versions: ReadonlyMap<Digest, WorkloadVersion>
+}
+
+type Occasion = Pick<Run, 'id' | 'trigger' | 'slot' | 'graph' | 'parents'>
+
+interface Due {
+  readonly start: readonly Occasion[]
+  readonly state: CronState
+  readonly wakeAt: Millis | null
+}
+
+/** One look at a CronJob: which runs begin, how those go on that have begun, each as the revision said that it began with. */
+export function planCronJob(state: WorkloadState, spec: CronJobSpec, cron: CronContext, now: Millis): BatchPlan {
+  const open = state.runs.filter(({ finishedAt }) => finishedAt === null)
+  const due = dueRuns(state, spec, { cron, open, now })
+  const replaced = spec.concurrencyPolicy === 'Replace' && due.start.length > 0 ? open : []
+  const ended = replaced.map((run) => giveUp(run, 'Replaced', { tasks: tasksOf(state, run), now }))
+  const begun = due.start.map((occasion, index) => newRun(state.record, occasion, { number: nextNumber(state.runs) + index, now }))
+  const steps = [...state.runs.filter((run) => !replaced.includes(run) && isUnsettled(run, state)), ...begun].map((run) =>
+    step(run, state, { cron, now }),
+  )
+  const runs = withChanged(state.runs, [...ended, ...steps.map(({ run }) => run)])
+  const { old, wakeAt } = expired(runs, spec, now)
+  return {
+    runs: runs.filter((run) => !old.includes(run)),
+    drop: old.map(({ id }) => id),
+    schedule: passed(due.state, old),
+    create: steps.flatMap(({ run, create }) => create.map((place) => ({ ...place, run: run.id, target: run }))),
+    stop: [...replaced.flatMap((run) => tasksOf(state, run).map(({ task }) => task.id)), ...steps.flatMap(({ stop }) => stop)],
+    keep: keptOfCron(runs, spec),
+    wakeAt: earliest(due.wakeAt, wakeAt, ...steps.map((one) => one.wakeAt)),
+  }
+}
+
+/** It goes on, or its tasks may still tell how they ended. */
+const isUnsettled = (run: Run, { tasks }: WorkloadState): boolean =>
+  run.finishedAt === null || tasks.some(({ task }) => task.run === run.id)
+
+function step(run: Run, state: WorkloadState, { cron, now }: { cron: CronContext; now: Millis }): RunPlan {
+  const spec = bodyOf(cron.versions.get(run.inputsDigest) ?? state.version) as RunSpec
+  const others = state.tasks.filter(({ task }) => task.run !== run.id)
+  return stepRun(run, { spec, tasks: tasksOf(state, run), others, machines: state.slots, wish: 'Go', now })
+}
+
+interface Look {
+  readonly cron: CronContext
+  readonly open: readonly Run[]
+  readonly now: Millis
+}
+
+function dueRuns(state: WorkloadState, spec: CronJobSpec, look: Look): Due {
+  if (spec.after !== undefined) return afterParents(state, spec, look)
+  const { calendar } = look.cron
+  return calendar === null
+    ? { start: [], state: scheduleNow(state, spec, look.cron), wakeAt: null }
+    : onSchedule(state, spec, calendar, look)
+}
+
+function onSchedule(state: WorkloadState, spec: CronJobSpec, calendar: Calendar, { cron, open, now }: Look): Due {
+  const before = scheduleNow(state, spec, cron)
+  const wish = state.unmet.length > 0 ? 'Wait' : 'Go'
+  const due = dueSlots({ spec, calendar, state: before, active: open.length, wish, now })
+  const known = new Set<string>(state.runs.map(({ id }) => id))
+  const start = due.start
+    .map((slot): Occasion => {
+      const id = runBase(state.record, stampOf(slot)) as RunId
+      return { id, trigger: 'Schedule', slot, graph: id, parents: [] }
+    })
+    .filter(({ id }) => !known.has(id))
+  return { ...due, start }
+}
+
+/** A new schedule says nothing about the time before it was there. */
+function scheduleNow({ record }: WorkloadState, spec: CronJobSpec, { state: before }: CronContext): CronState {
+  const schedule = spec.schedule === undefined ? null : `${spec.schedule} ${spec.timeZone}`
+  if (before === null) return { workload: record.key, through: record.createdAt, schedule, missed: 0, lastMissed: null }
+  return before.schedule === schedule ? before : { ...before, schedule, through: Math.max(before.through, record.updatedAt) }
+}
+
+function afterParents(state: WorkloadState, spec: CronJobSpec, { cron, open }: Look): Due {
+  const before = scheduleNow(state, spec, cron)
+  const due = dueGraphs({ parents: cron.parents, own: state.runs, through: before.through })
+  const last = due.at(-1)
+  if (spec.suspend) return { start: [], state: last === undefined ? before : { ...before, through: last.readyAt }, wakeAt: null }
+  const mayStart = state.unmet.length === 0 && (spec.concurrencyPolicy !== 'Forbid' || open.length === 0)
+  const now = mayStart ? due.slice(0, spec.concurrencyPolicy === 'Allow' ? due.length : 1) : []
+  const start = now.map(({ graph, parents, slot }): Occasion => {
+    const base = runBase(state.record, slot === null ? manualPart(graph) : stampOf(slot))
+    return { id: freeRunId(base, state.runs), trigger: 'After', slot, graph, parents: [...parents] }
+  })
+  return { start, state: before, wakeAt: null }
+}
+
+/** What is dropped must not become due again. */
+function passed(state: CronState, dropped: readonly Run[]): CronState {
+  if (state.schedule !== null || dropped.length === 0) return state
+  return { ...state, through: Math.max(state.through, ...dropped.map(({ createdAt }) => createdAt)) }
+}
+
+/** A graph without a slot began with a person's word, and is named after that. */
+const manualPart = (graph: RunId): string => graph.slice(Math.max(0, graph.lastIndexOf('manual-')))
