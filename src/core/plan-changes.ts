@@ -30,16 +30,21 @@ export interface WorkloadChange {
 
 type Versions = ReadonlyMap<WorkloadKey, WorkloadVersion>
 
-/** What a set of desired workloads changes, against what is wanted now; every workload of both, sorted by key. */
-export function diffWorkloads(live: Versions, desired: Versions): WorkloadChange[] {
+/** What a set of desired workloads changes, against what is wanted now; every workload of both, sorted by key. `applied` are taken in anew though they stay the same. */
+export function diffWorkloads(live: Versions, desired: Versions, applied: ReadonlySet<WorkloadKey> = new Set()): WorkloadChange[] {
   const keys = [...new Set([...live.keys(), ...desired.keys()])].sort()
   return keys.flatMap((key) => {
     const [before, after] = [live.get(key), desired.get(key)]
-    if (before !== undefined && after !== undefined) return [changed(key, before, after)]
+    if (before !== undefined && after !== undefined) return [again(changed(key, before, after), applied)]
     if (after !== undefined)
       return [{ ...identified(key, after), action: 'create' as const, fields: headline(after), notes: createNotes(after) }]
     return before === undefined ? [] : [{ ...identified(key, before), action: 'delete' as const, fields: [], notes: stopNotes(before) }]
   })
+}
+
+/** Its policy is to run for each revision. */
+function again(change: WorkloadChange, applied: ReadonlySet<WorkloadKey>): WorkloadChange {
+  return change.action === 'none' && applied.has(change.key) ? { ...change, action: 'update', notes: ['runs, as for each commit'] } : change
 }
 
 const identified = (key: WorkloadKey, { spec }: WorkloadVersion) => ({ key, dependsOn: dependencyKeys(key, spec.dependsOn) })

@@ -10,6 +10,8 @@ export interface Wanted {
   readonly inputsDigest: Digest
   readonly templateDigest: Digest
   readonly file: string
+  /** What it is taken for anew: another version of it, or each revision whether it changes it or not. */
+  readonly appliesTo: 'Change' | 'Revision'
 }
 
 export interface SyncInput {
@@ -146,7 +148,8 @@ function judge(wanted: Wanted, input: Indexed): Verdict {
   const quarantine = input.quarantineByKey.get(wanted.key)
   if (quarantine?.bad === wanted.inputsDigest) return { wanted, apply: false, hold: quarantineHold(quarantine, input.now) }
   const live = input.ownedByKey.get(wanted.key)
-  return { wanted, apply: live?.inputsDigest !== wanted.inputsDigest, hold: null }
+  const isNew = live?.inputsDigest !== wanted.inputsDigest || (wanted.appliesTo === 'Revision' && live.revision !== input.revision)
+  return { wanted, apply: isNew, hold: null }
 }
 
 function planRemoval(input: SyncInput): { remove: WorkloadKey[]; holds: Hold[] } {

@@ -1,3 +1,4 @@
+import { bodyOf } from '../model/body.ts'
 import { parseWorkloadKey } from '../model/ids.ts'
 import type { SealedValue } from '../model/secret.ts'
 import type { Task } from '../model/task.ts'
@@ -15,7 +16,9 @@ export function environmentOf(unit: Unit, ports: UnitSpec['ports'], { task, vers
   const given = new Map<string, Given>([
     ...unit.envFrom.flatMap((from) => wholeObject(from, version)),
     ...unit.env.map((variable) => [variable.name, givenBy(variable, version)] as const),
-    ...Object.entries({ ...portNames(ports), ...identity(task) }).map(([name, plain]) => [name, { plain }] as const),
+    ...Object.entries({ ...portNames(ports), ...identity(task), ...indexOf(task, version) }).map(
+      ([name, plain]) => [name, { plain }] as const,
+    ),
   ])
   const env: Record<string, string> = {}
   const secretEnv: Record<string, SealedValue> = {}
@@ -44,6 +47,12 @@ function givenBy({ value, valueFrom }: EnvVar, { configs, secrets }: WorkloadVer
 
 const portNames = (ports: UnitSpec['ports']): Record<string, string> =>
   Object.fromEntries(ports.map(({ name, hostPort }) => [`PORT_${name.toUpperCase().replaceAll('-', '_')}`, String(hostPort)]))
+
+/** As Kubernetes' JOB_COMPLETION_INDEX. */
+function indexOf({ slot }: Task, version: WorkloadVersion): Record<string, string> {
+  const body = bodyOf(version)
+  return 'completions' in body && body.completionMode === 'Indexed' ? { DROVER_INDEX: slot } : {}
+}
 
 function identity(task: Task): Record<string, string> {
   const { namespace, name } = parseWorkloadKey(task.workload)

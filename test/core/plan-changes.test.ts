@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { diffWorkloads, type WorkloadChange } from '../../src/core/plan-changes.ts'
+import type { WorkloadKey } from '../../src/model/ids.ts'
 import type { WorkloadVersion } from '../../src/model/version.ts'
 import { deployment, job, keyed, web } from './plan-support.ts'
 
@@ -16,6 +17,14 @@ describe('diffWorkloads', () => {
       ['default/Deployment/gone', 'delete'],
       ['default/Job/new', 'create'],
     ])
+  })
+
+  it('tells that what runs for each commit runs, though nothing of it changed', () => {
+    const each = keyed(job('each', { runPolicy: 'EveryRevision', template: web({}) }))
+    const told = (applied: readonly WorkloadKey[]) =>
+      diffWorkloads(each, each, new Set(applied)).map(({ action, notes }) => [action, notes])
+    expect(told([])).toEqual([['none', []]])
+    expect(told([...each.keys()])).toEqual([['update', ['runs, as for each commit']]])
   })
 
   it('updates in place what is outside the template', () => {

@@ -11,6 +11,7 @@ const want = (name: string, inputs = 'v1'): Wanted => ({
   inputsDigest: digest(inputs),
   templateDigest: digest(inputs),
   file: `${name}.yaml`,
+  appliesTo: 'Change',
 })
 const own = (name: string, inputs = 'v1') => workload({ key: named(name), inputsDigest: digest(inputs) })
 const names = (count: number) => Array.from({ length: count }, (_, index) => `w${index}`)
@@ -41,6 +42,13 @@ function sync(over: Omit<Partial<SyncInput>, 'policy'> & { policy?: object } = {
     holds: plan.holds,
   }
 }
+
+it('takes in anew, in each revision, what runs for each revision, and nothing else', () => {
+  const each: Wanted = { ...want('each'), appliesTo: 'Revision' }
+  const owned = [own('each'), own('other')]
+  expect(sync({ wanted: [each, want('other')], owned }).apply).toEqual(['each'])
+  expect(sync({ wanted: [each, want('other')], owned, revision: own('each').revision }).apply).toEqual([])
+})
 
 describe('what is applied', () => {
   it('is what differs from what runs, by inputs', () => {

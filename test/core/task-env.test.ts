@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { taskSpec } from '../../src/core/task-spec.ts'
-import { deploymentVersion, task } from '../support/make.ts'
+import { deploymentVersion, jobVersion, task } from '../support/make.ts'
 import { TEST_KEYRING } from '../support/vault.ts'
 
 const sealed = (key: string) => TEST_KEYRING.seal(`default/db/${key}`, `plain ${key}`)
@@ -44,4 +44,10 @@ describe('secrets in the environment of a task', () => {
     expect(spec.volumes).toEqual([{ type: 'secret', name: 'db', files: secrets.db }])
     expect(spec.units[0]?.mounts).toEqual([{ volume: 'db', mountPath: '/secrets', readOnly: true }])
   })
+})
+
+it('tells an indexed task its number, and no other', () => {
+  const envOf = (spec: object) => taskSpec(task({ slot: '7' }), jobVersion(spec)).units[0]?.env
+  expect(envOf({ completions: 9, completionMode: 'Indexed' })).toMatchObject({ DROVER_INDEX: '7', DROVER_SLOT: '7' })
+  expect(envOf({ completions: 9 })).not.toHaveProperty('DROVER_INDEX')
 })

@@ -10,6 +10,7 @@ import type { AppView } from '../../src/model/views.ts'
 import type { AgentNode } from './agent-node.ts'
 import { isRunning } from './checkers/machines.ts'
 import { APP, type ControlNode } from './control-node.ts'
+import { EPOCH } from './incarnation.ts'
 import type { Script } from './manifests.ts'
 import type { Mirror } from './mirror.ts'
 import type { World } from './world.ts'
@@ -85,6 +86,7 @@ function workloadTroubles(world: World): string[] {
     const version = mirror.version(record.inputsDigest)
     if (version === null) return [`${record.key} has no body`]
     if (isExcused(record.key, world, new Set())) return []
+    if (version.kind === 'CronJob') return cronTroubles(world, record.key)
     return version.kind === 'Deployment' ? deploymentTroubles(world, record.key, version) : jobTroubles(world, record.key)
   })
 }
@@ -148,8 +150,20 @@ function jobTroubles({ mirror }: World, key: WorkloadKey): string[] {
   const version = record === undefined ? null : mirror.version(record.inputsDigest)
   const forEver = version !== null && scriptOf(version)?.runForSeconds === undefined
   if (run === undefined) return [`${key} has no run`]
+  if (run.phase === 'Suspended' && version?.kind === 'Job' && version.spec.suspend) return []
   if (run.phase === 'Succeeded' || (forEver && run.phase === 'Running')) return []
   return [`run ${run.id} is ${run.phase}: ${run.reason}`]
+}
+
+/** Longer than any script takes, its retries included. */
+const MOST_RUN_MS = 300_000
+
+/** Slots go on for ever, so that a run is at rest while it may still be on its way. */
+function cronTroubles({ mirror, scheduler }: World, key: WorkloadKey): string[] {
+  const open = [...mirror.table('runs').values()].filter((run) => run.workload === key && run.finishedAt === null)
+  return open
+    .filter(({ createdAt }) => createdAt + MOST_RUN_MS < EPOCH + scheduler.now)
+    .map(({ id, phase }) => `run ${id} is ${phase} for more than ${MOST_RUN_MS} ms`)
 }
 
 function deploymentTroubles(world: World, key: WorkloadKey, version: Extract<WorkloadVersion, { kind: 'Deployment' }>): string[] {

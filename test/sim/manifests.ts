@@ -1,4 +1,4 @@
-import { type WorkloadKey, workloadKey } from '../../src/model/ids.ts'
+import { type WorkloadKey, type WorkloadKind, workloadKey } from '../../src/model/ids.ts'
 import { API_VERSION } from '../../src/model/manifest.ts'
 
 /** The folder of the repository that the simulated app follows. */
@@ -23,7 +23,7 @@ export interface CanaryModel {
 }
 
 export interface WorkloadModel {
-  readonly kind: 'Deployment' | 'Job'
+  readonly kind: WorkloadKind
   readonly name: string
   readonly image: number
   readonly replicas: number
@@ -40,6 +40,14 @@ export interface WorkloadModel {
   readonly completions: number
   readonly parallelism: number
   readonly backoffLimit: number
+  readonly runPolicy: 'OncePerSpec' | 'OnChange' | 'EveryRevision'
+  readonly exclusive: boolean
+  readonly suspend: boolean
+  /** Of a CronJob: seconds between its slots, or what it comes after. */
+  readonly everySeconds: number
+  readonly after: readonly string[]
+  readonly concurrencyPolicy: 'Allow' | 'Forbid' | 'Replace'
+  readonly missedRuns: 'Skip' | 'RunLatest' | 'RunAll'
   readonly dependsOn: readonly { readonly kind: 'Deployment' | 'Job'; readonly name: string }[]
   readonly script: Script | null
   /** Ships the folder `code/NAME` of the repository. */
@@ -69,7 +77,8 @@ export const keyOf = (workload: Pick<WorkloadModel, 'kind' | 'name'>): WorkloadK
 
 /** Everything that decides what a running task is; a change of nothing else may restart it. */
 export function templateText(workload: WorkloadModel, code: number): string {
-  return JSON.stringify({ template: template(workload), code: workload.ships ? code : null })
+  const shape = workload.kind === 'Deployment' ? null : workload.completions
+  return JSON.stringify({ template: template(workload), shape, code: workload.ships ? code : null })
 }
 
 const PROBES = {
@@ -85,7 +94,7 @@ function template({ name, image, script, ships, kind, probed }: WorkloadModel) {
     spec: {
       driver: 'fake',
       terminationGracePeriodSeconds: 5,
-      ...(kind === 'Job' ? { restartPolicy: 'OnFailure' } : {}),
+      ...(kind === 'Deployment' ? {} : { restartPolicy: 'OnFailure' }),
       ...(ships ? { processes: [program] } : { containers: [container] }),
     },
   }
@@ -95,9 +104,10 @@ function specOf(workload: WorkloadModel) {
   const dependsOn = workload.dependsOn.map((target) => ({ ...target, condition: target.kind === 'Job' ? 'Complete' : 'Available' }))
   const shared = { dependsOn, template: template(workload) }
   if (workload.kind === 'Job') {
-    const { completions, parallelism, backoffLimit } = workload
-    return { completions, parallelism, backoffLimit, ...shared }
+    const { runPolicy, suspend } = workload
+    return { ...runOf(workload), runPolicy, suspend, ...shared }
   }
+  if (workload.kind === 'CronJob') return cronOf(workload, dependsOn)
   const { mode, replicas, minReadySeconds, progressDeadlineSeconds, onFailure, canary, maxSurge, maxUnavailable } = workload
   const steps = canary === null || workload.strategy === 'Recreate' ? {} : { canary }
   return {
@@ -107,6 +117,22 @@ function specOf(workload: WorkloadModel) {
     strategy: { type: workload.strategy, ...rolling(workload.strategy, maxSurge, maxUnavailable), ...steps },
     ...shared,
   }
+}
+
+const runOf = ({ completions, parallelism, backoffLimit, exclusive }: WorkloadModel) => ({
+  completions,
+  parallelism,
+  backoffLimit,
+  exclusive,
+})
+
+function cronOf(workload: WorkloadModel, dependsOn: readonly object[]) {
+  const { after, everySeconds, concurrencyPolicy, missedRuns, suspend } = workload
+  const times =
+    after.length > 0
+      ? { after }
+      : { schedule: `*/${everySeconds} * * * * *`, missedRuns: concurrencyPolicy === 'Replace' ? 'RunLatest' : missedRuns }
+  return { ...times, concurrencyPolicy, suspend, dependsOn, jobTemplate: { spec: { ...runOf(workload), template: template(workload) } } }
 }
 
 function rolling(strategy: WorkloadModel['strategy'], maxSurge: number, maxUnavailable: number) {

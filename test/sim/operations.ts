@@ -14,7 +14,7 @@ export interface Operation {
 const NAMES = ['web', 'api', 'cache', 'etl', 'feed', 'mail', 'seed', 'work'] as const
 
 function script(kind: WorkloadModel['kind'], rng: Rng): Script | null {
-  const kinds = kind === 'Job' ? 'JJJJFFC' : 'RRRRRSSCXNU'
+  const kinds = { Job: 'JJJJFFC', CronJob: 'JJJJJF', Deployment: 'RRRRRSSCXNU' }[kind]
   switch (rng.pick([...kinds])) {
     case 'J':
       return { runForSeconds: rng.int(1, 15) }
@@ -45,7 +45,7 @@ function canary(rng: Rng): CanaryModel | null {
 }
 
 function newWorkload(name: string, rng: Rng): WorkloadModel {
-  const kind = rng.chance(0.3) ? 'Job' : 'Deployment'
+  const kind = rng.pick(['Deployment', 'Deployment', 'Deployment', 'Deployment', 'Job', 'Job', 'CronJob'] as const)
   return {
     kind,
     name,
@@ -63,6 +63,13 @@ function newWorkload(name: string, rng: Rng): WorkloadModel {
     completions: rng.int(1, 3),
     parallelism: rng.int(1, 2),
     backoffLimit: rng.int(0, 2),
+    runPolicy: rng.pick(['OncePerSpec', 'OncePerSpec', 'OnChange', 'EveryRevision'] as const),
+    exclusive: rng.chance(0.3),
+    suspend: false,
+    everySeconds: rng.pick([5, 10, 20, 30]),
+    after: [],
+    concurrencyPolicy: rng.pick(['Allow', 'Forbid', 'Replace'] as const),
+    missedRuns: rng.pick(['Skip', 'RunLatest', 'RunAll'] as const),
     dependsOn: [],
     script: script(kind, rng),
     ships: rng.chance(0.2),
@@ -92,6 +99,10 @@ function earlier(workload: WorkloadModel, model: RepoModel): WorkloadModel[] {
   return [...model.workloads.values()].filter((other) => other.name < workload.name)
 }
 
+/** A graph of the simulator is two deep, so that it has no circle and one root. */
+const isParent = ({ name }: WorkloadModel, model: RepoModel): boolean =>
+  [...model.workloads.values()].some(({ after }) => after.includes(name))
+
 const changeImage: Edit = editOne((workload, _model, rng) => ({ image: workload.image + rng.int(1, 3) }))
 
 const EDITS: Readonly<Record<string, Edit>> = {
@@ -112,8 +123,26 @@ const EDITS: Readonly<Record<string, Edit>> = {
     const targets = earlier(workload, model)
     return {
       dependsOn:
-        targets.length === 0 ? [] : [targets[rng.int(0, targets.length - 1)] as WorkloadModel].map(({ kind, name }) => ({ kind, name })),
+        targets.length === 0
+          ? []
+          : [targets[rng.int(0, targets.length - 1)] as WorkloadModel].flatMap(({ kind, name }) =>
+              kind === 'CronJob' ? [] : [{ kind, name }],
+            ),
     }
+  }),
+  suspend: editOne((workload) => ({ suspend: !workload.suspend })),
+  schedule: editOne((_workload, _model, rng) => ({
+    everySeconds: rng.pick([5, 10, 20, 30]),
+    concurrencyPolicy: rng.pick(['Allow', 'Forbid', 'Replace'] as const),
+    missedRuns: rng.pick(['Skip', 'RunLatest', 'RunAll'] as const),
+    runPolicy: rng.pick(['OncePerSpec', 'OnChange', 'EveryRevision'] as const),
+  })),
+  after: editOne((workload, model) => {
+    const root = [...model.workloads.values()].find(
+      (other) => other.kind === 'CronJob' && other.name < workload.name && other.after.length === 0,
+    )
+    const isNode = workload.kind === 'CronJob' && root !== undefined && workload.after.length === 0
+    return { after: isNode && !isParent(workload, model) ? [root.name] : [] }
   }),
   code: (model) => ({ ...model, code: model.code + 1 }),
   add: (model, rng) => {
@@ -254,6 +283,7 @@ export const WEIGHTS: Readonly<Record<string, number>> = {
   'commit script': 2,
   'commit add': 2,
   'commit mend': 3,
+  'commit after': 2,
   rollback: 2,
   promote: 2,
 }

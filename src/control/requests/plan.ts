@@ -52,7 +52,7 @@ export async function planApp(rendering: Rendering, term: Term, now: Millis): Pr
   const input = syncInput(candidate, app, { cluster: term.cluster, now })
   const plan = planSync(input)
   const live = liveVersions(app.name, term)
-  const changes = diffWorkloads(live, outcome(live, rendered, plan))
+  const changes = diffWorkloads(live, outcome(live, rendered, plan), new Set(plan.apply.map(({ key }) => key)))
   return planView(changes, {
     app: app.name,
     from: app.lastAppliedRevision,

@@ -74,10 +74,10 @@ export function syncInput(input: Candidate, app: AppRecord, { cluster, now }: { 
 }
 
 function writeWorkloads(input: RevisionInput, plan: SyncPlan, { term, draft, now }: TurnContext): void {
-  for (const wanted of plan.apply) {
-    const before = term.cluster.workloads.get(wanted.key)
+  for (const { key, inputsDigest, templateDigest, file } of plan.apply) {
+    const before = term.cluster.workloads.get(key)
     const value: WorkloadRecord = {
-      ...wanted,
+      ...{ key, inputsDigest, templateDigest, file },
       app: input.app,
       revision: input.revision,
       wanted: true,
@@ -88,7 +88,7 @@ function writeWorkloads(input: RevisionInput, plan: SyncPlan, { term, draft, now
       createdAt: before?.createdAt ?? now,
       updatedAt: now,
     }
-    draft.write({ table: 'workloads', id: wanted.key, value })
+    draft.write({ table: 'workloads', id: key, value })
   }
   for (const key of plan.remove) {
     const before = must(term.cluster.workloads.get(key), `workload ${key}`)

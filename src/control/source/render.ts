@@ -130,7 +130,13 @@ function rendered(workload: DesiredWorkload, oids: ReadonlyMap<string, Oid | nul
     ...(Object.keys(secrets).length === 0 ? {} : { secrets }),
   })
   return {
-    wanted: { key: workload.key, inputsDigest: digestOf(version), templateDigest: templateDigestOf(version), file: workload.file },
+    wanted: {
+      key: workload.key,
+      inputsDigest: digestOf(version),
+      templateDigest: templateDigestOf(version),
+      file: workload.file,
+      appliesTo: version.kind === 'Job' && version.spec.runPolicy === 'EveryRevision' ? 'Revision' : 'Change',
+    },
     version,
     manifest: workload.manifest,
   }

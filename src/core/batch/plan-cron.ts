@@ -11,8 +11,8 @@ import { dueSlots } from './cron-slots.ts'
 import { expired, keptOfCron } from './history.ts'
 import type { BatchPlan } from './plan.ts'
 import { tasksOf, withChanged } from './plan-job.ts'
-import { freeRunId, giveUp, newRun, nextNumber, runBase } from './run-record.ts'
-import { type RunPlan, stepRun } from './run-step.ts'
+import { byNumber, freeRunId, giveUp, newRun, nextNumber, runBase, TAKEN_BACK } from './run-record.ts'
+import { type RunPlan, slotsInUse, stepRun } from './run-step.ts'
 import { stampOf } from './stamp.ts'
 
 /** What a CronJob is decided by beside its record. */
@@ -40,11 +40,15 @@ export function planCronJob(state: WorkloadState, spec: CronJobSpec, cron: CronC
   const open = state.runs.filter(({ finishedAt }) => finishedAt === null)
   const due = dueRuns(state, spec, { cron, open, now })
   const replaced = spec.concurrencyPolicy === 'Replace' && due.start.length > 0 ? open : []
-  const ended = replaced.map((run) => giveUp(run, 'Replaced', { tasks: tasksOf(state, run), now }))
+  const takenBack = open.filter((run) => isTakenBack(run, state) && !replaced.includes(run))
+  const ended = [
+    ...replaced.map((run) => giveUp(run, 'Replaced', { tasks: tasksOf(state, run), now })),
+    ...takenBack.map((run) => giveUp(run, TAKEN_BACK, { tasks: tasksOf(state, run), now })),
+  ]
+  const given = new Set(ended.map(({ id }) => id))
   const begun = due.start.map((occasion, index) => newRun(state.record, occasion, { number: nextNumber(state.runs) + index, now }))
-  const steps = [...state.runs.filter((run) => !replaced.includes(run) && isUnsettled(run, state)), ...begun].map((run) =>
-    step(run, state, { cron, now }),
-  )
+  const going = state.runs.filter((run) => !given.has(run.id) && isUnsettled(run, state)).sort(byNumber)
+  const steps = stepInOrder([...going, ...begun], state, { cron, now })
   const runs = withChanged(state.runs, [...ended, ...steps.map(({ run }) => run)])
   const { old, wakeAt } = expired(runs, spec, now)
   return {
@@ -52,20 +56,30 @@ export function planCronJob(state: WorkloadState, spec: CronJobSpec, cron: CronC
     drop: old.map(({ id }) => id),
     schedule: passed(due.state, old),
     create: steps.flatMap(({ run, create }) => create.map((place) => ({ ...place, run: run.id, target: run }))),
-    stop: [...replaced.flatMap((run) => tasksOf(state, run).map(({ task }) => task.id)), ...steps.flatMap(({ stop }) => stop)],
+    stop: [...ended.flatMap((run) => tasksOf(state, run).map(({ task }) => task.id)), ...steps.flatMap(({ stop }) => stop)],
     keep: keptOfCron(runs, spec),
     wakeAt: earliest(due.wakeAt, wakeAt, ...steps.map((one) => one.wakeAt)),
   }
 }
 
+/** What was rolled back must not go on: its inputs may be quarantined. */
+const isTakenBack = ({ templateDigest }: Run, { record }: WorkloadState): boolean =>
+  record.intent === 'Restore' && templateDigest !== record.templateDigest
+
 /** It goes on, or its tasks may still tell how they ended. */
 const isUnsettled = (run: Run, { tasks }: WorkloadState): boolean =>
   run.finishedAt === null || tasks.some(({ task }) => task.run === run.id)
 
-function step(run: Run, state: WorkloadState, { cron, now }: { cron: CronContext; now: Millis }): RunPlan {
-  const spec = bodyOf(cron.versions.get(run.inputsDigest) ?? state.version) as RunSpec
-  const others = state.tasks.filter(({ task }) => task.run !== run.id)
-  return stepRun(run, { spec, tasks: tasksOf(state, run), others, machines: state.slots, wish: 'Go', now })
+/** The oldest first: what one of them takes in this very look, a later one that is exclusive must not. */
+function stepInOrder(runs: readonly Run[], state: WorkloadState, { cron, now }: { cron: CronContext; now: Millis }): RunPlan[] {
+  const taken = new Set<string>()
+  return runs.map((run) => {
+    const spec = bodyOf(cron.versions.get(run.inputsDigest) ?? state.version) as RunSpec
+    const busy = new Set([...taken, ...slotsInUse(state.tasks.filter(({ task }) => task.run !== run.id))])
+    const plan = stepRun(run, { spec, tasks: tasksOf(state, run), busy, machines: state.slots, wish: 'Go', now })
+    for (const { slot } of plan.create) taken.add(slot)
+    return plan
+  })
 }
 
 interface Look {

@@ -8,13 +8,15 @@ import { buryOld, keptOfJob } from './history.ts'
 import { presentRun } from './job.ts'
 import type { BatchPlan } from './plan.ts'
 import { giveUp } from './run-record.ts'
-import { stepRun } from './run-step.ts'
+import { slotsInUse, stepRun } from './run-step.ts'
 
 /** One look at a Job: its run, which attempts to add, which tasks to stop. Runs of earlier templates give way to it. */
 export function planJob(state: WorkloadState, spec: JobSpec, now: Millis): BatchPlan {
   const present = presentRun(state, spec, now)
   const others = state.tasks.filter(({ task }) => task.run !== present.id)
-  const step = stepRun(present, { spec, tasks: tasksOf(state, present), others, machines: state.slots, wish: wishOf(state, spec), now })
+  const tasks = tasksOf(state, present)
+  const busy = new Set(slotsInUse(others))
+  const step = stepRun(present, { spec, tasks, busy, machines: state.slots, wish: wishOf(state, spec), now })
   const stale = state.staleRuns.map((run) => giveUp(run, 'Superseded', { tasks: tasksOf(state, run), now }))
   const history = buryOld(withChanged(state.runs, [...stale, step.run]), { ttl: spec.ttlSecondsAfterFinished, now })
   return {

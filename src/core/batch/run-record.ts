@@ -77,7 +77,7 @@ export function newRun(
 /** An unfinished run that ends because another takes its place, or its workload goes; a finished one just hears of late attempts. */
 export function giveUp(
   run: Run,
-  reason: 'Superseded' | 'Replaced' | 'Removed',
+  reason: 'Superseded' | 'Replaced' | 'Removed' | typeof TAKEN_BACK,
   context: { tasks: readonly TaskState[]; now: Millis },
 ): Run {
   const told = withAttempts(run, context.tasks)

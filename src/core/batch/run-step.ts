@@ -14,8 +14,8 @@ export interface RunContext {
   readonly spec: RunSpec
   /** Of this run. */
   readonly tasks: readonly TaskState[]
-  /** Of other runs of the workload, which `exclusive` waits for. */
-  readonly others: readonly TaskState[]
+  /** Slots in which attempts of other runs may still be, which `exclusive` waits for. */
+  readonly busy: ReadonlySet<string>
   /** What a Global run has a completion for. */
   readonly machines: readonly string[]
   readonly wish: 'Go' | 'Wait' | 'Suspend'
@@ -126,9 +126,13 @@ function joined(a: Tally['succeeded'], b: Tally['succeeded']): Tally['succeeded'
 }
 
 /** Slots with a live task, and for `exclusive` those of which an earlier attempt may still run. */
-function takenSlots({ live }: Tally, { spec, tasks, others }: RunContext): ReadonlySet<string> {
-  const running = spec.exclusive ? [...tasks, ...others].filter((task) => !isOver(task)) : live
-  return new Set(running.map(({ task }) => task.slot))
+function takenSlots({ live }: Tally, { spec, tasks, busy }: RunContext): ReadonlySet<string> {
+  return spec.exclusive ? new Set([...slotsInUse(tasks), ...busy]) : new Set(live.map(({ task }) => task.slot))
+}
+
+/** Slots of tasks that may still run, whatever they were told. */
+export function slotsInUse(tasks: readonly TaskState[]): string[] {
+  return tasks.filter((task) => !isOver(task)).map(({ task }) => task.slot)
 }
 
 /** Where each index has its own limit every failure is a task of its own, so that nothing is left to count in place. */

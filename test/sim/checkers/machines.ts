@@ -31,6 +31,7 @@ export const machinesChecker: MakeChecker = (context) => {
       if (placed.get(record.task) !== agent.id)
         findings.report('StartIsCommitted', `${agent.id} started ${key}, which was given to ${placed.get(record.task) ?? 'nobody'}`)
       checkAlone(context, agent, record)
+      checkExclusive(context, agent, record)
     },
     stopped(agent, record) {
       if (record.startedAt === null || record.stoppedAt === null || wasUnhealthy(record, record.stoppedAt)) return
@@ -51,6 +52,24 @@ function mayRestart({ inputsDigest }: Task, mirror: Mirror): boolean {
 
 /** Its agent may stop it by itself, to start it again. */
 const wasUnhealthy = (record: FakeRecord, at: number): boolean => healthAt({ ...record, stoppedAt: null }, at) === 'unhealthy'
+
+/** Of an exclusive run no number has two attempts running, whatever run they are of. */
+function checkExclusive({ findings, agents, mirror, now }: CheckContext, on: AgentNode, started: FakeRecord): void {
+  const task = mirror.table('tasks').get(started.task)
+  if (task === undefined || !isExclusive(task, mirror)) return
+  for (const agent of agents.values())
+    for (const other of agent.machine.history()) {
+      const twin = other.task === started.task ? undefined : mirror.table('tasks').get(other.task)
+      if (twin?.workload === task.workload && twin.slot === task.slot && isExclusive(twin, mirror) && isRunning(agent, other, now()))
+        findings.report('ExclusiveIsAlone', `${started.task} started on ${on.id} while ${other.task} runs on ${agent.id}`)
+    }
+}
+
+function isExclusive({ inputsDigest }: Task, mirror: Mirror): boolean {
+  const version = mirror.version(inputsDigest)
+  const body = version === null ? null : bodyOf(version)
+  return body !== null && 'exclusive' in body && body.exclusive
+}
 
 /** No attempt of a task runs beside another, here or on any other machine. */
 function checkAlone({ findings, agents, now }: CheckContext, on: AgentNode, started: FakeRecord): void {
