@@ -19,7 +19,7 @@ export type DriverStates = AgentRecord['drivers']
 export type LogsFrame = Extract<ServerFrame, { type: 'logs' }>
 
 export interface SessionDeps {
-  readonly agent: Omit<AgentRecord, 'joinedAt' | 'drivers'>
+  readonly agent: Omit<AgentRecord, 'joinedAt' | 'maintenance' | 'drivers'>
   readonly fingerprint: (signal: AbortSignal) => Promise<DriverStates>
   readonly guard: EpochGuard
   readonly reporter: Reporter

@@ -56,5 +56,7 @@ export const RollbackBody = z.strictObject({
   actor: Actor,
 })
 
+export const DrainBody = z.strictObject({ deadlineSeconds: z.int().min(0).max(2_592_000), actor: Actor })
+
 /** Of a verb that needs to know no more than who asks. */
 export const ActorBody = z.strictObject({ actor: Actor })

@@ -1,7 +1,7 @@
 import { FILES_LIMIT, readJson } from './body.ts'
 import type { Api, ApiParts } from './parts.ts'
 import { parseRequest } from './problem.ts'
-import { ActorBody, AppParam, PlanBody, RollbackBody, SyncBody, WorkloadParam } from './schemas.ts'
+import { ActorBody, AppParam, DrainBody, IdParam, PlanBody, RollbackBody, SyncBody, WorkloadParam } from './schemas.ts'
 
 /** Verbs on one app or one workload; `plan` and `render` change nothing but carry files, so they are posted too. */
 export function writeRoutes(api: Api, { control }: ApiParts): void {
@@ -24,6 +24,18 @@ export function writeRoutes(api: Api, { control }: ApiParts): void {
   api.post('/api/v1/workloads/:namespace/:kind/:name/promote', async (c) => {
     const workload = parseRequest(WorkloadParam, c.req.param())
     return c.json(await control.promote(workload, (await readJson(c, ActorBody)).actor))
+  })
+  api.post('/api/v1/agents/:id/cordon', async (c) => {
+    const { id } = parseRequest(IdParam, c.req.param())
+    return c.json(await control.maintain(id, { verb: 'cordon', ...(await readJson(c, ActorBody)) }))
+  })
+  api.post('/api/v1/agents/:id/uncordon', async (c) => {
+    const { id } = parseRequest(IdParam, c.req.param())
+    return c.json(await control.maintain(id, { verb: 'uncordon', ...(await readJson(c, ActorBody)) }))
+  })
+  api.post('/api/v1/agents/:id/drain', async (c) => {
+    const { id } = parseRequest(IdParam, c.req.param())
+    return c.json(await control.maintain(id, { verb: 'drain', ...(await readJson(c, DrainBody)) }))
   })
   api.post('/api/v1/workloads/:namespace/:kind/:name/abort', async (c) => {
     const workload = parseRequest(WorkloadParam, c.req.param())

@@ -8,8 +8,8 @@ export type Goal = 'healthy' | 'synced' | 'complete'
 /** Where a wait stands: over with an exit code, or going on; `about` says why in one line. */
 export type Verdict = { readonly exit: ExitCode; readonly about: string } | { readonly exit: null; readonly about: string }
 
-const waiting = (about: string): Verdict => ({ exit: null, about })
-const over = (exit: ExitCode, about: string): Verdict => ({ exit, about })
+export const waiting = (about: string): Verdict => ({ exit: null, about })
+export const over = (exit: ExitCode, about: string): Verdict => ({ exit, about })
 
 export interface AppGoal {
   /** Null: synced and healthy, both. */

@@ -125,7 +125,11 @@ export const agentListing = ({ colors, now }: Look): Listing<AgentView> => ({
   name: (agent) => `agent/${agent.id}`,
   columns: [
     { header: 'ID', value: (agent) => agent.id },
-    { header: 'STATUS', value: (agent) => agent.status, paint: (text) => statusColor(colors, text) },
+    {
+      header: 'STATUS',
+      value: ({ status, maintenance }) => [status, ...(maintenance === null ? [] : [maintenance.phase])].join(','),
+      paint: (text) => statusColor(colors, text),
+    },
     { header: 'TASKS', value: (agent) => String(agent.used.tasks) },
     { header: 'CPU', value: ({ used, capacity }) => `${cores(used.cpuMillis)}/${cores(capacity.cpuMillis)}` },
     { header: 'MEMORY', value: ({ used, capacity }) => `${gibibytes(used.memoryBytes)}/${gibibytes(capacity.memoryBytes)}` },

@@ -242,6 +242,22 @@ function appCommands({ program, start }: Parts): void {
 
 function machineCommands({ program, start, deps }: Parts): void {
   program
+    .command('cordon <kind> [name]')
+    .description('give a machine no new tasks (agent/NAME)')
+    .action(start(async () => (await import('./commands/maintain.ts')).cordon))
+  program
+    .command('uncordon <kind> [name]')
+    .description('give it tasks again (agent/NAME)')
+    .action(start(async () => (await import('./commands/maintain.ts')).uncordon))
+  program
+    .command('drain <kind> [name]')
+    .description('give it no new tasks, and let those of runs end until the deadline (agent/NAME)')
+    .addOption(
+      parsedOption('--deadline <duration>', 'after that they are stopped, and tried elsewhere', { parse: durationOf, value: '10m' }),
+    )
+    .option('--wait', 'until none of them is left')
+    .action(start(async () => (await import('./commands/maintain.ts')).drain))
+  program
     .command('doctor')
     .description('check this machine')
     .addOption(outputOption(TABLES))

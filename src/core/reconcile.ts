@@ -119,9 +119,26 @@ function batch(state: WorkloadState, plan: BatchPlan, context: DecideContext): D
   const create = plan.create.map((place) => newTask(state, place, context))
   const good = hasProved(state, plan) ? proved(state) : []
   const schedule = JSON.stringify(plan.schedule) === JSON.stringify(state.cron?.state ?? null) ? [] : scheduleWrites(state, plan)
+  const { drained, lost } = plan.leaving
+  const stops = [
+    ...stopWrites(state, plan.stop),
+    ...stopWrites(
+      state,
+      drained.filter((id) => !plan.stop.includes(id)),
+      'Drained',
+    ),
+  ]
   // Runs first: one that is recorded is found again, while a slot that counts as decided is never looked at again.
   return {
-    writes: [...changedRuns(state, plan.runs), ...schedule, ...dropped(plan), ...good, ...stopWrites(state, plan.stop), ...create],
+    writes: [
+      ...changedRuns(state, plan.runs),
+      ...schedule,
+      ...dropped(plan),
+      ...good,
+      ...stops,
+      ...lost.map(({ task, observed }): Write => ({ table: 'observed', id: task.id, value: observed })),
+      ...create,
+    ],
     wakeAt: plan.wakeAt,
   }
 }
@@ -203,6 +220,7 @@ function newTask(
     ports: {},
     ...targetOf(place.target),
     desired: 'run',
+    stopReason: null,
     generation: 1,
     maxRestarts: place.maxRestarts,
     createdAt: context.now,
@@ -210,11 +228,11 @@ function newTask(
   return { table: 'tasks', id, value: task }
 }
 
-function stopWrites(state: WorkloadState, ids: readonly TaskId[]): Write[] {
+function stopWrites(state: WorkloadState, ids: readonly TaskId[], stopReason: string | null = null): Write[] {
   const stop = new Set(ids)
   return state.tasks
     .filter(({ task }) => stop.has(task.id) && task.desired === 'run')
-    .map(({ task }) => ({ table: 'tasks', id: task.id, value: { ...task, desired: 'stop', generation: task.generation + 1 } }))
+    .map(({ task }) => ({ table: 'tasks', id: task.id, value: { ...task, desired: 'stop', stopReason, generation: task.generation + 1 } }))
 }
 
 function deleteWrites({ task }: TaskState): Write[] {

@@ -1,5 +1,5 @@
 import type { Millis } from '../model/ids.ts'
-import { type Observed, type Task, type TaskPhase, TERMINAL } from '../model/task.ts'
+import { type Observed, type Task, type TaskPhase, type TaskStatus, TERMINAL } from '../model/task.ts'
 
 /** A task as the leader knows it: what is wanted, and what its agent last said. */
 export interface TaskState {
@@ -64,4 +64,21 @@ export function phaseOf(state: TaskState, standing: AgentStanding): TaskPhase {
   if (standing === 'Unreachable') return 'Unknown'
   if (task.desired === 'stop') return 'Stopping'
   return observed?.phase ?? 'Assigned'
+}
+
+/** What is known of a task that no machine said a word of. */
+export function neverHeard({ id }: Task): TaskStatus {
+  return {
+    task: id,
+    attempt: 0,
+    phase: 'Preparing',
+    ready: false,
+    failures: 0,
+    reasons: [],
+    backoffUntil: null,
+    startedAt: null,
+    attempts: [],
+    images: {},
+    lastLines: [],
+  }
 }

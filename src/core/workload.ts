@@ -3,6 +3,7 @@ import type { Reason } from '../model/reason.ts'
 import type { Run, WorkloadRecord } from '../model/records.ts'
 import type { Rollout, RootCause, Target } from '../model/rollout.ts'
 import type { WorkloadVersion } from '../model/version.ts'
+import type { Machines } from './batch/leave.ts'
 import type { CronContext } from './batch/plan-cron.ts'
 import type { TaskState } from './task-state.ts'
 
@@ -43,6 +44,8 @@ export interface WorkloadState {
   readonly unit: 'Workload' | 'App'
   /** Why its removal must wait; empty: now. */
   readonly removalWaits: readonly Reason[]
+  /** Machines of its tasks that are drained or silent. */
+  readonly machines: Machines
   /** Since when this leader leads. */
   readonly ledSince: Millis
 }

@@ -34,7 +34,7 @@ export type LogLine = z.infer<typeof LogLine>
 export const AgentFrame = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('hello'),
-    agent: AgentRecord.omit({ joinedAt: true }),
+    agent: AgentRecord.omit({ joinedAt: true, maintenance: true }),
     /** Highest epoch it has accepted and written down; it is of no use to a leader of an older one. */
     epoch: Epoch,
     /** Everything it runs or has not yet been told to forget. */

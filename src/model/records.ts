@@ -182,6 +182,16 @@ export const Capacity = z.object({
 })
 export type Capacity = z.infer<typeof Capacity>
 
+/** Why a machine gets no new tasks. */
+export const Maintenance = z.object({
+  /** `Draining`: what runs to an end may do so until the deadline; what keeps running stays. */
+  phase: z.enum(['Cordoned', 'Draining']),
+  since: z.number(),
+  deadlineAt: z.number().nullable(),
+  actor: z.string(),
+})
+export type Maintenance = z.infer<typeof Maintenance>
+
 export const AgentRecord = z.object({
   id: AgentId,
   /** Changes when the state directory does: a clone of a machine is refused. */
@@ -193,6 +203,7 @@ export const AgentRecord = z.object({
   labels: z.record(z.string(), z.string()),
   drivers: z.record(DriverName, z.object({ available: z.boolean(), detail: z.string() })),
   joinedAt: z.number(),
+  maintenance: Maintenance.nullable().default(null),
 })
 export type AgentRecord = z.infer<typeof AgentRecord>
 

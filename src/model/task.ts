@@ -40,6 +40,8 @@ export const Task = z.object({
   templateDigest: Digest,
   revision: z.string(),
   desired: z.enum(['run', 'stop']),
+  /** Why it was told to stop, where that is no choice of its workload: `Drained`. */
+  stopReason: z.string().nullable().default(null),
   generation: z.number().int(),
   maxRestarts: z.number().int().nullable(),
   createdAt: z.number(),

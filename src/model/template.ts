@@ -198,6 +198,13 @@ export const TemplateSpec = z
     terminationGracePeriodSeconds: z.int().min(0).max(86_400).default(30),
     hostNetwork: z.boolean().default(false).meta({ description: "use the machine's network: twice as fast to start" }),
     placement: Placement.prefault({}),
+    unreachable: z
+      .strictObject({ replaceAfterSeconds: z.int().min(60).max(604_800) })
+      .optional()
+      .meta({
+        description:
+          'of Jobs: when a task on a machine that is silent for so long counts as lost, and is tried elsewhere; never, when absent',
+      }),
     volumes: z.array(Volume).check(unique).default([]),
   })
   .refine((spec) => (spec.containers === undefined) !== (spec.processes === undefined), {

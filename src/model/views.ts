@@ -175,6 +175,16 @@ export const AgentView = z.object({
   capacity: z.object({ cpuMillis: z.number().int(), memoryBytes: z.number().int() }),
   used: z.object({ cpuMillis: z.number().int(), memoryBytes: z.number().int(), tasks: z.number().int() }),
   joinedAt: z.string(),
+  /** Why it gets no new tasks; null: it gets them. `leaving`: tasks that are to end before the deadline. */
+  maintenance: z
+    .object({
+      phase: z.enum(['Cordoned', 'Draining']),
+      since: z.string(),
+      deadline: z.string().nullable(),
+      actor: z.string(),
+      leaving: z.number().int(),
+    })
+    .nullable(),
 })
 export type AgentView = z.infer<typeof AgentView>
 

@@ -24,6 +24,8 @@ function applied(state: WorkloadState, writes: readonly Write[]): WorkloadState 
     else if (write.table === 'rollouts') rollouts.set(write.id, write.value as Rollout)
     if (write.table === 'tasks' && write.value === null) tasks.delete(write.id)
     else if (write.table === 'tasks') tasks.set(write.id, { task: write.value as Task, observed: tasks.get(write.id)?.observed })
+    const told = write.table === 'observed' ? tasks.get(write.id) : undefined
+    if (told !== undefined && write.value !== null) tasks.set(write.id, { ...told, observed: write.value as Observed })
     if (write.table === 'runs' && write.value === null) runs.delete(write.id)
     else if (write.table === 'runs') runs.set(write.id, write.value as Run)
     if (write.table === 'schedules' && cron !== null) cron = { ...cron, state: write.value as CronState | null }

@@ -14,6 +14,7 @@ export const aTask = (id: string): Task => ({
   templateDigest: 'b'.repeat(64) as Digest,
   revision: `main@sha1:${'c'.repeat(40)}`,
   desired: 'run',
+  stopReason: null,
   generation: 2,
   maxRestarts: null,
   createdAt: 1_795_132_800_000,

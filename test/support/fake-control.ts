@@ -6,6 +6,7 @@ import {
   type SyncRequest,
   type WorkloadRef,
 } from '../../src/control/requests/control-plane.ts'
+import type { MaintenanceRequest } from '../../src/control/requests/maintenance.ts'
 import type { LogLine, LogOptions } from '../../src/model/protocol.ts'
 import type {
   AgentView,
@@ -46,7 +47,7 @@ interface WorkloadAsk {
 export interface FakeControl extends ControlPlane {
   readonly data: FakeData
   /** Requests that reached it, for tests of what is passed on. */
-  readonly asked: { verb: string; app: string; request: PlanRequest | SyncRequest | RollbackRequest | WorkloadAsk }[]
+  readonly asked: { verb: string; app: string; request: PlanRequest | SyncRequest | RollbackRequest | WorkloadAsk | MaintenanceRequest }[]
   /** Log readers that have not ended; 0 once every client has gone. */
   readonly openLogs: () => number
   readonly watchers: () => number
@@ -122,6 +123,12 @@ export function fakeControl(data: Partial<FakeData> = {}): FakeControl {
       asked.push({ verb: 'rollback', app: appNamed(app).name, request })
       if (found === undefined) throw new RequestError('NotFound', `app "${app}" has no revision "${request.to}" in its history`)
       return { app: appNamed(app), to: found, revertCommit: request.revert === 'CommitToGit' ? 'f'.repeat(40) : null }
+    },
+    maintain: async (agent, request) => {
+      asked.push({ verb: request.verb, app: agent, request })
+      const found = all.agents.find(({ id }) => id === agent)
+      if (found === undefined) throw new RequestError('NotFound', `there is no agent "${agent}"`)
+      return found
     },
     promote: async (workload, actor) => onWorkload('promote', { workload, actor }),
     abort: async (workload, actor) => onWorkload('abort', { workload, actor }),

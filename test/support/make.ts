@@ -70,6 +70,7 @@ export function task(over: Partial<Task> = {}): Task {
     templateDigest: digest('new'),
     revision: revision('first'),
     desired: 'run',
+    stopReason: null,
     generation: 1,
     maxRestarts: null,
     createdAt: NOW,
@@ -127,6 +128,7 @@ const BARE = {
   fallback: null,
   unit: 'Workload' as const,
   removalWaits: [],
+  machines: { drains: new Map(), silent: new Map() },
   ledSince: NOW,
 }
 
@@ -214,6 +216,7 @@ export function agentRecord(over: Partial<AgentRecord> = {}): AgentRecord {
       process: { available: false, detail: 'no' },
     },
     joinedAt: NOW,
+    maintenance: null,
     ...over,
   }
 }

@@ -1,4 +1,5 @@
 import { withImages } from '../../core/pins.ts'
+import { neverHeard } from '../../core/task-state.ts'
 import type { AgentId, Millis } from '../../model/ids.ts'
 import { reasonOf } from '../../model/reason.ts'
 import type { AgentRecord } from '../../model/records.ts'
@@ -88,7 +89,7 @@ export function takeHello(hello: Hello, connected: 'Yes' | 'No', context: { clus
   if (replaced && connected === 'Yes')
     return { admitted: 'No', reason: `an agent named ${known.id} with another state directory is connected; give this one another name` }
   loseTasks(hello, replaced ? 'AgentReplaced' : 'AgentForgot', context)
-  const record: AgentRecord = { ...hello.agent, joinedAt: known?.joinedAt ?? now }
+  const record: AgentRecord = { ...hello.agent, joinedAt: known?.joinedAt ?? now, maintenance: known?.maintenance ?? null }
   if (JSON.stringify(record) !== JSON.stringify(known)) draft.write({ table: 'agents', id: record.id, value: record })
   takeStatuses(hello.tasks, hello.agent.id, context)
   draft.placing = true
@@ -115,21 +116,5 @@ function loseTasks(
       id: task.id,
       value: { ...heard, agent: hello.agent.id, phase: 'Lost', ready: false, readySince: null, reasons, updatedAt: now },
     })
-  }
-}
-
-function neverHeard({ id }: Task): TaskStatus {
-  return {
-    task: id,
-    attempt: 0,
-    phase: 'Preparing',
-    ready: false,
-    failures: 0,
-    reasons: [],
-    backoffUntil: null,
-    startedAt: null,
-    attempts: [],
-    images: {},
-    lastLines: [],
   }
 }

@@ -133,8 +133,17 @@ export class Hub {
     return standing === 'Unreachable' || (standing === 'Suspect' && this.#lastSeen.has(agent))
   }
 
+  /** Milliseconds for which nothing was heard of an agent, from when its tasks' state is unknown; before that 0. */
+  silentFor(agent: AgentId): number {
+    return this.standing(agent) === 'Unreachable' ? this.#silence(agent) : 0
+  }
+
+  #silence(agent: AgentId): number {
+    return this.#clock.monotonic() - (this.#lastSeen.get(agent) ?? this.#since)
+  }
+
   #byAge(agent: AgentId, atBest: AgentStanding): AgentStanding {
-    const silent = this.#clock.monotonic() - (this.#lastSeen.get(agent) ?? this.#since)
+    const silent = this.#silence(agent)
     if (silent >= UNREACHABLE_AFTER_MS) return 'Unreachable'
     return silent >= SUSPECT_AFTER_MS ? 'Suspect' : atBest
   }

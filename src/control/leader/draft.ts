@@ -101,6 +101,12 @@ export class Draft {
     for (const key of this.#cluster.global) this.touched.workloads.add(key)
   }
 
+  /** Whether it is drained matters to what runs on it. */
+  #touchAgent(agent: AgentId): void {
+    this.touchAgents()
+    for (const { task } of this.#cluster.tasksOfAgent(agent)) this.touched.workloads.add(task.workload)
+  }
+
   /** An atomic revision that is over holds nothing back any more, neither a removal nor what goes on by itself. */
   #touchParts({ app, deadlineAt, finishedAt }: RevisionRecord): void {
     if (deadlineAt === null || finishedAt === null) return
@@ -146,7 +152,7 @@ export class Draft {
       workloads.add(write.value.workload)
       if (isFinished(write.value)) this.#touchLeaving(write.value.app)
     }
-    if (write.table === 'agents') this.touchAgents()
+    if (write.table === 'agents') this.#touchAgent(write.id as AgentId)
     if (write.table === 'revisions' && write.value !== null) this.#touchParts(write.value)
     if (write.table !== 'tasks' && write.table !== 'observed') return
     const id = write.id as TaskId

@@ -8,6 +8,7 @@ import type { AgentId, WorkloadKey } from '../../model/ids.ts'
 import type { Reason } from '../../model/reason.ts'
 import type { Task } from '../../model/task.ts'
 import { type Cluster, isGlobal } from './cluster.ts'
+import type { Term } from './term.ts'
 
 export interface PlacingOutcome {
   readonly placed: readonly Task[]
@@ -69,6 +70,11 @@ function existing(cluster: Cluster, like: Task): Map<AgentId, number> {
     if (agent !== null && templateDigest === like.templateDigest && isLive(state)) counts.set(agent, (counts.get(agent) ?? 0) + 1)
   }
   return counts
+}
+
+/** It is heard of, and nobody took it out of service. */
+export function isSchedulable(agent: AgentId, { cluster, hub }: Pick<Term, 'cluster' | 'hub'>): 'Yes' | 'No' {
+  return hub.standing(agent) === 'Ready' && cluster.agents.get(agent)?.maintenance == null ? 'Yes' : 'No'
 }
 
 export function agentViews(cluster: Cluster, schedulable: (agent: AgentId) => 'Yes' | 'No'): AgentView[] {

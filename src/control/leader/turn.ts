@@ -12,7 +12,7 @@ import type { Task } from '../../model/task.ts'
 import { settleApp } from './app-outcome.ts'
 import type { Cluster } from './cluster.ts'
 import { InvariantError } from './draft.ts'
-import { placePending } from './place.ts'
+import { isSchedulable, placePending } from './place.ts'
 import { isUnderWay } from './revisions.ts'
 import { takeBack } from './take-back.ts'
 import type { TurnContext } from './term.ts'
@@ -148,7 +148,7 @@ function place(context: TurnContext, queue: Set<WorkloadKey>): void {
   const { term, draft } = context
   draft.placing = false
   const before = term.unplaced
-  const outcome = placePending(term.cluster, (agent) => (term.hub.standing(agent) === 'Ready' ? 'Yes' : 'No'), term.turns)
+  const outcome = placePending(term.cluster, (agent) => isSchedulable(agent, term), term.turns)
   for (const task of outcome.placed) draft.write({ table: 'tasks', id: task.id, value: task })
   draft.placing = false
   term.unplaced = outcome.unplaced

@@ -1,4 +1,5 @@
 import { withRuns } from '../../core/batch/job.ts'
+import type { Machines } from '../../core/batch/leave.ts'
 import type { CronContext } from '../../core/batch/plan-cron.ts'
 import { type DependencyState, failureOf, unmetDependencies } from '../../core/dependencies.ts'
 import { workloadHealth } from '../../core/health.ts'
@@ -18,7 +19,7 @@ import { isUnderWay } from './revisions.ts'
 import type { Term } from './term.ts'
 
 export interface StateContext {
-  readonly term: Pick<Term, 'cluster' | 'unplaced' | 'healths' | 'ledSince'> & { readonly hub: Pick<Hub, 'isAway'> }
+  readonly term: Pick<Term, 'cluster' | 'unplaced' | 'healths' | 'ledSince'> & { readonly hub: Pick<Hub, 'isAway' | 'silentFor'> }
   readonly now: Millis
 }
 
@@ -60,9 +61,24 @@ function independentState(key: WorkloadKey, context: StateContext): WorkloadStat
     fallback: fallbackOf(record, away, cluster),
     unit: isUnderWay(record.app, context.term.cluster) ? 'App' : 'Workload',
     removalWaits: record.wanted ? [] : removalWaits(record, context),
+    machines: version.kind === 'Deployment' ? NO_MACHINES : machinesOf(key, context),
     ledSince,
   }
   return version.kind === 'Job' ? withRuns(bare, version.spec) : bare
+}
+
+const NO_MACHINES: Machines = { drains: new Map(), silent: new Map() }
+
+/** Of the machines that hold its tasks. */
+function machinesOf(key: WorkloadKey, { term }: StateContext): Machines {
+  const { cluster, hub } = term
+  const agents = new Set(cluster.tasksOfWorkload(key).flatMap(({ task }) => task.agent ?? []))
+  const deadlines = [...agents].map((agent) => [agent, cluster.agents.get(agent)?.maintenance?.deadlineAt ?? null] as const)
+  const silences = [...agents].map((agent) => [agent, hub.silentFor(agent)] as const)
+  return {
+    drains: new Map(deadlines.flatMap(([agent, at]) => (at === null ? [] : [[agent, at] as const]))),
+    silent: new Map(silences.filter(([, silence]) => silence > 0)),
+  }
 }
 
 function cronContext(key: WorkloadKey, spec: CronJobSpec, cluster: Cluster): CronContext {

@@ -13,6 +13,7 @@ import type {
   WhyView,
   WorkloadView,
 } from '../../model/views.ts'
+import type { MaintenanceRequest } from './maintenance.ts'
 
 /**
  * What people and programs may ask of the control plane; the HTTP API is a thin skin over it.
@@ -43,6 +44,8 @@ export interface ControlPlane {
   promote(workload: WorkloadRef, actor: string): Promise<WorkloadView>
   /** Ends a rollout under way as failed: back to the last good version. */
   abort(workload: WorkloadRef, actor: string): Promise<WorkloadView>
+  /** Takes a machine out of service, or back into it. */
+  maintain(agent: string, request: MaintenanceRequest): Promise<AgentView>
   logs(task: string, options: LogOptions, signal: AbortSignal): Promise<AsyncIterable<LogLine>>
   /** Yields whenever anything readable may have changed, at most once a turn; ends on abort. */
   changes(signal: AbortSignal): AsyncIterable<void>

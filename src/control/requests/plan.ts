@@ -10,7 +10,7 @@ import type { Millis, WorkloadKey } from '../../model/ids.ts'
 import type { AppRecord } from '../../model/records.ts'
 import type { WorkloadVersion } from '../../model/version.ts'
 import type { PlanView } from '../../model/views.ts'
-import { agentViews } from '../leader/place.ts'
+import { agentViews, isSchedulable } from '../leader/place.ts'
 import type { Term } from '../leader/term.ts'
 import { policyOf, syncInput } from '../source/apply.ts'
 import { fingerprintOf } from '../source/fingerprint.ts'
@@ -84,7 +84,7 @@ function outcome(
 }
 
 function roomOf(rendered: RenderedApp, { cluster, hub }: Term): NonNullable<PlanContext['room']> {
-  const agents = agentViews(cluster, (agent) => (hub.standing(agent) === 'Ready' ? 'Yes' : 'No'))
+  const agents = agentViews(cluster, (agent) => isSchedulable(agent, { cluster, hub }))
   return new Map(
     rendered.workloads.map(({ wanted, version }) => {
       const requirements = requirementsOf(bodyOf(version).template.spec)

@@ -1,7 +1,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import { RetryableError } from '../../lib/errors.ts'
 import { must } from '../../lib/must.ts'
-import { workloadKey } from '../../model/ids.ts'
+import { type AgentId, workloadKey } from '../../model/ids.ts'
 import { Rendered } from '../../model/records.ts'
 import type { Rollout } from '../../model/rollout.ts'
 import type { WorkloadView } from '../../model/views.ts'
@@ -20,6 +20,7 @@ import type { Renderer } from '../source/render.ts'
 import { inTurn, type Source } from '../source/source.ts'
 import type { ControlPlane, PlanRequest, RollbackRequest } from './control-plane.ts'
 import { RequestError, type SyncRequest, type WorkloadRef } from './control-plane.ts'
+import { maintain } from './maintenance.ts'
 import { planApp, renderApp } from './plan.ts'
 import { revertInGit } from './revert.ts'
 import { findRevision, rollBack } from './rollback.ts'
@@ -91,7 +92,7 @@ function reads(deps: RequestDeps): Reads {
 
 const newestRollout = (a: Rollout, b: Rollout): number => b.startedAt - a.startedAt || (a.id < b.id ? -1 : 1)
 
-type Verbs = Pick<ControlPlane, 'render' | 'plan' | 'sync' | 'rollback' | 'promote' | 'abort' | 'logs'>
+type Verbs = Pick<ControlPlane, 'render' | 'plan' | 'sync' | 'rollback' | 'promote' | 'abort' | 'maintain' | 'logs'>
 
 function verbs(deps: RequestDeps): Verbs {
   return {
@@ -108,6 +109,11 @@ function verbs(deps: RequestDeps): Verbs {
     rollback: (name, request) => inTerm(deps, (leading) => rollback(name, request, { ...deps, leading })),
     promote: (ref, actor) => inTerm(deps, (leading) => speak(ref, leading, (turn) => promote(ref, actor, turn))),
     abort: (ref, actor) => inTerm(deps, (leading) => speak(ref, leading, (turn) => abort(ref, actor, turn))),
+    maintain: (agent, request) =>
+      inTerm(deps, async (leading) => {
+        await inTurn(leading, (turn) => maintain(agent, request, turn))
+        return agentView(must(leading.term.cluster.agents.get(agent as AgentId), `agent ${agent}`), leading.term)
+      }),
     logs: async (task, options, signal) =>
       openLogs({ task, options, term: deps.leading().term, tickets: deps.tickets, newId: deps.newId }, signal),
   }

@@ -1,4 +1,4 @@
-import { type AgentStanding, phaseOf, type TaskState } from '../../core/task-state.ts'
+import { type AgentStanding, isTerminal, phaseOf, type TaskState } from '../../core/task-state.ts'
 import type { AgentId } from '../../model/ids.ts'
 import { parseWorkloadKey } from '../../model/ids.ts'
 import { type Reason, reasonOf } from '../../model/reason.ts'
@@ -123,7 +123,15 @@ export function agentView(agent: AgentRecord, term: Term): AgentView {
     capacity: { cpuMillis: capacity.cpuMillis, memoryBytes: capacity.memoryBytes },
     used: { cpuMillis, memoryBytes, tasks },
     joinedAt: iso(joinedAt),
+    maintenance: maintenanceView(agent, term),
   }
+}
+
+function maintenanceView({ id, maintenance }: AgentRecord, { cluster }: Term): AgentView['maintenance'] {
+  if (maintenance === null) return null
+  const { phase, since, deadlineAt, actor } = maintenance
+  const leaving = cluster.tasksOfAgent(id).filter((state) => state.task.run !== null && !isTerminal(state)).length
+  return { phase, since: iso(since), deadline: isoOrNull(deadlineAt), actor, leaving: phase === 'Draining' ? leaving : 0 }
 }
 
 export function historyView(record: RevisionRecord, term: Pick<Term, 'cluster'>): HistoryView {

@@ -9,6 +9,7 @@ import type { WorkloadState } from '../workload.ts'
 import { dueGraphs } from './cron-graph.ts'
 import { dueSlots } from './cron-slots.ts'
 import { expired, keptOfCron } from './history.ts'
+import { leavingTasks, withLost } from './leave.ts'
 import type { BatchPlan } from './plan.ts'
 import { tasksOf, withChanged } from './plan-job.ts'
 import { byNumber, freeRunId, giveUp, newRun, nextNumber, runBase, TAKEN_BACK } from './run-record.ts'
@@ -36,7 +37,9 @@ interface Due {
 }
 
 /** One look at a CronJob: which runs begin, how those go on that have begun, each as the revision said that it began with. */
-export function planCronJob(state: WorkloadState, spec: CronJobSpec, cron: CronContext, now: Millis): BatchPlan {
+export function planCronJob(given: WorkloadState, spec: CronJobSpec, cron: CronContext, now: Millis): BatchPlan {
+  const leaving = leavingTasks(given.tasks, given.machines, { spec: spec.jobTemplate.spec, now })
+  const state = { ...given, tasks: withLost(given.tasks, leaving) }
   const open = state.runs.filter(({ finishedAt }) => finishedAt === null)
   const due = dueRuns(state, spec, { cron, open, now })
   const replaced = spec.concurrencyPolicy === 'Replace' && due.start.length > 0 ? open : []
@@ -45,9 +48,9 @@ export function planCronJob(state: WorkloadState, spec: CronJobSpec, cron: CronC
     ...replaced.map((run) => giveUp(run, 'Replaced', { tasks: tasksOf(state, run), now })),
     ...takenBack.map((run) => giveUp(run, TAKEN_BACK, { tasks: tasksOf(state, run), now })),
   ]
-  const given = new Set(ended.map(({ id }) => id))
+  const isEnded = new Set(ended.map(({ id }) => id))
   const begun = due.start.map((occasion, index) => newRun(state.record, occasion, { number: nextNumber(state.runs) + index, now }))
-  const going = state.runs.filter((run) => !given.has(run.id) && isUnsettled(run, state)).sort(byNumber)
+  const going = state.runs.filter((run) => !isEnded.has(run.id) && isUnsettled(run, state)).sort(byNumber)
   const steps = stepInOrder([...going, ...begun], state, { cron, now })
   const runs = withChanged(state.runs, [...ended, ...steps.map(({ run }) => run)])
   const { old, wakeAt } = expired(runs, spec, now)
@@ -57,8 +60,9 @@ export function planCronJob(state: WorkloadState, spec: CronJobSpec, cron: CronC
     schedule: passed(due.state, old),
     create: steps.flatMap(({ run, create }) => create.map((place) => ({ ...place, run: run.id, target: run }))),
     stop: [...ended.flatMap((run) => tasksOf(state, run).map(({ task }) => task.id)), ...steps.flatMap(({ stop }) => stop)],
+    leaving,
     keep: keptOfCron(runs, spec),
-    wakeAt: earliest(due.wakeAt, wakeAt, ...steps.map((one) => one.wakeAt)),
+    wakeAt: earliest(due.wakeAt, wakeAt, leaving.wakeAt, ...steps.map((one) => one.wakeAt)),
   }
 }
 

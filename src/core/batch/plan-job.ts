@@ -6,12 +6,15 @@ import { isLive, type TaskState } from '../task-state.ts'
 import type { WorkloadState } from '../workload.ts'
 import { buryOld, keptOfJob } from './history.ts'
 import { presentRun } from './job.ts'
+import { leavingTasks, withLost } from './leave.ts'
 import type { BatchPlan } from './plan.ts'
 import { giveUp } from './run-record.ts'
 import { slotsInUse, stepRun } from './run-step.ts'
 
 /** One look at a Job: its run, which attempts to add, which tasks to stop. Runs of earlier templates give way to it. */
-export function planJob(state: WorkloadState, spec: JobSpec, now: Millis): BatchPlan {
+export function planJob(given: WorkloadState, spec: JobSpec, now: Millis): BatchPlan {
+  const leaving = leavingTasks(given.tasks, given.machines, { spec, now })
+  const state = { ...given, tasks: withLost(given.tasks, leaving) }
   const present = presentRun(state, spec, now)
   const others = state.tasks.filter(({ task }) => task.run !== present.id)
   const tasks = tasksOf(state, present)
@@ -25,8 +28,9 @@ export function planJob(state: WorkloadState, spec: JobSpec, now: Millis): Batch
     schedule: null,
     create: step.create.map((place) => ({ ...place, run: present.id, target: state.record })),
     stop: [...others.filter(isLive).map(({ task }) => task.id), ...step.stop],
+    leaving,
     keep: keptOfJob(history.runs, history.runs.find(({ id }) => id === present.id) ?? step.run),
-    wakeAt: earliest(step.wakeAt, history.wakeAt),
+    wakeAt: earliest(step.wakeAt, history.wakeAt, leaving.wakeAt),
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Millis, RunId, TaskId } from '../../model/ids.ts'
 import type { CronState, Run } from '../../model/records.ts'
 import type { Target } from '../../model/rollout.ts'
+import type { Leaving } from './leave.ts'
 
 /** A task to be made for a run. */
 export interface NewTask {
@@ -20,6 +21,8 @@ export interface BatchPlan {
   readonly schedule: CronState | null
   readonly create: readonly NewTask[]
   readonly stop: readonly TaskId[]
+  /** Tasks that their machines cannot keep. */
+  readonly leaving: Leaving
   /** Runs whose ended tasks stay, for their logs. */
   readonly keep: ReadonlySet<RunId>
   readonly wakeAt: Millis | null

@@ -2,6 +2,7 @@ import type { Millis, RunId } from '../../model/ids.ts'
 import { parseWorkloadKey } from '../../model/ids.ts'
 import type { Run, WorkloadRecord } from '../../model/records.ts'
 import type { Target } from '../../model/rollout.ts'
+import type { AttemptRecord, Task } from '../../model/task.ts'
 import type { TaskState } from '../task-state.ts'
 
 /** Newest attempts that a run's record holds, for the store takes no large values; a task's own record has its last 20. */
@@ -87,13 +88,21 @@ export function giveUp(
 /** What the tasks tell beside what is known; a task that is forgotten leaves its records here. */
 export function withAttempts(run: Run, tasks: readonly TaskState[]): Run {
   const told = tasks.flatMap(({ task, observed }) =>
-    (observed?.attempts ?? []).map((attempt) => ({ ...attempt, task: task.id, index: indexOf(task.slot) })),
+    (observed?.attempts ?? []).map((attempt) => ({
+      ...attempt,
+      reason: reasonOf(attempt, task),
+      task: task.id,
+      index: indexOf(task.slot),
+    })),
   )
   if (told.length === 0 || run.buriedAt !== null) return run
   const all = new Map([...run.attempts, ...told].map((attempt) => [`${attempt.task} ${attempt.attempt}`, attempt]))
   const attempts = [...all.values()].sort((a, b) => a.finishedAt - b.finishedAt || (a.task < b.task ? -1 : 1))
   return { ...run, attempts: attempts.slice(-RUN_ATTEMPTS_KEPT) }
 }
+
+/** The machine only knows that it was told to stop. */
+const reasonOf = ({ reason }: AttemptRecord, { stopReason }: Task): string => (reason === 'Stopped' ? (stopReason ?? reason) : reason)
 
 /** The slots of a Global run are machines. */
 function indexOf(slot: string): number | null {

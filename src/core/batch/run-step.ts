@@ -127,7 +127,10 @@ function joined(a: Tally['succeeded'], b: Tally['succeeded']): Tally['succeeded'
 
 /** Slots with a live task, and for `exclusive` those of which an earlier attempt may still run. */
 function takenSlots({ live }: Tally, { spec, tasks, busy }: RunContext): ReadonlySet<string> {
-  return spec.exclusive ? new Set([...slotsInUse(tasks), ...busy]) : new Set(live.map(({ task }) => task.slot))
+  if (spec.exclusive) return new Set([...slotsInUse(tasks), ...busy])
+  // What a drained machine is still ending is not tried elsewhere beside it.
+  const leaving = slotsInUse(tasks.filter(({ task }) => task.stopReason !== null))
+  return new Set([...live.map(({ task }) => task.slot), ...leaving])
 }
 
 /** Slots of tasks that may still run, whatever they were told. */

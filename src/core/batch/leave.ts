@@ -1,0 +1,58 @@
+import type { RunSpec } from '../../model/batch.ts'
+import type { AgentId, Millis, TaskId } from '../../model/ids.ts'
+import { reasonOf } from '../../model/reason.ts'
+import type { Observed } from '../../model/task.ts'
+import { earliest } from '../earliest.ts'
+import { isLive, isTerminal, neverHeard, type TaskState } from '../task-state.ts'
+
+/** Machines on which tasks cannot stay, or of which nothing is heard; only those that hold tasks of the workload. */
+export interface Machines {
+  /** Until when tasks that end by themselves may run on a machine that is drained. */
+  readonly drains: ReadonlyMap<AgentId, Millis>
+  /** For how long nothing was heard of a machine, milliseconds; those that are heard of are absent. */
+  readonly silent: ReadonlyMap<AgentId, Millis>
+}
+
+export interface LostTask extends TaskState {
+  readonly observed: Observed
+}
+
+export interface Leaving {
+  /** Told to stop because their machine is drained and its deadline is over; others take their place. */
+  readonly drained: readonly TaskId[]
+  /** Taken for lost, for nothing was heard of their machine for as long as the workload waits; as they count from now on. */
+  readonly lost: readonly LostTask[]
+  readonly wakeAt: Millis | null
+}
+
+/** Which tasks must be given up for what became of their machines. Without `replaceAfterSeconds` a silent machine is waited for. */
+export function leavingTasks(tasks: readonly TaskState[], machines: Machines, { spec, now }: { spec: RunSpec; now: Millis }): Leaving {
+  const here = tasks.filter(({ task }) => task.agent !== null)
+  const deadlines = here.filter(isLive).map((state) => ({ state, at: machines.drains.get(state.task.agent as AgentId) ?? null }))
+  const patience = spec.template.spec.unreachable?.replaceAfterSeconds
+  const running = patience === undefined ? [] : here.filter((state) => !isTerminal(state))
+  const ends = running.map((state) => ({
+    state,
+    at: now + (patience ?? 0) * 1000 - (machines.silent.get(state.task.agent as AgentId) ?? 0),
+  }))
+  return {
+    drained: deadlines.flatMap(({ state, at }) => (at !== null && at <= now ? [state.task.id] : [])),
+    lost: ends.flatMap(({ state, at }) => (at <= now ? lostTask(state, now) : [])),
+    wakeAt: earliest(...[...deadlines, ...ends].map(({ at }) => (at !== null && at > now ? at : null))),
+  }
+}
+
+/** Nobody knows how far it came; should its machine come back with it, it is told to stop there. */
+function lostTask({ task, observed }: TaskState, now: Millis): LostTask[] {
+  if (task.agent === null) return []
+  const reasons = [reasonOf('AgentUnreachable', `agent ${task.agent} has not been heard of`)]
+  const told = { agent: task.agent, phase: 'Lost', ready: false, readySince: null, reasons, updatedAt: now } as const
+  return [{ task, observed: { ...(observed ?? neverHeard(task)), ...told } }]
+}
+
+/** The tasks as they count once those are lost. */
+export function withLost(tasks: readonly TaskState[], { lost }: Leaving): readonly TaskState[] {
+  if (lost.length === 0) return tasks
+  const byId = new Map<TaskId, TaskState>(lost.map((state) => [state.task.id, state]))
+  return tasks.map((state) => byId.get(state.task.id) ?? state)
+}
