@@ -58,7 +58,9 @@ export function planCronJob(given: WorkloadState, spec: CronJobSpec, cron: CronC
     runs: runs.filter((run) => !old.includes(run)),
     drop: old.map(({ id }) => id),
     schedule: passed(due.state, old),
-    create: steps.flatMap(({ run, create }) => create.map((place) => ({ ...place, run: run.id, target: run }))),
+    create: steps.flatMap(({ run, create }) =>
+      create.map((place) => ({ ...place, run: run.id, target: isPresent(run, state) ? state.record : run })),
+    ),
     stop: [...ended.flatMap((run) => tasksOf(state, run).map(({ task }) => task.id)), ...steps.flatMap(({ stop }) => stop)],
     leaving,
     keep: keptOfCron(runs, spec),
@@ -67,18 +69,20 @@ export function planCronJob(given: WorkloadState, spec: CronJobSpec, cron: CronC
 }
 
 /** What was rolled back must not go on: its inputs may be quarantined. */
-const isTakenBack = ({ templateDigest }: Run, { record }: WorkloadState): boolean =>
-  record.intent === 'Restore' && templateDigest !== record.templateDigest
+const isTakenBack = (run: Run, state: WorkloadState): boolean => state.record.intent === 'Restore' && !isPresent(run, state)
 
 /** It goes on, or its tasks may still tell how they ended. */
 const isUnsettled = (run: Run, { tasks }: WorkloadState): boolean =>
   run.finishedAt === null || tasks.some(({ task }) => task.run === run.id)
 
+/** It runs what git says now, so that its limits are those of now too, and none that was rolled back. */
+const isPresent = ({ templateDigest }: Run, { record }: WorkloadState): boolean => templateDigest === record.templateDigest
+
 /** The oldest first: what one of them takes in this very look, a later one that is exclusive must not. */
 function stepInOrder(runs: readonly Run[], state: WorkloadState, { cron, now }: { cron: CronContext; now: Millis }): RunPlan[] {
   const taken = new Set<string>()
   return runs.map((run) => {
-    const spec = bodyOf(cron.versions.get(run.inputsDigest) ?? state.version) as RunSpec
+    const spec = bodyOf(isPresent(run, state) ? state.version : (cron.versions.get(run.inputsDigest) ?? state.version)) as RunSpec
     const busy = new Set([...taken, ...slotsInUse(state.tasks.filter(({ task }) => task.run !== run.id))])
     const plan = stepRun(run, { spec, tasks: tasksOf(state, run), busy, machines: state.slots, wish: 'Go', now })
     for (const { slot } of plan.create) taken.add(slot)
