@@ -63,7 +63,7 @@ export function formFinding(key: FieldKey, text: string): Finding | null {
   const tooLong = text.split(',').find((item) => item.startsWith('*/') && Number(item.slice(2)) > size)
   if (tooLong === undefined) return null
   const hint = `a step begins anew with each ${field.within}; list the values, or write several CronJobs`
-  return { message: `has a step longer than a ${field.within} for the ${field.noun}: ${quote(tooLong)}`, hint }
+  return { message: `has a step longer than one ${field.within} for the ${field.noun}: ${quote(tooLong)}`, hint }
 }
 
 /** True for a day field that names no days: a star, also as `?` or with a step of one. */

@@ -13,7 +13,7 @@ type Texts = Readonly<Record<FieldKey, string>>
 type Value = number | string
 /** Which values each field names. */
 type Values = Readonly<Record<FieldKey, readonly Value[]>>
-type Step<T> = { ok: true; result: T } | ({ ok: false } & Finding)
+type Reading<T> = { ok: true; value: T } | ({ ok: false } & Finding)
 
 /** Longer than any schedule needs: all minutes of an hour, listed, are 169 characters. */
 const MAX_LENGTH = 500
@@ -27,11 +27,11 @@ const NICKNAMES: Readonly<Record<string, string>> = {
   '@yearly': '0 0 1 1 *',
   '@annually': '0 0 1 1 *',
 }
-const SHORT_MONTHS: Readonly<Record<Value, number>> = { 2: 29, 4: 30, 6: 30, 9: 30, 11: 30 }
+const SHORT_MONTHS: Readonly<Record<number, number>> = { 2: 29, 4: 30, 6: 30, 9: 30, 11: 30 }
 
 const refuse = (message: string, hint: string | null): { ok: false } & Finding => ({ ok: false, message, hint })
 
-function textsOf(schedule: string): Step<Texts> {
+function textsOf(schedule: string): Reading<Texts> {
   const text = schedule.trim()
   if (text === '') return refuse('must not be empty', 'write one such as "0 3 * * *": each day at 03:00')
   if (text.length > MAX_LENGTH) return refuse(`must have at most ${MAX_LENGTH} characters`, null)
@@ -44,10 +44,10 @@ function textsOf(schedule: string): Step<Texts> {
     return refuse(`has ${fields.length} ${fields.length === 1 ? 'field' : 'fields'} instead of 5 or 6`, `write ${FORM}`)
   const [second = '', minute = '', hour = '', dayOfMonth = '', month = '', dayOfWeek = ''] = fields.length === 5 ? ['0', ...fields] : fields
   const day = (field: string): string => (field === '?' ? '*' : field)
-  return { ok: true, result: { second, minute, hour, dayOfMonth: day(dayOfMonth), month, dayOfWeek: day(dayOfWeek) } }
+  return { ok: true, value: { second, minute, hour, dayOfMonth: day(dayOfMonth), month, dayOfWeek: day(dayOfWeek) } }
 }
 
-function unknownNickname(text: string): Step<never> {
+function unknownNickname(text: string): Reading<never> {
   const message = `names no schedule: ${quote(text)}`
   if (/^@reboot$/i.test(text)) return refuse(message, 'a Deployment runs whenever its machine is up, a Job once when it is applied')
   if (/^@every\b/i.test(text)) return refuse(message, 'write a step, such as "*/10 * * * *": every ten minutes')
@@ -65,7 +65,7 @@ function valuesOf(key: FieldKey, text: string): readonly Value[] | undefined {
   return validateDetailed(pattern).fields?.[key]
 }
 
-function readFields(texts: Texts): Step<Values> {
+function readFields(texts: Texts): Reading<Values> {
   const values: Record<FieldKey, readonly Value[]> = { second: [], minute: [], hour: [], dayOfMonth: [], month: [], dayOfWeek: [] }
   for (const key of FIELD_KEYS) {
     const finding = formFinding(key, texts[key])
@@ -75,7 +75,7 @@ function readFields(texts: Texts): Step<Values> {
     if (found === undefined) return refuse(`has an impossible ${noun}: ${quote(texts[key])}`, `it goes from ${min} to ${max}`)
     values[key] = found
   }
-  return { ok: true, result: values }
+  return { ok: true, value: values }
 }
 
 const numbers = (values: readonly Value[]): number[] =>
@@ -101,31 +101,29 @@ function hasDay(length: number, day: DayOfMonth): boolean {
   return day.workdayNear === 'Last' || day.workdayNear <= length
 }
 
-function calendarOf(texts: Texts, values: Values, timeZone: string): Step<Calendar> {
-  const daysOfMonth = [...numbers(values.dayOfMonth), ...words(values.dayOfMonth).map(dayOfMonth)]
-  const longest = Math.max(...values.month.map((month) => SHORT_MONTHS[month] ?? 31))
+/** What is wrong with days that are each right by themselves. */
+function dayFinding({ dayOfMonth, month, dayOfWeek }: Texts, { daysOfMonth, months }: Calendar): Finding | null {
+  const longest = Math.max(...months.map((one) => SHORT_MONTHS[one] ?? 31))
   if (!daysOfMonth.some((day) => hasDay(longest, day)))
-    return refuse(`names a date that never comes: ${quote(`${texts.dayOfMonth} ${texts.month}`)}`, 'write L for the last day of a month')
-  const days = [texts.dayOfMonth, texts.dayOfWeek]
-  if (days.some(isDisputed) && !days.some(isOpen))
-    return refuse(
-      `names days in a way that crons disagree on: ${quote(days.join(' '))}`,
-      'write a range for the star, such as 1-31/2: one of both days will do then',
-    )
+    return { message: `names a date that never comes: ${quote(`${dayOfMonth} ${month}`)}`, hint: 'write L for the last day of a month' }
+  const days = [dayOfMonth, dayOfWeek]
+  if (days.some(isOpen) || !days.some(isDisputed)) return null
+  const hint = 'write a range for the star, such as 1-31/2: one of both days will do then'
+  return { message: `names days in a way that crons disagree on: ${quote(days.join(' '))}`, hint }
+}
+
+function calendarOf(texts: Texts, values: Values, timeZone: string): Calendar {
   const hours = numbers(values.hour)
   return {
-    ok: true,
-    result: {
-      seconds: numbers(values.second),
-      minutes: numbers(values.minute),
-      hours,
-      daysOfMonth,
-      months: numbers(values.month),
-      daysOfWeek: [...numbers(values.dayOfWeek), ...words(values.dayOfWeek).map(dayOfWeek)],
-      dayRule: days.some(isOpen) ? 'Both' : 'Either',
-      hourRule: texts.hour.includes('*') || hours.length === 24 ? 'Wildcard' : 'Fixed',
-      timeZone,
-    },
+    seconds: numbers(values.second),
+    minutes: numbers(values.minute),
+    hours,
+    daysOfMonth: [...numbers(values.dayOfMonth), ...words(values.dayOfMonth).map(dayOfMonth)],
+    months: numbers(values.month),
+    daysOfWeek: [...numbers(values.dayOfWeek), ...words(values.dayOfWeek).map(dayOfWeek)],
+    dayRule: isOpen(texts.dayOfMonth) || isOpen(texts.dayOfWeek) ? 'Both' : 'Either',
+    hourRule: texts.hour.includes('*') || hours.length === 24 ? 'Wildcard' : 'Fixed',
+    timeZone,
   }
 }
 
@@ -140,8 +138,9 @@ export function parseSchedule(schedule: string, timeZone: string): Schedule {
   if (zone !== null) return { ok: false, field: 'timeZone', ...zone }
   const texts = textsOf(schedule)
   if (!texts.ok) return { ...texts, field: 'schedule' }
-  const values = readFields(texts.result)
+  const values = readFields(texts.value)
   if (!values.ok) return { ...values, field: 'schedule' }
-  const calendar = calendarOf(texts.result, values.result, timeZone)
-  return calendar.ok ? { ok: true, calendar: calendar.result } : { ...calendar, field: 'schedule' }
+  const calendar = calendarOf(texts.value, values.value, timeZone)
+  const finding = dayFinding(texts.value, calendar)
+  return finding === null ? { ok: true, calendar } : { ok: false, field: 'schedule', ...finding }
 }

@@ -17,18 +17,17 @@ function isKnown(name: string): boolean {
   }
 }
 
-const cityOf = (name: string): string => name.slice(name.lastIndexOf('/') + 1)
+const cityOf = (name: string): string =>
+  name
+    .slice(name.lastIndexOf('/') + 1)
+    .replaceAll(' ', '_')
+    .toLowerCase()
 
-/** The zone that was most likely meant, by its whole name or by its city alone; letters such as CEST are near to nothing. */
+/** The zone that was most likely meant, by its city or by its whole name. */
 function nearest(name: string): string | null {
-  if (/^[A-Z]{2,5}$/.test(name)) return null
   const names = [...UNLISTED, ...Intl.supportedValuesOf('timeZone')]
-  const city = cityOf(name).replaceAll(' ', '_').toLowerCase()
-  const same = names.find((one) => cityOf(one).toLowerCase() === city)
-  if (same !== undefined) return same
-  if (name.includes('/')) return suggest(name, names)
-  const near = suggest(city, names.map(cityOf))
-  return names.find((one) => cityOf(one) === near) ?? null
+  const city = cityOf(name)
+  return names.find((one) => cityOf(one) === city) ?? suggest(name, names)
 }
 
 /** What is wrong with a `timeZone`, as a clause that follows the field's name; null when it names a zone. */
