@@ -54,6 +54,15 @@ describe('periods of a zone', () => {
         ['2026-03-22T02:00', 0, 1],
       ],
     ],
+    // The shortest time between a shift and the one back.
+    [
+      'America/Boa_Vista',
+      { after: '2000-07-01T00:00', upTo: '2001-07-01T00:00' },
+      [
+        ['2000-10-08T04:00', -4, -3],
+        ['2000-10-15T03:00', -3, -4],
+      ],
+    ],
     ['Africa/Monrovia', { after: '1972-01-01T00:00', upTo: '1973-01-01T00:00' }, [['1972-01-07T00:44', -44.5 / 60, 0]]],
   ])('%s', (zone, range, expected) => expect(shifts(zone, range)).toEqual(expected))
 
