@@ -24,7 +24,7 @@ export interface Window {
 /** The rarest calendar, a fifth Friday in February (`5#5`), comes every 28 years, or after 40 around 2100. */
 const HORIZON: Millis = 41 * 366 * 86_400_000
 
-/** The slots of one period that lie in a window: those of a range of local time, and before them perhaps what was missed. */
+/** The slots of a period, which begins no later than the window ends, that lie in the window: those of a range of local time, and before them perhaps what was missed. */
 interface Stretch {
   readonly local: LocalRange
   readonly offset: Millis
@@ -36,12 +36,11 @@ function stretchOf(calendar: Calendar, period: Period, { after, upTo }: Window):
   const { from, to, offset, before } = period
   // All local times before this one had their turn in an earlier period.
   const fresh = from + (calendar.hourRule === 'Fixed' ? before : offset)
-  const local = { from: Math.max(from, after + 1) + offset, to: Math.min(to, upTo + 1) + offset }
-  const range = { from: Math.max(local.from, fresh), to: local.to }
-  const startsInside = after < from && from <= upTo
-  const missed = startsInside && firstIn(calendar, { from: fresh, to: from + offset }) !== null
-  const isSlotItself = missed && firstIn(calendar, { from: from + offset, to: from + offset + 1 }) !== null
-  return { local: range, offset, makeUp: missed && !isSlotItself ? from : null }
+  const start = from + offset
+  const local = { from: Math.max(start, fresh, after + 1 + offset), to: Math.min(to, upTo + 1) + offset }
+  const missed = after < from && firstIn(calendar, { from: fresh, to: start }) !== null
+  const isDueAnyway = missed && firstIn(calendar, { from: start, to: start + 1 }) !== null
+  return { local, offset, makeUp: missed && !isDueAnyway ? from : null }
 }
 
 /** The first slot strictly after an instant; null when there is none in 41 years. */

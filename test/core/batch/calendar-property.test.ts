@@ -148,6 +148,19 @@ describe('slots', () => {
     )
   })
 
+  it('fall on the days that node-cron matches, one of two day fields being enough', () => {
+    const start = fc.integer({ min: Date.UTC(1999) / DAY, max: Date.UTC(2037) / DAY })
+    fc.assert(
+      fc.property(days.ofMonth, days.month, days.ofWeek, start, (ofMonth, month, ofWeek, first) => {
+        const text = `0 0 ${ofMonth} ${month} ${ofWeek}`
+        const calendar = read(text, 'UTC')
+        const matched = Array.from({ length: 62 }, (_, index) => (first + index) * DAY).filter(matcher(text))
+        expect(iterate(calendar, { after: first * DAY - 1, upTo: (first + 61) * DAY })).toEqual(matched)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
   it('rise without end, and the last of a window is the last of those that come next', () => {
     const schedule = schedules({ second: field(0, 59), minute: MINUTES })
     const instant = fc.integer({ min: Date.UTC(1990), max: Date.UTC(2037) })
