@@ -4,9 +4,9 @@ import { z } from 'zod'
 import { nullOn } from '../../../src/lib/errors.ts'
 import { readIfThere } from './files.ts'
 import type { AttemptPaths } from './names.ts'
-import { type Identity, livingGroup } from './proc.ts'
+import { type Identity, livingGroup, type ShimSession } from './proc.ts'
 import { type Claim, decide, type Finding, type Verdict } from './recovery.ts'
-import { parseExit } from './script.ts'
+import { type LastWord, parseExit } from './script.ts'
 
 /** What was decided before the attempt was started, and what a later agent needs of it. */
 export const Intent = z.object({
@@ -71,7 +71,7 @@ async function readTask(paths: AttemptPaths): Promise<Identity | null> {
   return { pid: Number(pid), startTime, boot }
 }
 
-const readExit = async (paths: AttemptPaths): Promise<number | null> => parseExit(await readIfThere(paths.exit))
+const readExit = async (paths: AttemptPaths): Promise<LastWord | null> => parseExit(await readIfThere(paths.exit))
 
 export const modifiedAt = async (path: string): Promise<number | null> =>
   (await stat(path).catch(nullOn('ENOENT', 'ENOTDIR')))?.mtimeMs ?? null
@@ -82,7 +82,10 @@ export interface Observation {
   readonly task: Identity | null
   /** Process group of the living task. */
   readonly group: number | null
-  readonly shimPid: number | null
+  /** Null before a shim has claimed it. */
+  readonly session: ShimSession | null
+  /** False: every pid that was written down is anybody's now. */
+  readonly sameBoot: boolean
   /** It has a claim, but neither a living process nor an exit code. */
   readonly silent: boolean
 }
@@ -94,11 +97,14 @@ export async function observe(paths: AttemptPaths, boot: string, silentMs: numbe
   const group = early === null ? null : await livingGroup(early, boot)
   const shimAlive = shim !== null && (await livingGroup(shim, boot)) !== null
   // Read after the processes were looked at: a shim that was seen dead has written by now what it ever will.
-  const exitCode = await readExit(paths)
+  const lastWord = await readExit(paths)
+  const exitCode = lastWord?.exitCode ?? null
   // A quick task may have come and gone between the two reads.
-  const task = early ?? (exitCode === null ? null : await readTask(paths))
+  const task = early ?? (lastWord === null ? null : await readTask(paths))
   const silent = claim.by !== 'nobody' && claim.by !== 'agent' && exitCode === null && group === null && !shimAlive
   const state = { claim, exitCode, hasPid: task !== null, taskAlive: group !== null, shimAlive }
-  const finding: Finding = { ...state, sameBoot: intent === null || intent.boot === boot, silentMs: silent ? silentMs : 0 }
-  return { verdict: decide(finding), intent, task, group, shimPid: shim?.pid ?? null, silent }
+  const sameBoot = intent === null || intent.boot === boot
+  const finding: Finding = { ...state, sameBoot, silentMs: silent ? silentMs : 0 }
+  const session = shim === null ? null : { shim, heldAt: lastWord?.at ?? Number((task ?? shim).startTime) }
+  return { verdict: decide(finding), intent, task, group, session, sameBoot, silent }
 }

@@ -18,8 +18,9 @@ interface ProcessStat {
   readonly cpuMicros: number
 }
 
-/** A clock tick as user space sees it; 100 a second in the ABI of every Linux architecture Node runs on. */
-const MICROS_PER_TICK = 10_000
+/** Clock ticks as user space sees them, in the ABI of every Linux architecture Node runs on. */
+export const TICKS_PER_SECOND = 100
+const MICROS_PER_TICK = 1_000_000 / TICKS_PER_SECOND
 const GONE = ['ENOENT', 'ESRCH', 'ENOTDIR'] as const
 
 const readProc = (path: string): Promise<string | null> => readFile(path, 'latin1').catch(nullOn(...GONE, 'EACCES', 'EPERM'))
@@ -62,18 +63,38 @@ export function signalPid(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
+/** The session that the shim of an attempt began. Its number is its own while a process is in it, and anybody's after that. */
+export interface ShimSession {
+  readonly shim: Identity
+  /** When the shim was certainly there; ticks since boot. */
+  readonly heldAt: number
+}
+
+/** The number of the session, or null when it may be a stranger's by now: whoever is in that one began after the shim's end. */
+export async function numberOf({ shim, heldAt }: ShimSession): Promise<number | null> {
+  const leader = await readStat(shim.pid)
+  if (leader !== null) return leader.startTime === shim.startTime ? shim.pid : null
+  for (const pid of await allPids()) {
+    const stat = await readStat(pid)
+    if (stat?.session === shim.pid && Number(stat.startTime) <= heldAt) return shim.pid
+  }
+  return null
+}
+
+const allPids = async (): Promise<number[]> => (await readdir('/proc')).map(Number).filter(Number.isInteger)
+
 export interface Wanted {
   readonly mark: string
-  /** The shim leads the session of its task; it is itself never counted. */
-  readonly shim: number | null
+  /** The session of its task, whose leader, the shim, is itself never counted; null when there is none. */
+  readonly session: number | null
   /** Start time of its first process, in ticks since boot: nothing older belongs, so nothing older is read in full. */
   readonly since: number
 }
 
 async function belongs(pid: number, wanted: Wanted): Promise<boolean> {
   const stat = await readStat(pid)
-  if (stat === null || isOver(stat) || pid === wanted.shim || Number(stat.startTime) < wanted.since) return false
-  if (stat.session === wanted.shim) return true
+  if (stat === null || isOver(stat) || pid === wanted.session || Number(stat.startTime) < wanted.since) return false
+  if (stat.session === wanted.session) return true
   const environment = await readProc(`/proc/${pid}/environ`)
   return environment?.split('\0').includes(`${MARK_VARIABLE}=${wanted.mark}`) ?? false
 }
@@ -81,10 +102,7 @@ async function belongs(pid: number, wanted: Wanted): Promise<boolean> {
 /** Living processes of an attempt by session or by the mark in their environment; reads all of /proc. */
 export async function scan(wanted: Wanted): Promise<number[]> {
   const found: number[] = []
-  for (const name of await readdir('/proc')) {
-    const pid = Number(name)
-    if (Number.isInteger(pid) && (await belongs(pid, wanted))) found.push(pid)
-  }
+  for (const pid of await allPids()) if (await belongs(pid, wanted)) found.push(pid)
   return found
 }
 

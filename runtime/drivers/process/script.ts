@@ -1,3 +1,4 @@
+import { TICKS_PER_SECOND } from './proc.ts'
 import { quote } from './quote.ts'
 
 /** What the shim of one attempt is to do. */
@@ -22,7 +23,8 @@ const words = (all: readonly string[]): string => all.map(quote).join(' ')
 /**
  * The shim: a POSIX shell script in which every value is quoted data.
  * It claims the attempt, puts the task into its cgroups, writes pid and start time, and at last the
- * exit code over blanks that are on the disk already, so a full disk or a lack of pids cannot lose it.
+ * exit code over blanks that are on the disk already, so a full disk or a lack of pids cannot lose it. With the time:
+ * until then the number of its session was its own.
  * `trap :` is a handler, which the task's own shell resets to default; an ignored signal would be inherited.
  * The shim stays out of the task's cgroups, so it outlives the kill or the OOM of the task.
  */
@@ -52,16 +54,24 @@ ${joins}  echo 0 2> /dev/null > /proc/self/oom_score_adj
 ${secrets}  exec ${words([...plan.wrapper, ...plan.command])}
 )
 r=$?
-printf '%-3s\\n' "$r" 1<> exit
+read -r u i < /proc/uptime
+printf '%-3s %-20s\\n' "$r" "$u" 1<> exit
 exec sync exit .
 `
 }
 
-/** Blanks for `printf '%-3s\\n'` to write over. */
-export const EXIT_BLANKS = '   \n'
+/** Blanks for the shim to write over, as many as it writes. */
+export const EXIT_BLANKS = `${' '.repeat(24)}\n`
 
-/** The exit code, or null while the shim has not written one. */
-export function parseExit(text: string | null): number | null {
-  const [, code] = /^(\d{1,3}) *\n/.exec(text ?? '') ?? []
-  return code === undefined ? null : Number(code)
+export interface LastWord {
+  readonly exitCode: number
+  /** When the shim said so, ticks since boot; null when it could not tell. */
+  readonly at: number | null
+}
+
+/** Null while the shim has not written it. */
+export function parseExit(text: string | null): LastWord | null {
+  const [, code, uptime] = /^(\d{1,3})(?: +(\d+\.\d+))? *\n/.exec(text ?? '') ?? []
+  if (code === undefined) return null
+  return { exitCode: Number(code), at: uptime === undefined ? null : Math.round(Number(uptime) * TICKS_PER_SECOND) }
 }

@@ -4,16 +4,16 @@ import type { Observation } from './attempt.ts'
 import { killLeaves } from './cgroup.ts'
 import { type Context, leaves } from './context.ts'
 import { keyOf, markOf } from './names.ts'
-import { livingGroup, scan, signalMembers, signalPid, type Wanted } from './proc.ts'
+import { livingGroup, numberOf, scan, signalMembers, signalPid, type Wanted } from './proc.ts'
 
 /** How often a dying tree is looked at, and how long until what stays counts as stuck; milliseconds. */
 const POLL_MS = 20
 const STUCK_MS = 10_000
 
-const wantedOf = (context: Context, ref: AttemptRef, seen: Observation): Wanted => ({
+const wantedOf = async (context: Context, ref: AttemptRef, { session, task }: Observation): Promise<Wanted> => ({
   mark: markOf(context.layout, ref),
-  shim: seen.shimPid,
-  since: Number(seen.task?.startTime ?? 0),
+  session: session === null ? null : await numberOf(session),
+  since: Number(task?.startTime ?? 0),
 })
 
 /** Sends TERM to the task and its group, after a last look that it is still that task. */
@@ -23,7 +23,7 @@ export async function terminate(context: Context, seen: Observation): Promise<vo
   const group = await livingGroup(seen.task, boot)
   if (group === null) return
   // Its own group or the shim's; a task that joined some other group is signalled alone.
-  const target = group === seen.shimPid || group === seen.task.pid ? -group : seen.task.pid
+  const target = group === seen.session?.shim.pid || group === seen.task.pid ? -group : seen.task.pid
   signalPid(target, 'SIGTERM')
   signalPid(target, 'SIGCONT')
 }
@@ -44,6 +44,6 @@ async function killScanned(context: Context, wanted: Wanted): Promise<void> {
  */
 export async function killTree(context: Context, ref: AttemptRef, seen: Observation): Promise<void> {
   if (seen.intent?.cgroups) await killLeaves(await leaves(context, ref), context.clock)
-  else if (seen.verdict.state !== 'lost' || seen.verdict.reason !== 'HostReboot') await killScanned(context, wantedOf(context, ref, seen))
+  else if (seen.sameBoot) await killScanned(context, await wantedOf(context, ref, seen))
   context.log.debug({ attempt: keyOf(ref) }, 'no process of the attempt is left')
 }

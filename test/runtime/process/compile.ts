@@ -7,12 +7,12 @@ import { promisify } from 'node:util'
 
 const ROOT = join(import.meta.dirname, '../../..')
 
-/** Compiles one file (a path from the root, or a URL) with what it imports, so that many children of it start quickly; gives the new root. */
-export async function compile(file: string | URL): Promise<string> {
+/** Compiles files (paths from the root, or URLs) with what they import, so that many children of them start quickly; gives the new root. */
+export async function compile(...files: readonly (string | URL)[]): Promise<string> {
   const out = await mkdtemp(join(tmpdir(), 'drover-compiled-'))
   const project = {
     extends: join(ROOT, 'tsconfig.json'),
-    files: [typeof file === 'string' ? join(ROOT, file) : fileURLToPath(file)],
+    files: files.map((file) => (typeof file === 'string' ? join(ROOT, file) : fileURLToPath(file))),
     include: [],
   }
   const options = { rootDir: ROOT, outDir: out, noEmit: false, noCheck: true, typeRoots: [join(ROOT, 'node_modules/@types')] }

@@ -21,15 +21,16 @@ describe('quoting', () => {
   })
 })
 
-describe('the exit code on disk', () => {
+describe('the last word of a shim', () => {
   it.each([
     [EXIT_BLANKS, null],
     ['', null],
     [null, null],
     ['13', null],
-    ['0  \n', 0],
-    ['137\n', 137],
-  ])('%j means %j', (text, code) => {
-    expect(parseExit(text)).toBe(code)
+    ['0   20.01               \n', { exitCode: 0, at: 2001 }],
+    ['137 1234567.89\n', { exitCode: 137, at: 123456789 }],
+    ['7                       \n', { exitCode: 7, at: null }],
+  ])('%j means %j', (text, word) => {
+    expect(parseExit(text)).toEqual(word)
   })
 })
