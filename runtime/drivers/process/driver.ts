@@ -6,7 +6,8 @@ import type { Logger } from '../../../src/lib/log.ts'
 import { PROCESSES_NOT_ALLOWED } from '../../../src/model/reason.ts'
 import type { TaskSpec } from '../../../src/model/task-spec.ts'
 import type { AttemptRef, Capabilities, Driver, Exit, Handle, ResolvedImages, Usage } from '../../driver.ts'
-import { claimForAgent, readIntent, readResult } from './attempt.ts'
+import { abandonUnlessClaimed } from './abandon.ts'
+import { readIntent, readResult } from './attempt.ts'
 import { leafUsage } from './cgroup.ts'
 import { removeBases } from './cgroup-tree.ts'
 import { type Context, type LogLimits, leaves, look, once } from './context.ts'
@@ -145,9 +146,8 @@ async function prepare(context: Context, spec: TaskSpec): Promise<ResolvedImages
 }
 
 async function recover(context: Context, ref: AttemptRef): ReturnType<Driver['recover']> {
-  const paths = pathsOf(context.layout, ref)
-  if (await claimForAgent(paths)) return { state: 'never-started' }
-  await rm(paths.script, { force: true })
+  if (await abandonUnlessClaimed(context, ref)) return { state: 'never-started' }
+  await rm(pathsOf(context.layout, ref).script, { force: true })
   return { state: 'attached', handle: handleOf(ref) }
 }
 

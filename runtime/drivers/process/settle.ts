@@ -60,7 +60,11 @@ async function finish(context: Context, ref: AttemptRef, seen: Observation): Pro
 
 async function settleNow(context: Context, ref: AttemptRef): Promise<Result | null> {
   const done = await readResult(pathsOf(context.layout, ref))
-  if (done !== null) return done
+  if (done !== null) {
+    // An agent may have died between the record and this.
+    await removeLeaves(await leaves(context, ref), context.clock)
+    return done
+  }
   const seen = await look(context, ref)
   switch (seen.verdict.state) {
     case 'ended':

@@ -2,7 +2,8 @@ import { rm } from 'node:fs/promises'
 import { TerminalError } from '../../../src/lib/errors.ts'
 import type { TaskSpec } from '../../../src/model/task-spec.ts'
 import type { AttemptRef, Prepared } from '../../driver.ts'
-import { claimForAgent, type Observation, readClaim, readIntent } from './attempt.ts'
+import { abandonUnlessClaimed } from './abandon.ts'
+import { type Observation, readClaim, readIntent } from './attempt.ts'
 import { buildAttempt } from './build.ts'
 import { type Context, look } from './context.ts'
 import { readIfThere } from './files.ts'
@@ -38,8 +39,9 @@ async function hasBegun(ref: AttemptRef, paths: AttemptPaths, seen: Observation)
   }
 }
 
-async function giveUp(ref: AttemptRef, paths: AttemptPaths): Promise<void> {
-  if (await claimForAgent(paths)) throw new TerminalError('StartTimeout', `attempt ${keyOf(ref)} was not started in ${GIVE_UP_MS} ms`)
+async function giveUp(context: Context, ref: AttemptRef): Promise<void> {
+  if (await abandonUnlessClaimed(context, ref))
+    throw new TerminalError('StartTimeout', `attempt ${keyOf(ref)} was not started in ${GIVE_UP_MS} ms`)
 }
 
 /** Asks the launcher until the attempt has begun. */
@@ -52,7 +54,7 @@ async function launch(context: Context, ref: AttemptRef, watch: DirectoryWatch):
     if (await hasBegun(ref, paths, seen)) return
     const now = context.clock.monotonic()
     if (seen.verdict.state === 'unclaimed' && now - asked >= REPEAT_MS) {
-      if (now - began >= GIVE_UP_MS) await giveUp(ref, paths)
+      if (now - began >= GIVE_UP_MS) await giveUp(context, ref)
       context.launcher.request(paths.dir)
       asked = now
     }

@@ -3,7 +3,7 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { nullOn, RetryableError } from '../../../src/lib/errors.ts'
 import type { AttemptRef } from '../../driver.ts'
-import { claimForAgent } from './attempt.ts'
+import { abandonUnlessClaimed } from './abandon.ts'
 import { killLeaves, removeLeaves } from './cgroup.ts'
 import { exists } from './cgroup-tree.ts'
 import { type Context, leaves, look } from './context.ts'
@@ -55,7 +55,7 @@ async function endByForce(context: Context, ref: AttemptRef, watch: DirectoryWat
  */
 export async function stopAttempt(context: Context, ref: AttemptRef, graceMs: number): Promise<void> {
   const paths = pathsOf(context.layout, ref)
-  if (!(await exists(paths.dir)) || (await claimForAgent(paths))) return
+  if (!(await exists(paths.dir)) || (await abandonUnlessClaimed(context, ref))) return
   const watch = new DirectoryWatch([paths.dir], context.clock)
   try {
     if (!(await endGently(context, ref, { watch, graceMs }))) await endByForce(context, ref, watch)

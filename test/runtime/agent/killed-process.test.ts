@@ -15,7 +15,7 @@ import type { TaskId } from '../../../src/model/ids.ts'
 import { AgentFrame, type ServerFrame } from '../../../src/model/protocol.ts'
 import { TERMINAL } from '../../../src/model/task.ts'
 import { waitUntil } from '../../support/wait-until.ts'
-import { compile } from '../process/compile.ts'
+import { compile } from '../../support/compile.ts'
 import { livingPids, processSpec } from '../process/harness.ts'
 import { TestHub } from './hub.ts'
 

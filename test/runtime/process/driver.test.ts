@@ -12,7 +12,7 @@ import { RetryableError } from '../../../src/lib/errors.ts'
 import { TaskId } from '../../../src/model/ids.ts'
 import type { UnitSpec } from '../../../src/model/task-spec.ts'
 import { waitUntil } from '../../support/wait-until.ts'
-import { clearAway, livingPids, type ProcessHarness, processHarness, processSpec } from './harness.ts'
+import { clearAway, launcherOf, livingPids, type ProcessHarness, processHarness, processSpec, realPid } from './harness.ts'
 
 const REF: AttemptRef = { task: TaskId.parse('job-1'), attempt: 1 }
 const OTHER: AttemptRef = { task: TaskId.parse('job-2'), attempt: 1 }
@@ -56,24 +56,6 @@ async function run(command: readonly string[], unit: Partial<UnitSpec> = {}): Pr
   const handle = await start(command, unit)
   const exit = await driver.wait(handle, never())
   return { exit, out: await output(handle) }
-}
-
-const statOf = async (pid: number): Promise<string[]> => (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /s, '').split(' ')
-
-/** A real process's pid, never 0 or 1: a signal to those would hit much more. */
-function realPid(text: string | undefined): number {
-  const pid = Number(text)
-  return Number.isInteger(pid) && pid > 1 ? pid : expect.fail(`no pid: ${text}`)
-}
-
-/** The child of this test that is the driver's launcher. */
-async function launcher(): Promise<number> {
-  const isOurs = async (pid: string): Promise<boolean> => {
-    const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
-    return line.includes('setsid --fork') && (await statOf(Number(pid)))[1] === String(process.pid)
-  }
-  for (const name of await readdir('/proc')) if (await isOurs(name)) return realPid(name)
-  return expect.fail('no launcher')
 }
 
 const shimPid = async (): Promise<number> => realPid((await readFile(paths().claim, 'utf8')).split(' ')[1])
@@ -165,7 +147,7 @@ describe('what an agent refuses', () => {
 
 describe('what outlives whom', () => {
   it('keeps its word when the launcher was slow: a late shim of a dead agent runs nothing', async () => {
-    const shell = await launcher()
+    const shell = await launcherOf(process.pid)
     const env = { LEDGER: harness.ledger }
     const touch = (name: string) => processSpec(['sh', '-c', `echo ran > "$LEDGER/${name}"`], { env })
     process.kill(shell, 'SIGSTOP')
@@ -183,7 +165,7 @@ describe('what outlives whom', () => {
   })
 
   it('starts a new launcher in place of a killed one', async () => {
-    process.kill(await launcher(), 'SIGKILL')
+    process.kill(await launcherOf(process.pid), 'SIGKILL')
     expect((await run(['sh', '-c', 'exit 8'])).exit.exitCode).toBe(8)
   })
 

@@ -68,6 +68,25 @@ export async function clearAway(driver: Driver): Promise<void> {
 
 const readOr = (path: string): Promise<string> => readFile(path, 'latin1').catch(() => '')
 
+const statOf = async (pid: number): Promise<string[]> => (await readOr(`/proc/${pid}/stat`)).replace(/^.*\) /s, '').split(' ')
+
+/** A real process's pid, never 0 or 1: a signal to those would hit much more. */
+export function realPid(text: string | undefined): number {
+  const pid = Number(text)
+  if (!Number.isInteger(pid) || pid <= 1) throw new Error(`no pid: ${text}`)
+  return pid
+}
+
+/** The launcher of a driver in that process. */
+export async function launcherOf(parent: number): Promise<number> {
+  const isIts = async (pid: string): Promise<boolean> => {
+    const line = await readOr(`/proc/${pid}/cmdline`)
+    return line.includes('setsid --fork') && (await statOf(Number(pid)))[1] === String(parent)
+  }
+  for (const name of await readdir('/proc')) if (await isIts(name)) return realPid(name)
+  throw new Error('no launcher')
+}
+
 /** Every living process that carries the attempt in its environment; the shim does not, so it is not counted. */
 export async function livingPids(ref: AttemptRef): Promise<number[]> {
   const pids: number[] = []

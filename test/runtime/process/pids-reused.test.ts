@@ -9,9 +9,9 @@ import type { Driver, Handle } from '../../../runtime/driver.ts'
 import { layoutOf, pathsOf } from '../../../runtime/drivers/process/names.ts'
 import { TaskId } from '../../../src/model/ids.ts'
 import type { UnitSpec } from '../../../src/model/task-spec.ts'
+import { compile } from '../../support/compile.ts'
 import { inPidNamespace } from '../../support/pid-namespace.ts'
 import { waitUntil } from '../../support/wait-until.ts'
-import { compile } from './compile.ts'
 import { clearAway, type ProcessHarness, processHarness, processSpec } from './harness.ts'
 
 interface Case {

@@ -12,7 +12,7 @@ import { layoutOf } from '../../../runtime/drivers/process/names.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { TaskId } from '../../../src/model/ids.ts'
-import { compile } from './compile.ts'
+import { compile } from '../../support/compile.ts'
 import { clearAway, processSpec } from './harness.ts'
 
 const AGENTS = 32

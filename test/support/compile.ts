@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
-const ROOT = join(import.meta.dirname, '../../..')
+const ROOT = join(import.meta.dirname, '../..')
 
 /** Compiles files (paths from the root, or URLs) with what they import, so that many children of them start quickly; gives the new root. */
 export async function compile(...files: readonly (string | URL)[]): Promise<string> {
