@@ -1,0 +1,30 @@
+import { join } from 'node:path'
+import { readMachine } from '../../../runtime/machine.ts'
+import { createAgent } from '../../../runtime/main.ts'
+import { createWsUplink } from '../../../runtime/ws-uplink.ts'
+import { systemClock } from '../../../src/lib/clock.ts'
+import { createLog } from '../../../src/main/log.ts'
+import { AgentId } from '../../../src/model/ids.ts'
+import { TEST_KEYRING } from '../vault.ts'
+
+/** An agent as a process of its own, with its real drivers, at a control plane over WebSocket; SIGTERM ends it. */
+const [stateDir = '', name = '', url = ''] = process.argv.slice(2)
+const stop = new AbortController()
+process.once('SIGTERM', () => stop.abort(new Error('ended by SIGTERM')))
+const id = AgentId.parse(name)
+// Its name is the host's unless the state directory knows another.
+await readMachine({ stateDir, name: id })
+const agent = await createAgent({
+  stateDir,
+  version: 'test',
+  cluster: 'fleet',
+  labels: { fleet: 'yes' },
+  processes: 'Allowed',
+  dockerSocket: join(stateDir, 'no-docker'),
+  openSecret: async (value) => TEST_KEYRING.open(value),
+  clock: systemClock,
+  random: Math.random,
+  log: createLog(process.env),
+})
+await agent.run(createWsUplink({ url, agent: id, clock: systemClock }), stop.signal)
+await agent.close()

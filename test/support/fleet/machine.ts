@@ -1,0 +1,75 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { must } from '../../../src/lib/must.ts'
+import { Strangers } from '../strangers.ts'
+import { waitUntil } from '../wait-until.ts'
+import type { Answer, Order } from './orders.ts'
+
+/**
+ * A machine with several agents, in a pid namespace. On an order an agent is killed; strangers get the pids of a task of
+ * its that ended meanwhile, and of the shim of that; and the agent comes back.
+ */
+const [root = '', url = '', ...names] = process.argv.slice(2)
+/** A task ends within so long where many run; with none, no stranger comes. Milliseconds. */
+const TASK_ENDS_WITHIN = 200
+
+const agents = new Map<string, ChildProcess>()
+const strangers = new Strangers()
+
+const stateOf = (name: string): string => join(root, name)
+
+function start(name: string): void {
+  const args = [join(import.meta.dirname, 'agent.js'), stateOf(name), name, url]
+  agents.set(name, spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] }))
+}
+
+async function end(name: string, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+  const child = must(agents.get(name), name)
+  if (child.exitCode !== null || child.signalCode !== null)
+    throw new Error(`agent ${name} ended by itself: ${child.exitCode} ${child.signalCode}`)
+  const ended = once(child, 'exit')
+  child.kill(signal)
+  await ended
+}
+
+const wordsOf = (file: string): string[] => (existsSync(file) ? readFileSync(file, 'utf8').trim().split(' ') : [])
+
+/** Pids of an attempt that is over although no agent has looked at its end: its task's and its shim's. */
+function pidsLeft(name: string): number[] {
+  const attempts = join(stateOf(name), 'process/attempts')
+  for (const attempt of existsSync(attempts) ? readdirSync(attempts) : []) {
+    const inside = (file: string): string => join(attempts, attempt, file)
+    const [[task], [, shim]] = [wordsOf(inside('pid')), wordsOf(inside('claim'))]
+    if (existsSync(inside('result.json')) || task === undefined || shim === undefined) continue
+    if (![task, shim].some((pid) => existsSync(`/proc/${pid}`))) return [Number(task), Number(shim)]
+  }
+  return []
+}
+
+async function letStrangersIn(name: string): Promise<number> {
+  await waitUntil(() => pidsLeft(name).length > 0, { timeoutMs: TASK_ENDS_WITHIN }).catch(() => undefined)
+  const before = strangers.pids.length
+  for (const pid of pidsLeft(name)) await strangers.take(pid, 'login')
+  return strangers.pids.length - before
+}
+
+async function obey(order: Order): Promise<Answer> {
+  if (order.do === 'kill') {
+    await end(order.agent, 'SIGKILL')
+    const came = await letStrangersIn(order.agent)
+    start(order.agent)
+    return { type: 'killed', strangers: came }
+  }
+  for (const name of names) await end(name, 'SIGTERM')
+  return { type: 'ended', strangers: strangers.pids, endedStrangers: strangers.ended }
+}
+
+const answer = (said: Answer): void => void process.send?.(said)
+
+process.on('message', (order: Order) => void obey(order).then(answer))
+// Without a test there is nobody to end it.
+process.on('disconnect', () => process.exit())
+for (const name of names) start(name)
+answer({ type: 'ready' })
