@@ -2,13 +2,14 @@ import { mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises
 import { join as pathOf } from 'node:path'
 import { orAbandon } from '../src/lib/abandon.ts'
 import { hasCode } from '../src/lib/errors.ts'
-import { type TreePackLimits, unpackTree } from '../src/lib/tree-pack.ts'
+import type { FolderLimits } from '../src/lib/folder-writer.ts'
+import { unpackTree } from '../src/lib/tree-pack.ts'
 import { Oid } from '../src/model/ids.ts'
 import type { EnsureOptions, TreeCache } from './trees.ts'
 
 /** Trees that nothing uses now but a rollback may; beyond that the least recently used go. */
 const SPARE_TREES = 10
-const LIMITS: TreePackLimits = { maxBytes: 2 ** 30, maxFiles: 100_000 }
+const LIMITS: FolderLimits = { maxBytes: 2 ** 30, maxFiles: 100_000 }
 
 interface Fetching {
   readonly done: Promise<string>
