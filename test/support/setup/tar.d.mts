@@ -1,1 +1,8 @@
-export function tar(entries: readonly { path: string; mode: number; content?: Buffer; link?: string }[]): Buffer
+export interface TarInput {
+  path: string
+  mode: number
+  content?: Buffer
+  link?: string
+  type?: string
+}
+export function tar(entries: readonly TarInput[]): Buffer

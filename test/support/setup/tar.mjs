@@ -1,7 +1,8 @@
 const BLOCK = 512
 
 /**
- * A ustar archive of `{path, mode, content?, link?}`: a folder's path ends in `/`, a link's target is `link`.
+ * A ustar archive of `{path, mode, content?, link?, type?}`: a folder's path ends in `/`, a link's target is `link`;
+ * `type` is the letter of anything else.
  * Paths are shorter than 100 bytes; everything belongs to root and dates from 1970, so equal input gives equal bytes.
  */
 export function tar(entries) {
@@ -26,6 +27,7 @@ function header(entry, size) {
 }
 
 function typeOf(entry) {
+  if (entry.type !== undefined) return entry.type
   if (entry.link !== undefined) return '2'
   return entry.path.endsWith('/') ? '5' : '0'
 }
