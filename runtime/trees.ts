@@ -2,7 +2,7 @@ import type { Oid } from '../src/model/ids.ts'
 
 export type FetchTree = (tree: Oid, signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>
 
-export interface EnsureOptions {
+interface EnsureOptions {
   readonly fetch: FetchTree
   readonly signal: AbortSignal
 }

@@ -3,12 +3,12 @@ import { RetryableError, TerminalError } from '../../../src/lib/errors.ts'
 import type { Logger } from '../../../src/lib/log.ts'
 import type { Millis } from '../../../src/model/ids.ts'
 import type { UnitSpec } from '../../../src/model/task-spec.ts'
+import { createShared } from '../../shared.ts'
 import { imageOf } from './container-config.ts'
 import type { Engine } from './engine.ts'
 import { pullFailure, whenStatus } from './errors.ts'
 import { type ImageIdentity, isDigestReference, lastingReference } from './image-reference.ts'
 import { ndjson } from './ndjson.ts'
-import { createShared } from './shared.ts'
 
 /** No pull takes longer, whatever the registry does. */
 const PULL_DEADLINE: Millis = 30 * 60_000
@@ -23,7 +23,9 @@ export interface Images {
 }
 
 export function createImages(engine: Engine, log: Logger): Images {
-  const pulls = createShared((image: string, signal) => pull({ engine, log, image, signal }))
+  const pulls = createShared<void>()
+  const pullOnce = (image: string, signal: AbortSignal): Promise<void> =>
+    pulls.run(image, (until) => pull({ engine, log, image, signal: until }), signal)
 
   async function ensurePinned(pinned: string, unit: UnitSpec, signal: AbortSignal): Promise<string> {
     if ((await inspect(engine, pinned, signal)) !== null) return pinned
@@ -34,7 +36,7 @@ export function createImages(engine: Engine, log: Logger): Images {
       )
     }
     if (unit.imagePullPolicy === 'Never') throw forbidden(pinned)
-    await pulls.run(pinned, signal)
+    await pullOnce(pinned, signal)
     return pinned
   }
 
@@ -43,7 +45,7 @@ export function createImages(engine: Engine, log: Logger): Images {
     const found = unit.imagePullPolicy === 'Always' ? null : await inspect(engine, image, signal)
     if (found !== null) return lastingReference(image, found)
     if (unit.imagePullPolicy === 'Never') throw forbidden(image)
-    await pulls.run(image, signal)
+    await pullOnce(image, signal)
     const pulled = await inspect(engine, image, signal)
     if (pulled === null) throw new RetryableError(`image ${image} was pulled, and is gone again`)
     return lastingReference(image, pulled)
