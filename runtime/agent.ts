@@ -13,6 +13,7 @@ import type { AgentId, Millis } from '../src/model/ids.ts'
 import type { AgentFrame, ServerFrame } from '../src/model/protocol.ts'
 import type { Capacity } from '../src/model/records.ts'
 import { DriverName } from '../src/model/task-spec.ts'
+import type { DownloadCache } from './artifacts/downloads.ts'
 import { createEpochGuard } from './epoch-guard.ts'
 import type { Journal } from './journal.ts'
 import { createLogService, type LogService } from './log-service.ts'
@@ -47,6 +48,7 @@ export interface AgentDeps {
   readonly drivers: Drivers
   readonly journal: Journal
   readonly trees: TreeCache
+  readonly downloads: DownloadCache
   readonly openSecret: OpenSecret
   readonly clock: Clock
   /** [0, 1), for the jitter of reconnects. */

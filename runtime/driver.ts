@@ -57,8 +57,8 @@ export type ProbeResult = { readonly passed: true } | { readonly passed: false; 
 
 /** What a spec only names. */
 export interface Prepared {
-  /** Trees already on this machine, by oid: read-only folders, shared by tasks. */
-  readonly trees: Readonly<Record<string, string>>
+  /** Folders and files already on this machine, by `artifactKey`: read-only, shared by tasks. */
+  readonly artifacts: Readonly<Record<string, string>>
   readonly secrets: OpenedSecrets
 }
 

@@ -1,8 +1,10 @@
+import { lookup } from 'node:dns'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../src/lib/clock.ts'
 import type { Logger } from '../src/lib/log.ts'
 import { type AgentDeps, runAgent } from './agent.ts'
+import { createFileDownloadCache, FETCH_LIMITS } from './artifacts/file-downloads.ts'
 import { createDockerDriver } from './drivers/docker/driver.ts'
 import { createFakeDriver } from './drivers/fake/driver.ts'
 import { createFileFakeMachine } from './drivers/fake/machine.ts'
@@ -49,6 +51,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     drivers,
     journal: await createFileJournal(join(stateDir, 'journal')),
     trees: createFileTreeCache(join(stateDir, 'trees')),
+    downloads: createFileDownloadCache(join(stateDir, 'downloads'), { limits: FETCH_LIMITS, lookup, log }),
     openSecret: options.openSecret,
     clock,
     random,

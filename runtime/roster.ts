@@ -6,23 +6,21 @@ import { messageOf } from '../src/lib/errors.ts'
 import type { Logger } from '../src/lib/log.ts'
 import { createSemaphore } from '../src/lib/semaphore.ts'
 import { pause } from '../src/lib/waits.ts'
-import type { Millis, Oid, TaskId } from '../src/model/ids.ts'
-import type { DriverName, TaskSpec } from '../src/model/task-spec.ts'
+import type { Millis, TaskId } from '../src/model/ids.ts'
+import type { DriverName } from '../src/model/task-spec.ts'
+import { type ArtifactSources, createArtifacts } from './artifacts/artifacts.ts'
 import type { AttemptRef, Driver, Handle } from './driver.ts'
 import type { Journal, JournalEntry } from './journal.ts'
 import { type Drivers, ownedBy, removeOrphan } from './recover.ts'
 import type { OpenSecret } from './secrets.ts'
 import { newEntry, type RunnerDeps, type RunnerStart, type StatusSink, startRunner, type TaskRunner } from './task-runner.ts'
 import { type AssignmentsFrame, orphans, taskChanges } from './tasks.ts'
-import type { FetchTree, TreeCache } from './trees.ts'
 
 const SWEEP_AGAIN_AFTER: Millis = 10_000
 
-export interface RosterDeps {
+export interface RosterDeps extends ArtifactSources {
   readonly drivers: Drivers
   readonly journal: Journal
-  readonly trees: TreeCache
-  readonly fetchTree: FetchTree
   readonly openSecret: OpenSecret
   readonly clock: Clock
   readonly log: Logger
@@ -49,13 +47,13 @@ export interface Roster {
 export function createRoster(deps: RosterDeps, signal: AbortSignal): Roster {
   const runners = new Map<TaskId, TaskRunner>()
   const starts = createSemaphore(deps.startLimit)
+  const artifacts = createArtifacts(deps)
 
-  const retainTrees = async (): Promise<void> => {
-    const used = new Set([...runners.values()].flatMap((runner) => treesOf(runner.entry().assignment.spec)))
+  const retainArtifacts = async (): Promise<void> => {
     try {
-      await deps.trees.retain(used)
+      await artifacts.retain([...runners.values()].map((runner) => runner.entry().assignment.spec))
     } catch (error) {
-      deps.log.warn({ error: messageOf(error) }, 'unused trees not removed')
+      deps.log.warn({ error: messageOf(error) }, 'unused artifacts not removed')
     }
   }
 
@@ -63,13 +61,13 @@ export function createRoster(deps: RosterDeps, signal: AbortSignal): Roster {
     await runner.done
     if (signal.aborted) return
     runners.delete(runner.task)
-    await retainTrees()
+    await retainArtifacts()
   }
 
   const running = new Set<Promise<void>>()
   const begin = (start: RunnerStart): void => {
     const { driver } = start.entry.assignment.spec
-    const tools: RunnerDeps = { ...deps, driver: deps.drivers[driver], prepareTrees: treesFrom(deps), starts }
+    const tools: RunnerDeps = { ...deps, driver: deps.drivers[driver], artifacts, starts }
     const runner = startRunner(tools, start, signal)
     runners.set(runner.task, runner)
     const end = afterEnd(runner)
@@ -104,16 +102,6 @@ export function createRoster(deps: RosterDeps, signal: AbortSignal): Roster {
     async ended() {
       await Promise.all(running)
     },
-  }
-}
-
-const treesOf = (spec: TaskSpec): Oid[] => spec.units.flatMap((unit) => unit.artifacts.map((artifact) => artifact.tree))
-
-function treesFrom({ trees, fetchTree }: RosterDeps): RunnerDeps['prepareTrees'] {
-  return async (spec, signal) => {
-    const wanted = [...new Set(treesOf(spec))]
-    const folders = await Promise.all(wanted.map(async (tree) => [tree, await trees.ensure(tree, { fetch: fetchTree, signal })] as const))
-    return Object.fromEntries(folders)
   }
 }
 

@@ -59,7 +59,7 @@ class Runner {
   entry: JournalEntry
   readonly #deps: RunnerDeps
   readonly #signal: AbortSignal
-  readonly #carried: Carried = { trees: {}, secrets: null, prober: null }
+  readonly #carried: Carried = { artifacts: {}, secrets: null, prober: null }
   /** Ends the wait, back-off or preparation under way when an order makes it pointless. */
   #interrupt = new AbortController()
   #doing: Step['type'] = 'idle'

@@ -8,6 +8,7 @@ import type { Logger } from '../src/lib/log.ts'
 import type { Semaphore } from '../src/lib/semaphore.ts'
 import type { Millis, TaskId } from '../src/model/ids.ts'
 import type { TaskSpec } from '../src/model/task-spec.ts'
+import type { Artifacts } from './artifacts/artifacts.ts'
 import type { AttemptRef, Driver, Exit, Handle, Prepared } from './driver.ts'
 import { lastLines } from './last-lines.ts'
 import { createProber, type Prober } from './prober.ts'
@@ -16,13 +17,10 @@ import { NO_SECRETS, type OpenedSecrets, type OpenSecret, openSecrets, withoutSe
 /** No back-off is longer, so a wall clock that jumped back cannot stretch one. */
 const SLEEP_MAX: Millis = 300_000
 
-/** Gives the folders of a task's trees, fetching what is not on the machine. @throws RetryableError, TerminalError */
-type PrepareTrees = (spec: TaskSpec, signal: AbortSignal) => Promise<Prepared['trees']>
-
 export interface StepTools {
   readonly driver: Driver
   readonly clock: Clock
-  readonly prepareTrees: PrepareTrees
+  readonly artifacts: Artifacts
   readonly openSecret: OpenSecret
   /** Bounds starts on the whole machine. */
   readonly starts: Semaphore
@@ -39,7 +37,7 @@ export interface Subject {
 
 /** What one step leaves for a later one; lost with the agent, which then finds out anew. */
 export interface Carried {
-  trees: Prepared['trees']
+  artifacts: Prepared['artifacts']
   /** Null until they are asked for. */
   secrets: OpenedSecrets | null
   /** Of the attempt that runs; whoever drops it ends it. */
@@ -86,7 +84,7 @@ const refOf = ({ task }: Subject, attempt: number): AttemptRef => ({ task, attem
 
 async function prepare({ spec, tools, signal }: Subject, carried: Carried): Promise<TaskEvent | null> {
   try {
-    carried.trees = await tools.prepareTrees(spec, signal)
+    carried.artifacts = await tools.artifacts.prepare(spec, signal)
     carried.secrets = await openSecrets(spec, tools.openSecret, signal)
     return { type: 'prepared', images: await tools.driver.prepare(spec, signal) }
   } catch (error) {
@@ -98,7 +96,7 @@ async function prepare({ spec, tools, signal }: Subject, carried: Carried): Prom
 async function start(ref: AttemptRef, subject: Subject, carried: Carried): Promise<TaskEvent> {
   const { spec, tools, signal } = subject
   const attempt = { called: false }
-  const prepared: Prepared = { trees: carried.trees, secrets: carried.secrets ?? NO_SECRETS }
+  const prepared: Prepared = { artifacts: carried.artifacts, secrets: carried.secrets ?? NO_SECRETS }
   try {
     const handle = await tools.starts.run(async () => {
       signal.throwIfAborted()

@@ -1,7 +1,7 @@
 import { bodyOf } from '../model/body.ts'
 import type { Task } from '../model/task.ts'
-import type { TaskSpec, UnitSpec, VolumeSpec } from '../model/task-spec.ts'
-import type { ContainerSpec, ProcessSpec, TemplateSpec, Volume } from '../model/template.ts'
+import type { ArtifactSpec, TaskSpec, UnitSpec, VolumeSpec } from '../model/task-spec.ts'
+import type { Artifact, ContainerSpec, ProcessSpec, TemplateSpec, Volume } from '../model/template.ts'
 import type { WorkloadVersion } from '../model/version.ts'
 import { driverOf } from './schedule/requirements.ts'
 import { environmentOf } from './task-env.ts'
@@ -51,13 +51,19 @@ function unitSpec(unit: ContainerSpec | ProcessSpec, task: Task, version: Worklo
     ...('isolation' in unit && unit.isolation !== undefined ? { isolation: unit.isolation } : {}),
     ports: given,
     mounts: 'volumeMounts' in unit ? mounts(unit, version) : [],
-    artifacts: unit.artifacts.flatMap(({ git, destination }) => {
-      const tree = version.trees[git]
-      return tree === undefined ? [] : [{ tree, destination }]
-    }),
+    artifacts: unit.artifacts.flatMap((artifact) => artifactSpec(artifact, version)),
     probes: probeSpecs(unit, given, bodyOf(version).template.spec.hostNetwork ? 'host' : 'bridge'),
     ...(unit.fake === undefined ? {} : { fake: unit.fake }),
   }
+}
+
+function artifactSpec({ git, url, sha256, unpack, executable, destination }: Artifact, { trees }: WorkloadVersion): ArtifactSpec[] {
+  if (url !== undefined && sha256 !== undefined) {
+    const form = unpack === true ? 'unpacked' : executable === true ? 'executable' : 'file'
+    return [{ download: { url, sha256, form }, destination }]
+  }
+  const tree = git === undefined ? undefined : trees[git]
+  return tree === undefined ? [] : [{ tree, destination }]
 }
 
 /** As in Kubernetes, a task never writes to its ConfigMap or Secret: in place restarts find what git says. */

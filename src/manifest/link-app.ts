@@ -1,7 +1,7 @@
 import type { SyncPolicy } from '../model/manifest.ts'
 import type { Problem } from '../model/records.ts'
 import type { CheckedFile } from './blob.ts'
-import { cleanPath } from './normalize.ts'
+import { cleanPath } from './clean-path.ts'
 import { problemAt } from './problem.ts'
 
 const folderOf = (path: string): string => cleanPath(path.split('/').slice(0, -1).join('/'))

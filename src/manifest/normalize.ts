@@ -1,16 +1,10 @@
 import type { JobSpec, RunSpec } from '../model/batch.ts'
 import type { DeploymentSpec, Manifest } from '../model/manifest.ts'
-import type { EnvVar, TemplateSpec } from '../model/template.ts'
+import type { Artifact, EnvVar, TemplateSpec } from '../model/template.ts'
+import { normalizeArtifact } from './artifact.ts'
 
 type Resources = NonNullable<TemplateSpec['containers']>[number]['resources']
-type Artifacts = NonNullable<TemplateSpec['containers']>[number]['artifacts']
-type Unit = { env: EnvVar[]; resources: Resources; artifacts: Artifacts }
-
-/** One spelling of a path: no `./`, no doubled or trailing slash; `.` for the folder itself. */
-export function cleanPath(path: string): string {
-  const parts = path.split('/').filter((part) => part !== '' && part !== '.')
-  return path.startsWith('/') ? `/${parts.join('/')}` : parts.join('/') || '.'
-}
+type Unit = { env: EnvVar[]; resources: Resources; artifacts: Artifact[] }
 
 const withValue = (env: EnvVar): EnvVar => (env.value === undefined && env.valueFrom === undefined ? { ...env, value: '' } : env)
 
@@ -18,7 +12,7 @@ const normalizeUnit = <T extends Unit>(unit: T): T => ({
   ...unit,
   env: unit.env.map(withValue),
   resources: { requests: { ...unit.resources.limits, ...unit.resources.requests }, limits: unit.resources.limits },
-  artifacts: unit.artifacts.map(({ git, destination }) => ({ git: cleanPath(git), destination: cleanPath(destination) })),
+  artifacts: unit.artifacts.map(normalizeArtifact),
 })
 
 function normalizeTemplate(spec: TemplateSpec, restartPolicy: 'Always' | 'OnFailure'): TemplateSpec {

@@ -104,5 +104,5 @@ function parents({ kind, spec }: WorkloadManifest, locate: Locate): Reference[] 
 /** Git folders a workload ships, from the repository's root; sorted, each once. */
 export function treesOf(manifest: WorkloadManifest): string[] {
   const { containers = [], processes = [] } = bodyOf(manifest).template.spec
-  return [...new Set([...containers, ...processes].flatMap((unit) => unit.artifacts.map((artifact) => artifact.git)))].sort()
+  return [...new Set([...containers, ...processes].flatMap((unit) => unit.artifacts.flatMap(({ git }) => git ?? [])))].sort()
 }

@@ -1,6 +1,7 @@
 import { BODY_PATH } from '../model/body.ts'
 import type { Manifest, SyncPolicy, WorkloadManifest } from '../model/manifest.ts'
 import type { ContainerSpec, ProcessSpec, TemplateSpec } from '../model/template.ts'
+import { artifactRules } from './artifact-rules.ts'
 import { cronSchedule, failureRules, idleInCronJob, idleInJob, idleInRun } from './batch-rules.ts'
 import { isWorkload } from './identity.ts'
 import type { Located } from './issues.ts'
@@ -66,8 +67,8 @@ const isInside = (path: string): boolean => !path.startsWith('/') && !path.split
 const isMountable = (path: string): boolean => /^\/+[^/]/.test(path) && !path.split('/').includes('..')
 
 function processUnit(spec: TemplateSpec, unit: ProcessSpec, at: Path): Located[] {
-  const artifacts = unit.artifacts.flatMap(({ destination }, index) =>
-    isInside(destination) ? [] : [broken([...at, 'artifacts', index, 'destination'], 'must be a relative path without ".." for a process')],
+  const artifacts = artifactRules(unit.artifacts, [...at, 'artifacts'], (path, place) =>
+    isInside(place) ? [] : [broken(path, 'must be a relative path without ".." for a process')],
   )
   return [...artifacts, ...fakeScript(spec, unit, at)]
 }
@@ -89,7 +90,7 @@ function containerUnit(spec: TemplateSpec, unit: ContainerSpec, at: Path): Locat
       : [broken([...path, 'name'], `names no volume of this template: ${quote(name)}`, didYouMean(name, names))]
     return [...unknown, ...mount([...path, 'mountPath'], mountPath)]
   })
-  const artifacts = unit.artifacts.flatMap(({ destination }, index) => mount([...at, 'artifacts', index, 'destination'], destination))
+  const artifacts = artifactRules(unit.artifacts, [...at, 'artifacts'], mount)
   return [...mounts, ...artifacts, ...fakeScript(spec, unit, at)]
 }
 

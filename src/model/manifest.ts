@@ -145,7 +145,5 @@ export const PLANNED_FIELDS: Readonly<Record<string, readonly string[]>> = {
   'template.spec.volumes[]': ['hostPath', 'volume'],
   'template.spec.containers[]': ['role', 'stopSignal', 'securityContext'],
   'template.spec.processes[]': ['role', 'stopSignal', 'volumeMounts'],
-  'template.spec.containers[].artifacts[]': ['url', 'sha256'],
-  'template.spec.processes[].artifacts[]': ['url', 'sha256'],
 }
 export const PLANNED_KINDS: readonly string[] = ['Namespace', 'Service']

@@ -9,6 +9,19 @@ export type DriverName = z.infer<typeof DriverName>
 
 const Limits = z.object({ cpuMillis: z.number().int().optional(), memoryBytes: z.number().int().optional() })
 
+/** A file that the machine fetches, and what becomes of it there. */
+export const Download = z.object({
+  url: z.string(),
+  /** 64 hex digits, lower case. */
+  sha256: z.string(),
+  form: z.enum(['file', 'executable', 'unpacked']),
+})
+export type Download = z.infer<typeof Download>
+
+/** A folder of git by its tree, or a download; `destination` is the path of the file when it is one. */
+const ArtifactSpec = z.union([z.object({ tree: Oid, destination: z.string() }), z.object({ download: Download, destination: z.string() })])
+export type ArtifactSpec = z.infer<typeof ArtifactSpec>
+
 /** One container or process of a task, with every reference resolved. */
 export const UnitSpec = z.object({
   name: z.string(),
@@ -35,7 +48,7 @@ export const UnitSpec = z.object({
     }),
   ),
   mounts: z.array(z.object({ volume: z.string(), mountPath: z.string(), subPath: z.string().optional(), readOnly: z.boolean() })),
-  artifacts: z.array(z.object({ tree: Oid, destination: z.string() })),
+  artifacts: z.array(ArtifactSpec),
   probes: ProbeSpecs.default({}),
   fake: FakeScript.optional(),
 })
@@ -48,7 +61,7 @@ export const VolumeSpec = z.discriminatedUnion('type', [
 ])
 export type VolumeSpec = z.infer<typeof VolumeSpec>
 
-/** Everything a machine needs to run a task; no reference is left to resolve but trees by oid and images. */
+/** Everything a machine needs to run a task; no reference is left to resolve but trees by oid, downloads by checksum and images. */
 export const TaskSpec = z.object({
   driver: DriverName,
   units: z.array(UnitSpec).min(1),

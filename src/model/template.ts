@@ -63,15 +63,27 @@ const ContainerPort = z.strictObject({
 })
 const ProcessPort = z.strictObject({ name: Name, hostPort: HostPort, protocol: z.enum(['TCP', 'UDP']).default('TCP') })
 
-const Artifact = z.strictObject({
-  git: RelativePath.meta({ description: 'folder in the repository, from its root; shipped as it is at the revision' }),
-  destination: z
-    .string()
-    .min(1)
-    .max(512)
-    .default('.')
-    .meta({ description: 'process: folder below its working directory; container: absolute mount path, read-only' }),
-})
+const Artifact = z
+  .strictObject({
+    git: RelativePath.optional().meta({ description: 'folder in the repository, from its root; shipped as it is at the revision' }),
+    url: text(2048).min(1).optional().meta({ description: 'http or https address of a file that each machine fetches; with sha256' }),
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/i, 'must be 64 hex digits')
+      .optional()
+      .meta({ description: 'of the file as it is served; no other content is ever used' }),
+    unpack: z
+      .boolean()
+      .optional()
+      .meta({ description: 'whether the file is a tar archive, plain or in gzip, to unpack; by default by its name: .tar, .tar.gz, .tgz' }),
+    executable: z.boolean().optional().meta({ description: 'whether the file is a program; false by default, and not for archives' }),
+    destination: z.string().min(1).max(512).default('.').meta({
+      description:
+        'process: below its working directory; container: absolute mount path, read-only. A folder; of one file the path of it, or with a slash at the end its folder',
+    }),
+  })
+  .refine(({ git, url }) => (git === undefined) !== (url === undefined), { error: 'needs exactly one of git and url' })
+export type Artifact = z.infer<typeof Artifact>
 
 /** What the fake driver pretends; with none it runs until it is stopped. */
 export const FakeScript = z.strictObject({

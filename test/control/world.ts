@@ -2,6 +2,7 @@ import { mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runAgent } from '../../runtime/agent.ts'
+import { createMemoryDownloadCache } from '../../runtime/artifacts/downloads.ts'
 import { createFakeDriver } from '../../runtime/drivers/fake/driver.ts'
 import { createMemoryFakeMachine, type MemoryFakeMachine } from '../../runtime/drivers/fake/machine.ts'
 import { createMemoryJournal, type Journal } from '../../runtime/journal.ts'
@@ -148,6 +149,7 @@ export class World {
         drivers: { fake: driver, docker: driver, process: driver },
         journal: parts.journal,
         trees: createMemoryTreeCache(),
+        downloads: createMemoryDownloadCache(),
         openSecret: async (value) => TEST_KEYRING.open(value),
         clock: systemClock,
         random: Math.random,

@@ -188,6 +188,24 @@ it('artifacts become trees by oid', () => {
   })
 })
 
+it('artifacts from a URL become downloads by checksum, with what is to be made of them', () => {
+  const sha256 = 'ab'.repeat(32)
+  const url = 'https://files.example/tool'
+  const artifacts = [
+    { url, sha256, unpack: false, executable: false, destination: 'a' },
+    { url, sha256, unpack: false, executable: true, destination: 'b' },
+    { url, sha256, unpack: true, destination: 'c' },
+  ]
+  const version = deploymentVersion({ template: { spec: { processes: [{ name: 'etl', command: ['run'], artifacts }] } } })
+  const spec = taskSpec(task(), version)
+  expect(spec.units[0]?.artifacts).toEqual([
+    { download: { url, sha256, form: 'file' }, destination: 'a' },
+    { download: { url, sha256, form: 'executable' }, destination: 'b' },
+    { download: { url, sha256, form: 'unpacked' }, destination: 'c' },
+  ])
+  expect(TaskSpec.parse(spec)).toEqual(spec)
+})
+
 describe('rules of the task', () => {
   it('a Deployment restarts always, without end', () => {
     expect(taskSpec(task(), deploymentVersion())).toMatchObject({ restartPolicy: 'Always', maxRestarts: null, gracePeriodSeconds: 30 })

@@ -43,7 +43,15 @@ const env = fc.uniqueArray(
     selector: (variable) => variable.name,
   },
 )
-const shared = { env, resources, artifacts: fc.constantFrom<Json>([], [{ git: 'a/b/', destination: '/x' }]) }
+const shared = {
+  env,
+  resources,
+  artifacts: fc.constantFrom<Json>(
+    [],
+    [{ git: 'a/b/', destination: '/x' }],
+    [{ url: 'http://a.example/tool', sha256: 'ab'.repeat(32), destination: '/opt/' }],
+  ),
+}
 const container = fc.record(
   { name, image: fc.constant('app:1'), ports: fc.constantFrom<Json>([], [{ name: 'http', containerPort: 80 }]), ...shared },
   { requiredKeys: ['name', 'image'] },
@@ -73,6 +81,10 @@ const deployment = fc
     spec: { mode, strategy: { type }, ...(mode === 'Global' || replicas === undefined ? {} : { replicas }), template: given },
   }))
 const asJson = deployment.map((value) => JSON.parse(JSON.stringify(value)) as Json)
+
+const CHECKSUM = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+const download = (url: string, more = '', sha256 = CHECKSUM): string =>
+  `artifacts: [{url: "${url}", sha256: ${sha256}${more === '' ? '' : `, ${more}`}}]`
 
 describe('normalization', () => {
   it('is blind to the order of keys, and to how YAML is written', () => {
@@ -105,10 +117,52 @@ describe('normalization', () => {
     ['an empty value', { unit: ['env: [{name: A}]'] }, { unit: ['env: [{name: A, value: ""}]'] }],
     ['requests', { unit: ['resources: {limits: {cpu: 1}}'] }, { unit: ['resources: {limits: {cpu: 1}, requests: {cpu: 1000m}}'] }],
     ['order of env', { unit: ['env: [{name: B}, {name: A}]'] }, { unit: ['env: [{name: A}, {name: B}]'] }],
+    [
+      'what a URL says',
+      { unit: [download('https://files.example/bin/tool')] },
+      { unit: [download('HTTPS://Files.Example:443/./bin/tool', 'unpack: false, executable: false, destination: ./tool')] },
+    ],
+    [
+      'that an archive is unpacked',
+      { unit: [download('https://files.example/etl.tar.gz?v=2', 'destination: a')] },
+      { unit: [download('https://files.example/etl.tar.gz?v=2', 'unpack: true, destination: ./a/')] },
+    ],
+    [
+      'a folder for a file',
+      { unit: [download('https://files.example/my%20tool', 'destination: bin/')] },
+      { unit: [download('https://files.example/my%20tool', '"destination": "bin/my tool"')] },
+    ],
+    [
+      'spelling of checksums',
+      { unit: [download('http://a.example/x')] },
+      { unit: [download('http://a.example/x', '', CHECKSUM.toUpperCase())] },
+    ],
     ['spelling of paths', { unit: ['artifacts: [{git: ./a//b/}]'] }, { unit: ['artifacts: [{git: a/b, destination: ./}]'] }],
     ['empty maps', { spec: [] }, { spec: ['dependsOn: []', 'completions: 1', 'parallelism: 1', 'backoffLimit: 6'] }],
   ])('takes a default and its absence for the same: %s', (_, left, right) => {
     expect(manifestOf(workload('Job', 'a', left))).toEqual(manifestOf(workload('Job', 'a', right)))
+  })
+
+  it.each([
+    ['a.tar', '', { unpack: true, destination: '.' }],
+    ['a.TGZ', 'destination: x', { unpack: true, destination: 'x' }],
+    ['a.tar.gz', 'unpack: false', { unpack: false, executable: false, destination: 'a.tar.gz' }],
+    ['a.zip', 'destination: lib/', { unpack: false, executable: false, destination: 'lib/a.zip' }],
+    ['a', 'unpack: true', { unpack: true, destination: '.' }],
+    ['a', 'executable: true, destination: bin/b', { unpack: false, executable: true, destination: 'bin/b' }],
+    ['releases/1.2/', 'destination: b/.', null],
+    ['%2e%2e', '', null],
+    ['a%2fb', '', null],
+    ['a%0ab', '', null],
+    ['%', '', null],
+  ])('says what becomes of a download named %s with "%s"', (name, more, expected) => {
+    const text = workload('Job', 'a', { unit: [download(`https://files.example/${name}`, more)] })
+    const { problems, documents } = parseBlob('a.yaml', text)
+    if (expected === null) expect(problems.map(said)).toEqual([expect.stringContaining('names no file')])
+    else {
+      const artifacts = [{ url: `https://files.example/${name}`, sha256: CHECKSUM, ...expected }]
+      expect(documents[0]?.manifest).toMatchObject({ spec: { template: { spec: { processes: [{ artifacts }] } } } })
+    }
   })
 
   it('does not lend a request to a limit', () => {

@@ -1,4 +1,5 @@
 import { runAgent } from '../../runtime/agent.ts'
+import { createMemoryDownloadCache } from '../../runtime/artifacts/downloads.ts'
 import type { AttemptRef } from '../../runtime/driver.ts'
 import { createFakeDriver } from '../../runtime/drivers/fake/driver.ts'
 import { createMemoryFakeMachine, type FakeRecord, type MemoryFakeMachine } from '../../runtime/drivers/fake/machine.ts'
@@ -93,6 +94,7 @@ export class AgentNode {
         drivers: { fake, docker: none, process: none },
         journal: seams.journal(diskJournal(this.journal, life, this.faults), life),
         trees: this.#trees,
+        downloads: createMemoryDownloadCache(),
         openSecret: async (value) => TEST_KEYRING.open(value),
         clock: life.clock,
         random: () => life.rng.next(),

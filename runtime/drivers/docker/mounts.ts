@@ -2,7 +2,8 @@ import { chmod, mkdir, realpath, writeFile } from 'node:fs/promises'
 import { join, normalize, sep } from 'node:path'
 import type { MountSettings } from 'dockerode'
 import { TerminalError } from '../../../src/lib/errors.ts'
-import type { TaskSpec, UnitSpec, VolumeSpec } from '../../../src/model/task-spec.ts'
+import type { ArtifactSpec, TaskSpec, UnitSpec, VolumeSpec } from '../../../src/model/task-spec.ts'
+import { artifactKey } from '../../artifacts/artifacts.ts'
 import type { AttemptRef, Prepared } from '../../driver.ts'
 import { plainAll } from '../../secrets.ts'
 import type { Attempts } from './attempts.ts'
@@ -33,10 +34,10 @@ export async function mountsOf(unit: UnitSpec, sources: MountSources): Promise<M
   return [...volumes, ...unit.artifacts.map((artifact) => artifactMount(artifact, sources.prepared))]
 }
 
-function artifactMount({ tree, destination }: UnitSpec['artifacts'][number], { trees }: Prepared): MountSettings {
-  const source = trees[tree]
-  if (source === undefined) throw new TerminalError('ArtifactMissing', `tree ${tree} was not fetched to this machine`)
-  return bind(source, destination, { readOnly: true })
+function artifactMount(artifact: ArtifactSpec, { artifacts }: Prepared): MountSettings {
+  const source = artifacts[artifactKey(artifact)]
+  if (source === undefined) throw new TerminalError('ArtifactMissing', `artifact ${artifactKey(artifact)} was not fetched to this machine`)
+  return bind(source, artifact.destination, { readOnly: true })
 }
 
 /** `Mounts`, not `Binds`: no string to split, and a missing source is an error instead of a new folder. */

@@ -1,7 +1,8 @@
 import { chmod, constants, copyFile, lchown, lstat, mkdir, readdir, readlink, realpath, symlink } from 'node:fs/promises'
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { hasCode, nullOn, TerminalError } from '../../../src/lib/errors.ts'
-import type { UnitSpec } from '../../../src/model/task-spec.ts'
+import type { ArtifactSpec, UnitSpec } from '../../../src/model/task-spec.ts'
+import { artifactKey } from '../../artifacts/artifacts.ts'
 import type { Prepared } from '../../driver.ts'
 import type { Account } from './users.ts'
 
@@ -18,7 +19,7 @@ const isOutside = (root: string, path: string): boolean => {
   return way === '..' || way.startsWith('../') || isAbsolute(way)
 }
 
-/** One artifact: the tree it comes from, the work directory no link may leave, and its owner. */
+/** One artifact: where on the machine it comes from, the work directory no link may leave, and its owner. */
 interface Copy {
   readonly source: string
   readonly root: string
@@ -58,34 +59,41 @@ async function copyEntry(copy: Copy, from: string, to: string): Promise<void> {
   else if (found.isDirectory()) await copyFolder(copy, from, to)
   else if (found.isFile()) await copyFile(from, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL).catch(conflict(to))
   else throw new TerminalError('UnsafeArtifact', `${from} is no file, folder or link`)
-  // The trees are read-only and shared; the copy is the task's own.
+  // The artifacts are read-only and shared; the copy is the task's own.
   if (!found.isSymbolicLink()) await chmod(to, (found.mode & 0o777) | 0o200)
   if (copy.owner !== null) await lchown(to, copy.owner.uid, copy.owner.gid)
 }
 
-async function unpack(artifact: UnitSpec['artifacts'][number], copy: Copy): Promise<void> {
-  const { destination } = artifact
+/** A folder's content goes into the folder of that name, a file becomes the file of that name. */
+async function place({ destination }: ArtifactSpec, copy: Copy): Promise<void> {
   if (isAbsolute(destination) || destination.split('/').includes('..') || destination.includes('\0')) throw unsafe(destination)
+  const way = destination.split('/').filter((name) => name !== '' && name !== '.')
+  const name = (await lstat(copy.source)).isFile() ? way.pop() : null
+  if (name === undefined) throw unsafe(destination)
   let folder = copy.root
-  for (const part of destination.split('/').filter((name) => name !== '' && name !== '.')) {
-    folder = await enterFolder(copy, join(folder, part))
-  }
-  for (const name of await readdir(copy.source)) await copyEntry(copy, join(copy.source, name), join(folder, name))
+  for (const part of way) folder = await enterFolder(copy, join(folder, part))
+  if (name !== null) return await copyEntry(copy, copy.source, join(folder, name))
+  for (const entry of await readdir(copy.source)) await copyEntry(copy, join(copy.source, entry), join(folder, entry))
 }
 
 /**
  * Makes the task's own directories (0700, its user's) and copies its artifacts below `work`.
- * @throws TerminalError `UnsafeArtifact` for a path or link that leads out; `ArtifactMissing` for a tree nobody fetched.
+ * @throws TerminalError `UnsafeArtifact` for a path or link that leads out; `ArtifactMissing` for one that nobody fetched.
  */
-export async function furnish(home: Home, unit: UnitSpec, { trees }: Pick<Prepared, 'trees'>, owner: Account | null): Promise<void> {
+export async function furnish(
+  home: Home,
+  unit: UnitSpec,
+  { artifacts }: Pick<Prepared, 'artifacts'>,
+  owner: Account | null,
+): Promise<void> {
   for (const dir of [home.work, home.tmp]) {
     await mkdir(dir, { mode: 0o700 })
     if (owner !== null) await lchown(dir, owner.uid, owner.gid)
   }
   const root = await realpath(home.work)
   for (const artifact of unit.artifacts) {
-    const source = trees[artifact.tree]
-    if (source === undefined) throw new TerminalError('ArtifactMissing', `tree ${artifact.tree} is not on this machine`)
-    await unpack(artifact, { source, root, owner })
+    const source = artifacts[artifactKey(artifact)]
+    if (source === undefined) throw new TerminalError('ArtifactMissing', `artifact ${artifactKey(artifact)} is not on this machine`)
+    await place(artifact, { source, root, owner })
   }
 }

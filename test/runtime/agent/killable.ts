@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { runAgent } from '../../../runtime/agent.ts'
+import { createMemoryDownloadCache } from '../../../runtime/artifacts/downloads.ts'
 import { createFakeDriver } from '../../../runtime/drivers/fake/driver.ts'
 import { createMemoryFakeMachine } from '../../../runtime/drivers/fake/machine.ts'
 import { createProcessDriver } from '../../../runtime/drivers/process/driver.ts'
@@ -34,6 +35,7 @@ await runAgent(
     drivers: { process: driver, fake: absent, docker: absent },
     journal: await createFileJournal(join(stateDir, 'journal')),
     trees: createFileTreeCache(join(stateDir, 'trees')),
+    downloads: createMemoryDownloadCache(),
     openSecret: async (value) => TEST_KEYRING.open(value),
     clock: systemClock,
     random: Math.random,

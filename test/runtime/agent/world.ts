@@ -1,4 +1,5 @@
 import { type AgentDeps, runAgent } from '../../../runtime/agent.ts'
+import { createMemoryDownloadCache } from '../../../runtime/artifacts/downloads.ts'
 import type { Driver } from '../../../runtime/driver.ts'
 import { createFakeDriver } from '../../../runtime/drivers/fake/driver.ts'
 import { createMemoryFakeMachine } from '../../../runtime/drivers/fake/machine.ts'
@@ -61,6 +62,7 @@ export function createWorld() {
       drivers: { fake: driver, process: absent, docker: absent },
       journal: life.bind(options.journal ?? journal, 'counted'),
       trees: createMemoryTreeCache(),
+      downloads: createMemoryDownloadCache(),
       openSecret: options.openSecret ?? (async (value) => TEST_KEYRING.open(value)),
       clock: life.bind(clock, 'free'),
       random: () => 0.5,

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { downloadKey } from '../../../runtime/artifacts/downloads.ts'
 import type { AttemptRef, Driver, Exit, Handle } from '../../../runtime/driver.ts'
 import { Oid } from '../../../src/model/ids.ts'
 import type { TaskSpec } from '../../../src/model/task-spec.ts'
@@ -29,12 +30,12 @@ describe('docker driver: what runs in the container', () => {
     await harness.destroy()
   })
 
-  async function start(spec: TaskSpec, trees: Readonly<Record<string, string>> = {}): Promise<Handle> {
+  async function start(spec: TaskSpec, artifacts: Readonly<Record<string, string>> = {}): Promise<Handle> {
     await driver.prepare(spec, never())
-    return driver.start(ref, spec, { trees, secrets: new Map() })
+    return driver.start(ref, spec, { artifacts, secrets: new Map() })
   }
-  async function run(spec: TaskSpec, trees?: Readonly<Record<string, string>>): Promise<{ exit: Exit; out: string[]; err: string[] }> {
-    const handle = await start(spec, trees)
+  async function run(spec: TaskSpec, artifacts?: Readonly<Record<string, string>>): Promise<{ exit: Exit; out: string[]; err: string[] }> {
+    const handle = await start(spec, artifacts)
     const exit = await driver.wait(handle, never())
     const lines = await collect(driver.logs(handle, ALL, never()))
     return { exit, out: texts(lines, 'stdout'), err: texts(lines, 'stderr') }
@@ -116,7 +117,7 @@ describe('docker driver: what runs in the container', () => {
       { volumes: [{ type: 'secret', name: 'db', files: { 'key.pem': file } }] },
     )
     await driver.prepare(spec, never())
-    const handle = await driver.start(ref, spec, { trees: {}, secrets })
+    const handle = await driver.start(ref, spec, { artifacts: {}, secrets })
     const said = async () => texts(await collect(driver.logs(handle, ALL, never())), 'stdout')
     await waitUntil(async () => (await said()).length === 4)
     expect(await said()).toEqual(['canary variable', 'canary', 'file', expect.stringMatching(/^tmpfs tmpfs ro/)])
@@ -170,6 +171,23 @@ describe('docker driver: what runs in the container', () => {
         const spec = containerSpec({ artifacts: [{ tree, destination }] })
         expect(await errorOf(start(spec, { [tree]: folder }))).toMatchObject({ code: 'InvalidVolume' })
       }
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  })
+
+  it('mounts a file that was fetched beside what the image has in its folder', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'drover-download-'))
+    const download = { url: 'https://files.example/tool', sha256: 'c'.repeat(64), form: 'executable' as const }
+    await writeFile(join(folder, 'tool'), '#!/bin/sh\necho from elsewhere\n')
+    await chmod(join(folder, 'tool'), 0o755)
+    try {
+      const artifacts = [{ download, destination: '/bin/fetched' }]
+      const { out, err } = await run(containerSpec({ ...script('fetched; echo x > /bin/fetched'), artifacts }), {
+        [downloadKey(download)]: join(folder, 'tool'),
+      })
+      expect(out).toEqual(['from elsewhere'])
+      expect(err.join()).toMatch(/Read-only file system/)
     } finally {
       await rm(folder, { recursive: true, force: true })
     }

@@ -32,7 +32,7 @@ describe.each([
     await rm(harness.stateDir, { recursive: true, force: true })
   })
 
-  const startSpec = (ref: AttemptRef, spec: TaskSpec): Promise<Handle> => driver.start(ref, spec, { trees: {}, secrets: new Map() })
+  const startSpec = (ref: AttemptRef, spec: TaskSpec): Promise<Handle> => driver.start(ref, spec, { artifacts: {}, secrets: new Map() })
   async function start(behaviour: Behaviour): Promise<{ ref: AttemptRef; handle: Handle }> {
     const ref = newRef()
     const handle = await startSpec(ref, harness.spec(behaviour, ref))
@@ -119,7 +119,7 @@ describe.each([
     await harness.docker.createNetwork(second)
     expect(await named()).toHaveLength(2)
     const late = await harness.create()
-    const handle = await late.start(newRef(), bridged, { trees: {}, secrets: new Map() })
+    const handle = await late.start(newRef(), bridged, { artifacts: {}, secrets: new Map() })
     expect(await late.health(handle)).toBe('none')
     expect(await named()).toHaveLength(1)
     await Promise.all([...drivers, late].map((one) => one.close()))

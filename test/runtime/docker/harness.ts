@@ -97,7 +97,7 @@ export async function dockerHarness(socketPath = sharedSocket()): Promise<Docker
     agent,
     stateDir,
     docker,
-    files: { trees: {}, secrets: new Map() },
+    files: { artifacts: {}, secrets: new Map() },
     create: async (more) => createDockerDriver({ ...options, ...more }),
     spec: (behaviour) =>
       containerSpec(

@@ -51,7 +51,7 @@ describe('docker driver: the very image', () => {
 
     const unit = { image, pinned: first, imagePullPolicy: 'Never' as const, ...script('echo $WORD; exec sleep 100000') }
     expect(await prepare(unit)).toBe(first)
-    const handle = await driver.start(newRef(), containerSpec(unit), { trees: {}, secrets: new Map() })
+    const handle = await driver.start(newRef(), containerSpec(unit), { artifacts: {}, secrets: new Map() })
     expect((await harness.docker.getContainer(handle.ref).inspect()).Image).toBe(first)
     // A new revision, which nothing is pinned for, gets the new one.
     expect(await prepare({ image, imagePullPolicy: 'Never' })).toBe(second)
@@ -65,7 +65,7 @@ describe('docker driver: the very image', () => {
     const error = await errorOf(prepare({ pinned, imagePullPolicy: 'Always' }))
     expect(error).toMatchObject({ code: 'ImageNotPresent', message: expect.stringContaining(pinned) })
     expect(error).toHaveProperty('message', expect.stringContaining(EXAMPLE_IMAGE))
-    const start = driver.start(newRef(), containerSpec({ pinned }), { trees: {}, secrets: new Map() })
+    const start = driver.start(newRef(), containerSpec({ pinned }), { artifacts: {}, secrets: new Map() })
     expect(await errorOf(start)).toHaveProperty('message', expect.stringContaining(pinned))
   })
 

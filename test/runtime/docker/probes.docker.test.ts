@@ -55,7 +55,7 @@ describe('docker driver: probes and health', () => {
     spec: TaskSpec,
   ): Promise<{ handle: Handle; ask: (check: ProbeCheck, signal?: AbortSignal) => Promise<ProbeResult> }> {
     await driver.prepare(spec, never())
-    const handle = await driver.start(ref, spec, { trees: {}, secrets: new Map() })
+    const handle = await driver.start(ref, spec, { artifacts: {}, secrets: new Map() })
     return { handle, ask: (check, signal = never()) => driver.probe(handle, { check, spec, secrets: new Map() }, signal) }
   }
   const inspections = (handle: Handle): number => requests.filter((line) => line.includes(`/containers/${handle.ref}/json`)).length

@@ -11,7 +11,7 @@ import { waitUntil } from '../../support/wait-until.ts'
 import { errorOf, never, newRef, RUN } from '../driver-suite/bench.ts'
 import { containerSpec, type DockerHarness, dockerHarness, script, sharedSocket } from './harness.ts'
 
-const NO_FILES = { trees: {}, secrets: new Map() }
+const NO_FILES = { artifacts: {}, secrets: new Map() }
 const is = (method: string, end: string) => (line: string) => line.startsWith(method) && line.includes(end)
 const START = is('POST', '/start')
 const CREATE = is('POST', '/containers/create')

@@ -23,7 +23,7 @@ function bench() {
 }
 
 const start = (driver: Driver, script: Partial<FakeScript> | null): Promise<Handle> =>
-  driver.start(REF, fakeSpec(script), { trees: {}, secrets: new Map() })
+  driver.start(REF, fakeSpec(script), { artifacts: {}, secrets: new Map() })
 
 function watched(exit: Promise<Exit>): { exit: Exit | null } {
   const seen: { exit: Exit | null } = { exit: null }

@@ -31,7 +31,7 @@ function scriptFor(behaviour: Behaviour): Partial<FakeScript> | null {
 
 function harness(machine: FakeMachine, destroy: () => Promise<void>): DriverHarness {
   return {
-    files: { trees: {}, secrets: new Map() },
+    files: { artifacts: {}, secrets: new Map() },
     create: async () => createFakeDriver({ machine, clock: systemClock }),
     destroy,
     spec: (behaviour) => fakeSpec(scriptFor(behaviour)),

@@ -23,7 +23,7 @@ function needsRoot(why: string): void {
   if (!ROOT) throw new Error(`this test ${why}, which only root may do: run the tests as root`)
 }
 const never = () => new AbortController().signal
-const none = { trees: {}, secrets: new Map() }
+const none = { artifacts: {}, secrets: new Map() }
 
 let harness: ProcessHarness
 let driver: Driver

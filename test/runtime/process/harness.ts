@@ -136,7 +136,7 @@ export async function processHarness(unit: Partial<UnitSpec> = {}): Promise<Proc
   return {
     stateDir,
     ledger,
-    files: { trees: {}, secrets: new Map() },
+    files: { artifacts: {}, secrets: new Map() },
     make,
     create: async () => make(),
     destroy: async () => {

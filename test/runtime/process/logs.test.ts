@@ -71,7 +71,7 @@ describe('rotation', () => {
   async function chatty(): Promise<{ handle: Handle; say(lines: number): Promise<void> }> {
     const bursts = join(harness.ledger, 'bursts')
     await writeFile(bursts, '')
-    const handle = await driver.start(REF, processSpec(['sh', '-c', `exec < ${bursts}; ${CHATTY}`]), { trees: {}, secrets: new Map() })
+    const handle = await driver.start(REF, processSpec(['sh', '-c', `exec < ${bursts}; ${CHATTY}`]), { artifacts: {}, secrets: new Map() })
     return { handle, say: (lines) => writeFile(bursts, `${lines}\n`, { flag: 'a' }) }
   }
 

@@ -38,7 +38,7 @@ describe('the command of a probe', () => {
   ): Promise<{ handle: Handle; spec: TaskSpec; ask: (text: string) => Promise<ProbeResult> }> {
     const spec = processSpec(['sleep', '1000'], unit)
     await driver.prepare(spec, never())
-    const handle = await driver.start(REF, spec, { trees: {}, secrets: new Map() })
+    const handle = await driver.start(REF, spec, { artifacts: {}, secrets: new Map() })
     return { handle, spec, ask: (text) => probe(driver, handle, spec, ['sh', '-c', text]) }
   }
   /** What it says on its way to failing. */

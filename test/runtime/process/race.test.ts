@@ -69,7 +69,7 @@ describe('an agent killed at any moment of a start', () => {
   /** What the next agent makes of it: mostly it recovers, at times it asks for the same start once more. */
   async function takeOver(ref: AttemptRef, repeats: 'repeat' | 'recover'): Promise<Round> {
     if (repeats === 'repeat') {
-      const handle = await driver.start(ref, spec(), { trees: {}, secrets: new Map() })
+      const handle = await driver.start(ref, spec(), { artifacts: {}, secrets: new Map() })
       return { ref, found: 'repeated', exit: await driver.wait(handle, never) }
     }
     const found = await driver.recover(ref)

@@ -14,7 +14,7 @@ async function startAll(): Promise<void> {
   const parsed = TaskSpec.parse(JSON.parse(spec))
   const starts = tasks.split(',').map(async (task, i) => {
     await systemClock.sleep(i * Number(apartMs))
-    await driver.start({ task: TaskId.parse(task), attempt: 1 }, parsed, { trees: {}, secrets: new Map() })
+    await driver.start({ task: TaskId.parse(task), attempt: 1 }, parsed, { artifacts: {}, secrets: new Map() })
   })
   await Promise.all(starts)
 }

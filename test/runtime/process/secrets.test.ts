@@ -24,7 +24,7 @@ describe('secret variables of a process', () => {
   })
   afterEach(() => clearAway(driver).then(harness.destroy))
 
-  const prepared: Prepared = { trees: {}, secrets: new Map([[OF, CANARY]]) }
+  const prepared: Prepared = { artifacts: {}, secrets: new Map([[OF, CANARY]]) }
   const specOf = (script: string, unit: Partial<UnitSpec> = {}): TaskSpec =>
     processSpec(['sh', '-c', script], { env: { PLAIN: 'yes' }, secretEnv: { PASSWORD: TEST_KEYRING.seal(OF, CANARY) }, ...unit })
   async function start(spec: TaskSpec): Promise<Handle> {
@@ -61,7 +61,7 @@ describe('secret variables of a process', () => {
     ['more than a variable may hold', { BIG: TEST_KEYRING.seal('default/db/big', 'x') }, 'BIG is longer than the 131072 bytes'],
   ])('are refused as %s', async (_, secretEnv, message) => {
     const secrets = new Map([...prepared.secrets, ['default/db/big', 'x'.repeat(131_072)]])
-    const started = driver.start(REF, specOf('true', { secretEnv }), { trees: {}, secrets })
+    const started = driver.start(REF, specOf('true', { secretEnv }), { artifacts: {}, secrets })
     await expect(started).rejects.toMatchObject({ code: 'InvalidVariable', message: expect.stringContaining(message) })
   })
 
@@ -100,7 +100,7 @@ describe('secret variables of a process', () => {
   it('that nobody opened keep it from starting', async () => {
     const spec = specOf('true')
     await driver.prepare(spec, never())
-    const start = driver.start(REF, spec, { trees: {}, secrets: new Map() })
+    const start = driver.start(REF, spec, { artifacts: {}, secrets: new Map() })
     await expect(start).rejects.toMatchObject({ name: 'RetryableError', message: expect.stringContaining(OF) })
   })
 })

@@ -2,9 +2,11 @@ import { chmod, mkdir, mkdtemp, readFile, readlink, rm, stat, symlink, writeFile
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { downloadKey } from '../../../runtime/artifacts/downloads.ts'
 import { furnish, homeIn } from '../../../runtime/drivers/process/work.ts'
 import { must } from '../../../src/lib/must.ts'
 import { Oid } from '../../../src/model/ids.ts'
+import type { ArtifactSpec, Download } from '../../../src/model/task-spec.ts'
 import { processSpec } from './harness.ts'
 
 const A = Oid.parse('a'.repeat(40))
@@ -22,12 +24,31 @@ afterEach(() => rm(root, { recursive: true }))
 
 const work = (...path: string[]) => join(root, 'task/work', ...path)
 
-function place(...artifacts: { tree: Oid; destination: string }[]): Promise<void> {
+const download = (form: Download['form']): Download => ({ url: 'https://files.example/tool', sha256: 'c'.repeat(64), form })
+
+function place(...artifacts: ArtifactSpec[]): Promise<void> {
   const unit = must(processSpec(['true'], { artifacts }).units[0], 'a unit')
-  return furnish(homeIn(join(root, 'task')), unit, { trees: { [A]: join(root, 'a'), [B]: join(root, 'b') } }, null)
+  return furnish(homeIn(join(root, 'task')), unit, { artifacts: { [A]: join(root, 'a'), [B]: join(root, 'b'), ...downloaded() } }, null)
 }
 
+/** One file that was fetched, and a folder that one was unpacked to. */
+const downloaded = () => ({
+  [downloadKey(download('executable'))]: join(root, 'a/run.sh'),
+  [downloadKey(download('unpacked'))]: join(root, 'a'),
+})
+
 describe('the files of a task', () => {
+  it('from a URL are the file at its path, or what was unpacked in its folder', async () => {
+    await place({ download: download('executable'), destination: 'bin/tool' }, { download: download('unpacked'), destination: 'etl' })
+    expect((await stat(work('bin/tool'))).mode & 0o777).toBe(0o755)
+    expect(await readFile(work('bin/tool'), 'utf8')).toBe('#!/bin/sh\necho hi\n')
+    expect(await readFile(work('etl/sub/data'), 'utf8')).toBe('data')
+  })
+
+  it.each(['.', '', 'a/..'])('are no file named %j', async (destination) => {
+    await expect(place({ download: download('executable'), destination })).rejects.toMatchObject({ code: 'UnsafeArtifact' })
+  })
+
   it('are copies with their modes, the task may write them, and the shared tree stays as it was', async () => {
     await symlink('sub/data', join(root, 'a/link'))
     await place({ tree: A, destination: '.' }, { tree: A, destination: 'deep/er' })
@@ -53,6 +74,11 @@ describe('the files of a task', () => {
     await symlink('..', join(root, 'a/deep/l'))
     await symlink('../..', join(root, 'b/x'))
     await expect(place({ tree: A, destination: '.' }, { tree: B, destination: 'deep/l' })).rejects.toMatchObject({ code: 'UnsafeArtifact' })
+  })
+
+  it('clash when a download is to be where a folder is', async () => {
+    const both = place({ tree: A, destination: 'x' }, { download: download('executable'), destination: 'x/sub' })
+    await expect(both).rejects.toMatchObject({ code: 'ArtifactConflict' })
   })
 
   it('clash loudly, and must be there', async () => {
