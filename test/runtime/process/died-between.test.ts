@@ -11,7 +11,7 @@ import { clearAway, launcherOf, type ProcessHarness, processHarness, processSpec
 
 const REF: AttemptRef = { task: TaskId.parse('job-1'), attempt: 1 }
 const never = new AbortController().signal
-const none = { trees: {}, secrets: new Map() }
+const none = { artifacts: {}, secrets: new Map() }
 
 let harness: ProcessHarness
 let driver: Driver

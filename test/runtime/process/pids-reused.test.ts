@@ -76,7 +76,7 @@ describe('a task without a cgroup, found when it and its shim are long gone', ()
 
   /** Nobody waits for it, so nobody has looked when this resolves. */
   async function ended(script: string): Promise<Handle> {
-    const handle = await driver.start(ref, processSpec(['sh', '-c', script], { isolation: 'none' }), { trees: {}, secrets: new Map() })
+    const handle = await driver.start(ref, processSpec(['sh', '-c', script], { isolation: 'none' }), { artifacts: {}, secrets: new Map() })
     const [, shim] = (await readFile(paths().claim, 'utf8')).split(' ')
     await waitUntil(() => !existsSync(`/proc/${shim}`))
     return handle
