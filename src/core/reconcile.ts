@@ -151,9 +151,9 @@ function batchPlan(state: WorkloadState, now: Millis): BatchPlan | null {
 }
 
 /** A Job is good once it ran; a CronJob that is accepted has nothing to prove before its next slot. */
-function hasProved({ version, run }: WorkloadState, { runs }: BatchPlan): boolean {
+function hasProved({ version, run, blocked }: WorkloadState, { runs }: BatchPlan): boolean {
   if (version.kind === 'CronJob') return true
-  return runs.some(({ id, phase }) => phase === 'Succeeded' && (run === null || run.id === id))
+  return blocked === 'No' && run !== null && runs.some(({ id, phase }) => id === run.id && phase === 'Succeeded')
 }
 
 const scheduleWrites = ({ record }: WorkloadState, { schedule }: BatchPlan): Write[] => [

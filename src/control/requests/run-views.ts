@@ -1,4 +1,5 @@
 import { nextSlot } from '../../core/batch/calendar.ts'
+import { countIndexes, parseIndexes } from '../../core/batch/index-set.ts'
 import { byNumber, withAttempts } from '../../core/batch/run-record.ts'
 import { completed, tallyOf } from '../../core/batch/tally.ts'
 import { bodyOf } from '../../model/body.ts'
@@ -37,11 +38,14 @@ export function runView(run: Run, { cluster }: Pick<Term, 'cluster'>): RunView {
   }
 }
 
-/** Completions reached; of a run whose version nobody needs any more, what its record counts. */
+/** Completions reached: a run that ended says so in its record, but a Global one, whose slots are machines. */
 function succeededOf(run: Run, { cluster }: Pick<Term, 'cluster'>): number {
+  const counted = countIndexes(parseIndexes(run.succeeded))
   const version = cluster.versions.get(run.inputsDigest)
   const body = version === undefined ? null : bodyOf(version)
-  if (body === null || !('completions' in body)) return 0
+  if (run.finishedAt !== null && counted > 0) return counted
+  if (body === null || !('completions' in body))
+    return new Set(run.attempts.flatMap(({ task, exitCode }) => (exitCode === 0 ? [task] : []))).size
   const tasks = cluster.tasksOfWorkload(run.workload).filter(({ task }) => task.run === run.id)
   const machines = tasks.map(({ task }) => task.slot)
   return completed(tallyOf(run, body, tasks), body, [...new Set(machines)])

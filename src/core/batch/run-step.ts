@@ -3,7 +3,7 @@ import type { Millis, TaskId } from '../../model/ids.ts'
 import type { Run } from '../../model/records.ts'
 import { earliest } from '../earliest.ts'
 import { isOver, type TaskState } from '../task-state.ts'
-import { missingIndexes, withIndexes } from './index-set.ts'
+import { formatIndexes, missingIndexes, withIndexes } from './index-set.ts'
 import { withAttempts } from './run-record.ts'
 import { completed, countEnded, type Tally, tallyOf } from './tally.ts'
 
@@ -84,10 +84,17 @@ function endOf(run: Run, tally: Tally, { spec, machines, now }: RunContext): End
 const countLost = ({ failedIndexes }: Tally): number => failedIndexes.reduce((sum, [from, to]) => sum + to - from + 1, 0)
 
 function ended(run: Run, { phase, reason, message, by }: End, context: { tally: Tally; tasks: readonly TaskState[]; now: Millis }): Run {
-  const told = withAttempts(run, context.tasks)
+  const told = { ...withAttempts(run, context.tasks), ...totalsOf(context.tally) }
   const exitCode = phase === 'Succeeded' ? 0 : (by?.observed?.attempts.at(-1)?.exitCode ?? null)
   return { ...told, phase, reason, message, exitCode, lastLines: [...(by?.observed?.lastLines ?? [])], finishedAt: context.now }
 }
+
+/** What its tasks no longer tell once they are forgotten. */
+const totalsOf = ({ succeeded, failedIndexes, failures }: Tally): Pick<Run, 'succeeded' | 'failedIndexes' | 'failures'> => ({
+  succeeded: formatIndexes(succeeded),
+  failedIndexes: formatIndexes(failedIndexes),
+  failures,
+})
 
 interface Missing {
   readonly create: RunPlan['create']
