@@ -110,7 +110,7 @@ describe('slots', () => {
           expectWalk(text, zone, { after, upTo: after + length * MINUTE, step: MINUTE })
         },
       ),
-      { numRuns: 120 },
+      { numRuns: 100 },
     )
   })
 
@@ -121,18 +121,19 @@ describe('slots', () => {
         const after = Date.parse(shift) + from * SECOND
         expectWalk(text, zone, { after, upTo: after + 600 * SECOND, step: SECOND })
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     )
   })
 
   it('are what a walk of 400 days finds, half an hour by half an hour', () => {
+    const shifts = SHIFTS.filter(([, shift]) => Date.parse(shift) % (30 * MINUTE) === 0)
     const schedule = schedules({ second: fc.constant('0'), minute: fc.constantFrom('0', '30', '*/30') })
     fc.assert(
-      fc.property(schedule, fc.constantFrom(...SHIFTS), fc.integer({ min: 0, max: 350 }), (text, [zone, shift], daysBefore) => {
+      fc.property(schedule, fc.constantFrom(...shifts), fc.integer({ min: 0, max: 350 }), (text, [zone, shift], daysBefore) => {
         const after = Math.floor(Date.parse(shift) / HOUR) * HOUR - daysBefore * DAY
         expectWalk(text, zone, { after, upTo: after + 400 * DAY, step: 30 * MINUTE })
       }),
-      { numRuns: 4 },
+      { numRuns: 3 },
     )
   })
 
