@@ -171,6 +171,8 @@ export const CronState = z.object({
   /** Slots that passed without a run since it was created, and the latest of them. */
   missed: z.number().int(),
   lastMissed: z.number().nullable(),
+  /** The highest number of a run whose record went. */
+  lastNumber: z.number().int().default(0),
 })
 export type CronState = z.infer<typeof CronState>
 

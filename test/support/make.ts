@@ -1,9 +1,11 @@
+import { calendarOf } from '../../src/control/leader/calendars.ts'
 import type { TaskState } from '../../src/core/task-state.ts'
 import type { Unmet, WorkloadState } from '../../src/core/workload.ts'
 import { digestOf } from '../../src/lib/canonical.ts'
+import type { CronJobSpec } from '../../src/model/batch.ts'
 import type { AgentId, Digest, Oid, RunId, TaskId, WorkloadKey } from '../../src/model/ids.ts'
 import { workloadKey } from '../../src/model/ids.ts'
-import { Deployment, Job, SyncPolicy } from '../../src/model/manifest.ts'
+import { CronJob, Deployment, Job, SyncPolicy } from '../../src/model/manifest.ts'
 import type { AgentRecord, AppRecord, Quarantine, RevisionRecord, Run, WorkloadRecord } from '../../src/model/records.ts'
 import type { Observed, ObservedPhase, Task, TaskStatus } from '../../src/model/task.ts'
 import type { WorkloadVersion } from '../../src/model/version.ts'
@@ -14,6 +16,7 @@ import type { WorkloadVersion } from '../../src/model/version.ts'
 export const NOW = 1_795_132_800_000
 export const KEY = workloadKey('default', 'Deployment', 'web')
 export const JOB_KEY = workloadKey('default', 'Job', 'migrate')
+export const CRON_KEY = workloadKey('default', 'CronJob', 'export')
 export const AGENT = 'node-1' as AgentId
 
 /** A digest that stands for `word`. */
@@ -148,6 +151,26 @@ export function deploymentState(spec: object = {}, over: Partial<WorkloadState> 
 export function jobState(spec: object = {}, over: Partial<WorkloadState> = {}): WorkloadState {
   const record = workload({ key: JOB_KEY })
   return { ...BARE, record, version: jobVersion(spec), ...over }
+}
+
+export function cronJobVersion(spec: object = {}): WorkloadVersion {
+  const times = 'after' in spec ? {} : { schedule: '0 * * * *' }
+  const manifest = {
+    apiVersion,
+    kind: 'CronJob',
+    metadata: { name: 'export' },
+    spec: { ...times, jobTemplate: { spec: { template } }, ...spec },
+  }
+  return { kind: 'CronJob', namespace: 'default', name: 'export', spec: CronJob.parse(manifest).spec, configs: {}, trees: {} }
+}
+
+/** A CronJob whose slots are the full hours, or with `after` one whose parents never ran. */
+export function cronJobState(spec: object = {}, over: Partial<WorkloadState> = {}): WorkloadState {
+  const version = cronJobVersion(spec)
+  const { schedule, timeZone, after = [] } = version.spec as CronJobSpec
+  const calendar = schedule === undefined ? null : calendarOf(schedule, timeZone)
+  const cron = { state: null, calendar, parents: after.map(() => []), versions: new Map() }
+  return { ...BARE, record: workload({ key: CRON_KEY }), version, cron, ...over }
 }
 
 export function run(over: Partial<Run> = {}): Run {

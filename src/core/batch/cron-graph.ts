@@ -1,6 +1,8 @@
 import type { Millis, RunId } from '../../model/ids.ts'
 import type { Run } from '../../model/records.ts'
-import { byNumber } from './run-record.ts'
+import type { WorkloadState } from '../workload.ts'
+import { byNumber, freeRunId, runBase } from './run-record.ts'
+import { stampOf } from './stamp.ts'
 
 /** A run that is due because all parents succeeded in one run of the graph. */
 export interface DueGraph {
@@ -39,6 +41,21 @@ export function dueGraphs({ parents, own, through }: GraphInput): DueGraph[] {
     .filter(({ readyAt }) => readyAt > through)
     .sort((a, b) => a.readyAt - b.readyAt || (a.graph < b.graph ? -1 : 1))
 }
+
+type Node = Pick<WorkloadState, 'record' | 'runs'>
+
+/** Of a run in a graph: after the slot that the graph began with; without one, after the person's word that it did. */
+export function nodeRunId({ record, runs }: Node, { graph, slot }: Pick<DueGraph, 'graph' | 'slot'>): RunId {
+  const word = graph.slice(Math.max(0, graph.lastIndexOf(MANUAL)))
+  return freeRunId(runBase(record, slot === null ? word : stampOf(slot)), runs)
+}
+
+/** Of a run that a person's word begins a graph with. */
+export function manualRunId({ record, runs }: Node, number: number): RunId {
+  return freeRunId(runBase(record, `${MANUAL}${number}`), runs)
+}
+
+const MANUAL = 'manual-'
 
 function newestByGraph(runs: readonly Run[]): ReadonlyMap<RunId, Run> {
   return new Map([...runs].sort(byNumber).flatMap((run) => (run.graph === null ? [] : [[run.graph, run] as const])))

@@ -51,6 +51,7 @@ export function withRuns(state: WorkloadState, spec: JobSpec): WorkloadState {
 }
 
 /** The present run, made if it is due. */
-export function presentRun({ record, run, runs }: WorkloadState, spec: JobSpec, now: Millis): Run {
-  return run ?? newRun(record, { id: nextRunId(record, spec, runs), trigger: 'Sync' }, { number: nextNumber(runs), now })
+export function presentRun(state: WorkloadState, spec: JobSpec, now: Millis): Run {
+  const { record, run, runs } = state
+  return run ?? newRun(record, { id: nextRunId(record, spec, runs), trigger: 'Sync' }, { number: nextNumber(state), now })
 }

@@ -4,6 +4,7 @@ import type { Run, WorkloadRecord } from '../../model/records.ts'
 import type { Target } from '../../model/rollout.ts'
 import type { AttemptRecord, Task } from '../../model/task.ts'
 import type { TaskState } from '../task-state.ts'
+import type { WorkloadState } from '../workload.ts'
 
 /** Newest attempts that a run's record holds, for the store takes no large values; a task's own record has its last 20. */
 const RUN_ATTEMPTS_KEPT = 200
@@ -32,8 +33,9 @@ export function runBase({ key }: Pick<WorkloadRecord, 'key'>, what: string): str
   return `${namespace}-${name}-${what}`
 }
 
-/** Of the next run of a workload. */
-export const nextNumber = (runs: readonly Run[]): number => runs.reduce((most, { number }) => Math.max(most, number), 0) + 1
+/** Of the next run of a workload; the records of a CronJob's earlier ones may be gone. */
+export const nextNumber = ({ runs, cron }: Pick<WorkloadState, 'runs' | 'cron'>): number =>
+  runs.reduce((most, { number }) => Math.max(most, number), cron?.state?.lastNumber ?? 0) + 1
 
 /** What tells one run from another of its workload. */
 type Occasion = Pick<Run, 'id' | 'trigger'> & Partial<Pick<Run, 'actor' | 'slot' | 'graph' | 'parents'>>
