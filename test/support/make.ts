@@ -153,7 +153,7 @@ export function jobState(spec: object = {}, over: Partial<WorkloadState> = {}): 
   return { ...BARE, record, version: jobVersion(spec), ...over }
 }
 
-export function cronJobVersion(spec: object = {}): WorkloadVersion {
+function cronJobVersion(spec: object = {}): WorkloadVersion {
   const times = 'after' in spec ? {} : { schedule: '0 * * * *' }
   const manifest = {
     apiVersion,

@@ -5,7 +5,7 @@ import type { WorkloadState } from '../workload.ts'
 import { byNumber, freeRunId, gaveWay, newRun, nextNumber, runBase } from './run-record.ts'
 
 /** Which run a Job should have now. */
-export type JobStanding =
+type JobStanding =
   /** This one, which may have ended. */
   | { readonly is: 'Run'; readonly run: Run }
   /** One that is not there yet. */
@@ -14,7 +14,7 @@ export type JobStanding =
   | { readonly is: 'Blocked'; readonly run: Run }
 
 /** Of a Job's runs, oldest first, the one that carries out what git says now; none is ever run again because its record went. */
-export function standingOf(record: WorkloadRecord, spec: JobSpec, runs: readonly Run[]): JobStanding {
+function standingOf(record: WorkloadRecord, spec: JobSpec, runs: readonly Run[]): JobStanding {
   const inOrder = [...runs].sort(byNumber)
   const own = inOrder.filter((run) => isOf(run, record, spec) && !gaveWay(run))
   const [newest, last] = [inOrder.at(-1), own.at(-1)]

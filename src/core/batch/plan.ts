@@ -4,7 +4,7 @@ import type { Target } from '../../model/rollout.ts'
 import type { Leaving } from './leave.ts'
 
 /** A task to be made for a run. */
-export interface NewTask {
+interface NewTask {
   readonly run: RunId
   readonly slot: string
   readonly maxRestarts: number

@@ -49,7 +49,7 @@ export function tallyOf(run: Counted, spec: RunSpec, tasks: readonly TaskState[]
   }
 }
 
-export const endOf = ({ observed }: TaskState): Millis => observed?.updatedAt ?? 0
+const endOf = ({ observed }: TaskState): Millis => observed?.updatedAt ?? 0
 const indexOf = ({ task }: TaskState): number => Number(task.slot)
 
 /** How many completions a run has reached; of a Global one those of machines that are there. */
