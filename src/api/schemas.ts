@@ -14,7 +14,7 @@ const Actor = z
 
 export const AppParam = z.object({ name: Name })
 export const IdParam = z.object({ id: Id })
-export const WorkloadParam = z.object({ namespace: Name, kind: z.enum(['Deployment', 'Job']), name: Name })
+export const WorkloadParam = z.object({ namespace: Name, kind: z.enum(['Deployment', 'Job', 'CronJob']), name: Name })
 export const OidParam = z.object({ oid: Oid })
 
 export const EventsQuery = z.strictObject({ object: z.string().max(300).optional(), app: Name.optional() })

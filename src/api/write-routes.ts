@@ -3,7 +3,7 @@ import type { Api, ApiParts } from './parts.ts'
 import { parseRequest } from './problem.ts'
 import { ActorBody, AppParam, DrainBody, IdParam, PlanBody, RollbackBody, SyncBody, WorkloadParam } from './schemas.ts'
 
-/** Verbs on one app or one workload; `plan` and `render` change nothing but carry files, so they are posted too. */
+/** Verbs on one app, one workload or one run; `plan` and `render` change nothing but carry files, so they are posted too. */
 export function writeRoutes(api: Api, { control }: ApiParts): void {
   api.post('/api/v1/apps/:name/plan', async (c) => {
     const { name } = parseRequest(AppParam, c.req.param())
@@ -40,5 +40,13 @@ export function writeRoutes(api: Api, { control }: ApiParts): void {
   api.post('/api/v1/workloads/:namespace/:kind/:name/abort', async (c) => {
     const workload = parseRequest(WorkloadParam, c.req.param())
     return c.json(await control.abort(workload, (await readJson(c, ActorBody)).actor))
+  })
+  api.post('/api/v1/workloads/:namespace/:kind/:name/run', async (c) => {
+    const workload = parseRequest(WorkloadParam, c.req.param())
+    return c.json(await control.run(workload, (await readJson(c, ActorBody)).actor))
+  })
+  api.post('/api/v1/runs/:id/rerun', async (c) => {
+    const { id } = parseRequest(IdParam, c.req.param())
+    return c.json(await control.rerun(id, (await readJson(c, ActorBody)).actor))
   })
 }

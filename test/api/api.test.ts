@@ -130,6 +130,8 @@ describe('verbs', () => {
     expect((await api.request('/api/v1/apps/shop/sync', post({ plan, retry: 'Quarantined' }))).status).toBe(200)
     expect((await api.request('/api/v1/workloads/default/Deployment/web/promote', post({ actor: 'cli:ann' }))).status).toBe(200)
     expect((await api.request('/api/v1/workloads/default/Deployment/web/abort', post(''))).status).toBe(200)
+    expect((await api.request('/api/v1/workloads/default/Deployment/web/run', post({ actor: 'cli:ann' }))).status).toBe(409)
+    expect((await api.request('/api/v1/runs/migrate-1/rerun', post({ actor: 'cli:ann' }))).status).toBe(409)
     expect((await api.request('/api/v1/apps/shop/plan', post({ ref: 'next' }))).status).toBe(200)
     expect((await api.request('/api/v1/apps/shop/rollback', post({ to: '1', revert: 'CommitToGit' }))).status).toBe(200)
     expect((await api.request('/api/v1/apps/shop/render', post({ files: [{ path: 'a.yaml', text: 'x' }] }))).status).toBe(200)
@@ -139,6 +141,8 @@ describe('verbs', () => {
       { verb: 'sync', app: 'shop', request: { allowDelete: 'WithinBudget', plan, retry: 'Quarantined', actor: 'api' } },
       { verb: 'promote', app: 'shop', request: { workload: web, actor: 'cli:ann' } },
       { verb: 'abort', app: 'shop', request: { workload: web, actor: 'api' } },
+      { verb: 'run', app: 'shop', request: { workload: web, actor: 'cli:ann' } },
+      { verb: 'rerun', app: 'shop', request: { run: 'migrate-1', actor: 'cli:ann' } },
       { verb: 'plan', app: 'shop', request: { ref: 'next', files: null } },
       { verb: 'rollback', app: 'shop', request: { to: '1', revert: 'CommitToGit', actor: 'api' } },
       { verb: 'render', app: 'shop', request: { ref: null, files: [{ path: 'a.yaml', text: 'x' }] } },
@@ -162,6 +166,9 @@ describe('refusals', () => {
     ['a promotion of another kind', '/api/v1/workloads/default/Pod/web/promote', post({}), 400, 'Invalid'],
     ['an abort with an unknown field', '/api/v1/workloads/default/Deployment/web/abort', post({ to: '1' }), 400, 'Invalid'],
     ['an abort by a foreign origin', '/api/v1/workloads/default/Deployment/web/abort', post({}, { origin: 'null' }), 403, 'Forbidden'],
+    ['a run of nothing', '/api/v1/workloads/default/CronJob/none/run', post({}), 404, 'NotFound'],
+    ['a run again of nothing', '/api/v1/runs/none/rerun', post({}), 404, 'NotFound'],
+    ['a run again with an unknown field', '/api/v1/runs/migrate-1/rerun', post({ force: true }), 400, 'Invalid'],
     ['a promotion that is no POST', '/api/v1/workloads/default/Deployment/web/promote', {}, 404, 'NotFound'],
     ['an actor with an escape', '/api/v1/apps/shop/sync', post({ actor: 'a\u001b[31m' }), 400, 'Invalid'],
     ['a body that is not JSON', '/api/v1/apps/shop/sync', post('{'), 400, 'Invalid'],

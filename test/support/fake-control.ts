@@ -44,10 +44,19 @@ interface WorkloadAsk {
   readonly actor: string
 }
 
+interface RunAsk {
+  readonly run: string
+  readonly actor: string
+}
+
 export interface FakeControl extends ControlPlane {
   readonly data: FakeData
   /** Requests that reached it, for tests of what is passed on. */
-  readonly asked: { verb: string; app: string; request: PlanRequest | SyncRequest | RollbackRequest | WorkloadAsk | MaintenanceRequest }[]
+  readonly asked: {
+    verb: string
+    app: string
+    request: PlanRequest | SyncRequest | RollbackRequest | WorkloadAsk | RunAsk | MaintenanceRequest
+  }[]
   /** Log readers that have not ended; 0 once every client has gone. */
   readonly openLogs: () => number
   readonly watchers: () => number
@@ -74,6 +83,12 @@ export function fakeControl(data: Partial<FakeData> = {}): FakeControl {
     if (found === undefined) throw new RequestError('NotFound', `there is no ${kind} "${name}" in namespace ${namespace}`)
     asked.push({ verb, app: found.app, request })
     return found
+  }
+  /** The newest run, which a test has put there; where none goes on it is refused. */
+  const begun = (isOf: (run: RunView) => boolean, name: string): RunView => {
+    const made = all.runs.find((run) => isOf(run) && run.finishedAt === null)
+    if (made === undefined) throw new RequestError('Conflict', `${name} cannot run now`)
+    return made
   }
   const control: FakeControl = {
     data: all,
@@ -132,6 +147,16 @@ export function fakeControl(data: Partial<FakeData> = {}): FakeControl {
     },
     promote: async (workload, actor) => onWorkload('promote', { workload, actor }),
     abort: async (workload, actor) => onWorkload('abort', { workload, actor }),
+    run: async (workload, actor) => {
+      onWorkload('run', { workload, actor })
+      return begun((run) => run.job === workload.name && run.namespace === workload.namespace, workload.name)
+    },
+    rerun: async (id, actor) => {
+      const of = all.runs.find((run) => run.id === id)
+      if (of === undefined) throw new RequestError('NotFound', `no run ${id}`)
+      asked.push({ verb: 'rerun', app: of.app, request: { run: id, actor } })
+      return begun((run) => run.job === of.job && run.namespace === of.namespace, id)
+    },
     logs: async (task, options, signal) => {
       const lines = all.logs[task]
       if (lines === undefined) throw new RequestError('NotFound', `there is no task "${task}"`)

@@ -32,7 +32,7 @@ export interface ControlPlane {
   history(app: string): HistoryView[]
   /** Oldest first; `object` and `app` narrow it. */
   events(filter: { object?: string; app?: string }): EventView[]
-  /** `object` is `deployment/NAME`, `job/NAME`, `task/ID`, `run/ID`, `app/NAME`. */
+  /** `object` is `deployment/NAME`, `job/NAME`, `cronjob/NAME`, `task/ID`, `run/ID`, `app/NAME`. */
   why(object: string, namespace: string): WhyView
   /** Manifest of one revision as it is applied: canonical objects after defaulting and linking. */
   render(app: string, request: PlanRequest): Promise<{ revision: string; objects: unknown[] }>
@@ -46,6 +46,10 @@ export interface ControlPlane {
   abort(workload: WorkloadRef, actor: string): Promise<WorkloadView>
   /** Takes a machine out of service, or back into it. */
   maintain(agent: string, request: MaintenanceRequest): Promise<AgentView>
+  /** A run of a Job or a CronJob now. */
+  run(workload: WorkloadRef, actor: string): Promise<RunView>
+  /** A run again with what git says now: of a Job it, of a CronJob this node of its graph. */
+  rerun(run: string, actor: string): Promise<RunView>
   logs(task: string, options: LogOptions, signal: AbortSignal): Promise<AsyncIterable<LogLine>>
   /** Yields whenever anything readable may have changed, at most once a turn; ends on abort. */
   changes(signal: AbortSignal): AsyncIterable<void>

@@ -27,6 +27,7 @@ import { findRevision, rollBack } from './rollback.ts'
 import { rolloutView } from './rollout-views.ts'
 import { abort, promote } from './rollouts.ts'
 import { runView } from './run-views.ts'
+import { repeatRun, startRun } from './runs.ts'
 import { agentView, appView, eventView, historyView, taskView, workloadView } from './views.ts'
 import { whyObject } from './why.ts'
 
@@ -92,7 +93,7 @@ function reads(deps: RequestDeps): Reads {
 
 const newestRollout = (a: Rollout, b: Rollout): number => b.startedAt - a.startedAt || (a.id < b.id ? -1 : 1)
 
-type Verbs = Pick<ControlPlane, 'render' | 'plan' | 'sync' | 'rollback' | 'promote' | 'abort' | 'maintain' | 'logs'>
+type Verbs = Pick<ControlPlane, 'render' | 'plan' | 'sync' | 'rollback' | 'promote' | 'abort' | 'run' | 'rerun' | 'maintain' | 'logs'>
 
 function verbs(deps: RequestDeps): Verbs {
   return {
@@ -109,6 +110,8 @@ function verbs(deps: RequestDeps): Verbs {
     rollback: (name, request) => inTerm(deps, (leading) => rollback(name, request, { ...deps, leading })),
     promote: (ref, actor) => inTerm(deps, (leading) => speak(ref, leading, (turn) => promote(ref, actor, turn))),
     abort: (ref, actor) => inTerm(deps, (leading) => speak(ref, leading, (turn) => abort(ref, actor, turn))),
+    run: (ref, actor) => inTerm(deps, (leading) => startRun(leading, ref, actor)),
+    rerun: (id, actor) => inTerm(deps, (leading) => repeatRun(leading, id, actor)),
     maintain: (agent, request) =>
       inTerm(deps, async (leading) => {
         await inTurn(leading, (turn) => maintain(agent, request, turn))
