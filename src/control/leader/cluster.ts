@@ -57,6 +57,7 @@ export class Cluster {
   readonly #children = new Index<WorkloadKey, WorkloadKey>()
   readonly #runsOfWorkload = new Index<WorkloadKey, RunId>()
   readonly #rolloutsOfWorkload = new Index<WorkloadKey, string>()
+  readonly #eventsOfObject = new Index<string, string>()
   readonly #usage = new Map<AgentId, AgentUsage>()
   #newestEvent = 0
 
@@ -113,6 +114,11 @@ export class Cluster {
   rolloutsOfWorkload(key: WorkloadKey): Rollout[] {
     const all = this.#rolloutsOfWorkload.get(key).map((id) => must(this.rollouts.get(id), `rollout ${id}`))
     return all.sort((a, b) => b.number - a.number)
+  }
+
+  /** Their ids, oldest first. */
+  eventsOfObject(object: string): readonly string[] {
+    return this.#eventsOfObject.get(object)
   }
 
   /** What remembers the images of a task's template: the Job's run, or the newest rollout to it. */
@@ -174,6 +180,8 @@ export class Cluster {
     if (revision !== undefined) this.#revisionsOfApp.delete(revision.app, id)
     const run = table === 'runs' ? this.runs.get(id as RunId) : undefined
     if (run !== undefined) this.#runsOfWorkload.delete(run.workload, run.id)
+    const event = table === 'events' ? this.events.get(id) : undefined
+    if (event !== undefined) this.#eventsOfObject.delete(event.object, id)
     const rollout = table === 'rollouts' ? this.rollouts.get(id) : undefined
     if (rollout === undefined) return
     this.#rolloutsOfWorkload.delete(rollout.workload, id)
@@ -202,6 +210,8 @@ export class Cluster {
     if (revision !== undefined) this.#revisionsOfApp.add(revision.app, id)
     const run = table === 'runs' ? this.runs.get(id as RunId) : undefined
     if (run !== undefined) this.#runsOfWorkload.add(run.workload, run.id)
+    const event = table === 'events' ? this.events.get(id) : undefined
+    if (event !== undefined) this.#eventsOfObject.add(event.object, id)
     const rollout = table === 'rollouts' ? this.rollouts.get(id) : undefined
     if (rollout === undefined) return
     this.#rolloutsOfWorkload.add(rollout.workload, id)

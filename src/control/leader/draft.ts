@@ -12,8 +12,9 @@ import type { Op } from '../../store/store.ts'
 import type { Cluster } from './cluster.ts'
 import { isUnderWay } from './revisions.ts'
 
-/** Events kept; the oldest go when newer ones come. */
+/** Events kept, and of one object; the oldest go when newer ones come. A CronJob of every second must not push out the story of all others. */
 const EVENTS_KEPT = 1000
+const EVENTS_OF_ONE = 100
 /** Characters of a message kept: reasons come from machines, and the store takes no large values. */
 const MESSAGE_MAX = 2000
 
@@ -77,6 +78,8 @@ export class Draft {
     const { events, newestEvent } = this.#cluster
     const id = String(newestEvent + 1).padStart(12, '0')
     this.write({ table: 'events', id, value: { ...event, message: event.message.slice(0, MESSAGE_MAX), id, at: now } })
+    const own = this.#cluster.eventsOfObject(event.object)
+    for (const old of own.slice(0, -EVENTS_OF_ONE)) this.write({ table: 'events', id: old, value: null })
     while (events.size > EVENTS_KEPT) this.write({ table: 'events', id: must(events.keys().next().value, 'an event'), value: null })
   }
 

@@ -2,11 +2,11 @@ import { gaveWay, TAKEN_BACK } from '../../core/batch/run-record.ts'
 import { type Member, planReturns, type Return, type ReturnInput } from '../../core/returns.ts'
 import { ABORTED, advance } from '../../core/rollout/step.ts'
 import { currentRollout, type WorkloadState } from '../../core/workload.ts'
-import { parseWorkloadKey } from '../../model/ids.ts'
 import type { RevisionRecord } from '../../model/records.ts'
 import type { Failure } from '../../model/rollout.ts'
 import { deadlineOf } from './history.ts'
 import { writeMove, writeQuarantine } from './moves.ts'
+import { objectOf } from './object-name.ts'
 import { isUnderWay, newestApplied } from './revisions.ts'
 import type { Term, TurnContext } from './term.ts'
 import { workloadState } from './workload-state.ts'
@@ -63,9 +63,7 @@ function goBack({ record, to, failure }: Return, revision: Pick<RevisionRecord, 
   // After the move: of a turn that is cut in between, a rollout that still counts as failed is no harm.
   tellRollout(record, failure, context)
   tellRun(record, context)
-  const { namespace, kind, name } = parseWorkloadKey(key)
-  const object = `${kind.toLowerCase()}/${namespace}/${name}`
-  draft.event({ object, app, reason: 'RolledBack', message: reason, level: 'Warning', actor: 'drover' }, now)
+  draft.event({ object: objectOf(key), app, reason: 'RolledBack', message: reason, level: 'Warning', actor: 'drover' }, now)
 }
 
 /** A run that failed with what went back is no verdict on its template: it may be tried again with what mends the rest. */

@@ -6,12 +6,15 @@ import { taskSpec } from '../../core/task-spec.ts'
 import { isTerminal } from '../../core/task-state.ts'
 import { groupBy } from '../../lib/group-by.ts'
 import { must } from '../../lib/must.ts'
-import { type AgentId, parseWorkloadKey, type WorkloadKey } from '../../model/ids.ts'
+import type { AgentId, WorkloadKey } from '../../model/ids.ts'
 import type { Assignment } from '../../model/protocol.ts'
+import type { Write } from '../../model/records.ts'
 import type { Task } from '../../model/task.ts'
 import { settleApp } from './app-outcome.ts'
+import { batchEvent } from './batch-events.ts'
 import type { Cluster } from './cluster.ts'
 import { InvariantError } from './draft.ts'
+import { objectOf } from './object-name.ts'
 import { isSchedulable, placePending } from './place.ts'
 import { isUnderWay } from './revisions.ts'
 import { takeBack } from './take-back.ts'
@@ -67,8 +70,17 @@ function judgeAhead(context: TurnContext, queue: ReadonlySet<WorkloadKey>): void
 function judgeOne(key: WorkloadKey, context: TurnContext): 'Same' | 'Changed' {
   const state = workloadState(key, context)
   const writes = state === null ? [] : judge(state, context.now)
-  for (const write of writes) context.draft.write(write)
+  record(writes, context)
   return writes.length === 0 ? 'Same' : 'Changed'
+}
+
+/** Writes what was decided, and tells what people want to hear of it. */
+function record(writes: readonly Write[], { term, draft, now }: TurnContext): void {
+  for (const write of writes) {
+    const event = batchEvent(write, term.cluster)
+    draft.write(write)
+    if (event !== null) draft.event(event, now)
+  }
 }
 
 /** Stops a circle of decisions before it spins. */
@@ -113,7 +125,7 @@ function look(key: WorkloadKey, context: TurnContext, queue: Set<WorkloadKey>): 
   const decision = reconcile(state, { now, newId: term.newId })
   const violations = decisionViolations(state, decision.writes)
   if (violations.length > 0) throw new InvariantError(violations)
-  for (const write of decision.writes) draft.write(write)
+  record(decision.writes, context)
   term.wakes.set(key, decision.wakeAt)
   const health = workloadHealth(state, now)
   const before = term.healths.get(key)
@@ -132,10 +144,9 @@ function forget(key: WorkloadKey, { term }: TurnContext, queue: Set<WorkloadKey>
 }
 
 function healthEvent(key: WorkloadKey, app: string, health: WorkloadHealth) {
-  const { namespace, kind, name } = parseWorkloadKey(key)
   const reasons = health.reasons.map((reason) => reason.message).join('; ')
   return {
-    object: `${kind.toLowerCase()}/${namespace}/${name}`,
+    object: objectOf(key),
     app,
     reason: health.health,
     message: `${health.ready}/${health.desired} ready${reasons === '' ? '' : `: ${reasons}`}`,

@@ -5,6 +5,7 @@ import { currentRollout, type WorkloadState } from '../../core/workload.ts'
 import { workloadKey } from '../../model/ids.ts'
 import type { DeploymentSpec } from '../../model/manifest.ts'
 import type { Rollout } from '../../model/rollout.ts'
+import { objectOf } from '../leader/object-name.ts'
 import type { TurnContext } from '../leader/term.ts'
 import { workloadState } from '../leader/workload-state.ts'
 import type { WorkloadRef } from './control-plane.ts'
@@ -55,7 +56,7 @@ function addressedBy(ref: WorkloadRef, { term, now }: TurnContext): Addressed {
   const { namespace, kind, name } = ref
   const state = workloadState(workloadKey(namespace, kind, name), { term, now })
   if (state === null) throw new RequestError('NotFound', `no ${kind.toLowerCase()} ${name} in namespace ${namespace}`)
-  if (state.version.kind !== 'Deployment') throw new RequestError('Conflict', `${nameOf(ref)} has no rollouts: a Job has runs`)
+  if (state.version.kind !== 'Deployment') throw new RequestError('Conflict', `${nameOf(ref)} has no rollouts: a ${kind} has runs`)
   const rollout = currentRollout(state)
   if (rollout === null || !state.record.wanted) throw new RequestError('Conflict', `${nameOf(ref)} has no rollout`)
   return { state, spec: state.version.spec, rollout }
@@ -69,7 +70,7 @@ interface Word {
 
 function tell({ state, rollout }: Addressed, { event, reason, actor }: Word, { draft, now }: TurnContext): void {
   draft.write({ table: 'rollouts', id: rollout.id, value: advance(rollout, event, now) })
-  const object = `${state.version.kind.toLowerCase()}/${state.version.namespace}/${state.version.name}`
+  const object = objectOf(state.record.key)
   const message = `rollout ${rollout.number}, to ${rollout.to.revision}`
   draft.event({ object, app: rollout.app, reason, message, level: 'Normal', actor }, now)
 }

@@ -25,8 +25,8 @@ const newTask = (over: Parameters<typeof task>[0] = {}) => {
   const value = task({ inputsDigest, ...over })
   draft.write({ table: 'tasks', id: value.id, value })
 }
-const event = (message = 'x') =>
-  draft.event({ object: 'app/shop', app: 'shop', reason: 'Test', message, level: 'Normal', actor: 'test' }, NOW)
+const event = (message = 'x', object = 'app/shop') =>
+  draft.event({ object, app: 'shop', reason: 'Test', message, level: 'Normal', actor: 'test' }, NOW)
 const keys = () => draft.ops().map(({ key }) => key)
 const kinds = () => keys().map((key) => key.split('/')[0])
 
@@ -124,7 +124,7 @@ describe('events', () => {
   })
 
   it('the oldest go when a thousand are kept', () => {
-    for (let index = 0; index < 1005; index += 1) event()
+    for (let index = 0; index < 1005; index += 1) event('x', `app/${index}`)
     expect(cluster.events.size).toBe(1000)
     expect([...cluster.events.keys()].at(0)).toBe('000000000006')
     expect(
@@ -133,6 +133,14 @@ describe('events', () => {
         .filter(({ op }) => op === 'delete')
         .map(({ key }) => key),
     ).toEqual([1, 2, 3, 4, 5].map((number) => `events/${String(number).padStart(12, '0')}`))
+  })
+
+  it('of one object are a hundred, so that a busy one leaves room for all others', () => {
+    event('quiet', 'app/quiet')
+    for (let index = 0; index < 1005; index += 1) event()
+    expect(cluster.events.size).toBe(101)
+    expect(cluster.eventsOfObject('app/quiet')).toEqual(['000000000001'])
+    expect(cluster.eventsOfObject('app/shop').at(0)).toBe('000000000907')
   })
 
   it('say no more than a record may hold', () => {
