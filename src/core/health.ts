@@ -91,7 +91,7 @@ const failedReason = ({ id, reason, message }: Run): Reason =>
 function cronHealth(state: WorkloadState, spec: CronJobSpec, now: Millis): WorkloadHealth {
   const open = state.runs.filter(({ finishedAt }) => finishedAt === null)
   const told = { desired: open.length, ready: open.filter(({ phase }) => phase === 'Running').length }
-  if (spec.suspend) return { ...told, health: 'Suspended', reasons: [reasonOf('Suspended', 'suspend is true')], wakeAt: null }
+  if (spec.suspend) return { ...told, health: 'Suspended', reasons: [restsReason(state)], wakeAt: null }
   const last = [...state.runs]
     .sort(byNumber)
     .findLast((run) => run.finishedAt !== null && run.templateDigest === state.record.templateDigest)
@@ -104,6 +104,11 @@ function cronHealth(state: WorkloadState, spec: CronJobSpec, now: Millis): Workl
     reasons: [...failed, ...(open.length > 0 ? troubles(state, now) : state.unmet.map(({ reason }) => reason))],
     wakeAt,
   }
+}
+
+function restsReason({ record }: WorkloadState): Reason {
+  const { name } = parseWorkloadKey(record.key)
+  return reasonOf('Suspended', `suspend is true: no slot is wanted; \`drover run cronjob/${name}\` runs it all the same`)
 }
 
 interface Alarm {

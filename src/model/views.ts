@@ -60,6 +60,30 @@ export const RolloutView = z.object({
 })
 export type RolloutView = z.infer<typeof RolloutView>
 
+const RunPhase = z.enum(['Pending', 'Running', 'Succeeded', 'Failed', 'Suspended'])
+
+const ScheduleView = z.object({
+  /** As git says it, with its time zone; both are null where it starts after others. */
+  schedule: z.string().nullable(),
+  timeZone: z.string().nullable(),
+  after: z.array(z.string()),
+  suspend: z.boolean(),
+  concurrencyPolicy: z.enum(['Allow', 'Forbid', 'Replace']),
+  /** Null while it is suspended, and of one that starts after others. */
+  nextRun: z.string().nullable(),
+  /** Its newest run. */
+  lastRun: z.string().nullable(),
+  lastPhase: RunPhase.nullable(),
+  lastStartedAt: z.string().nullable(),
+  /** Runs that have not ended, oldest first. */
+  active: z.array(z.string()),
+  missed: z.number().int(),
+  lastMissed: z.string().nullable(),
+  /** What was due until then is decided: it ran, was missed, or was not wanted; null before the first look. */
+  through: z.string().nullable(),
+})
+export type ScheduleView = z.infer<typeof ScheduleView>
+
 export const WorkloadView = z.object({
   namespace: z.string(),
   kind: z.string(),
@@ -75,16 +99,8 @@ export const WorkloadView = z.object({
   reasons: z.array(Reason),
   /** The newest rollout; null for a Job. */
   rollout: RolloutView.nullable(),
-  /** What its schedule says; null for anything but a CronJob. */
-  schedule: z
-    .object({
-      /** Null while it is suspended, and of one that starts after others. */
-      nextRun: z.string().nullable(),
-      lastRun: z.string().nullable(),
-      missed: z.number().int(),
-      lastMissed: z.string().nullable(),
-    })
-    .nullable(),
+  /** When it runs, and what became of that; null for anything but a CronJob. */
+  schedule: ScheduleView.nullable(),
 })
 export type WorkloadView = z.infer<typeof WorkloadView>
 
@@ -110,6 +126,8 @@ export const TaskView = z.object({
   kind: z.string(),
   workload: z.string(),
   slot: z.string(),
+  /** The run that it is part of; null: of none. */
+  run: z.string().nullable(),
   agent: z.string().nullable(),
   phase: TaskPhase,
   desired: z.enum(['run', 'stop']),
@@ -133,15 +151,19 @@ export const RunView = z.object({
   namespace: z.string(),
   job: z.string(),
   cronJob: z.string().nullable(),
+  /** Counts the runs of its workload. */
+  number: z.number().int(),
   slot: z.string().nullable(),
   trigger: z.string(),
   actor: z.string().nullable(),
   /** The run that its graph began with; null: it is in no graph. */
   graph: z.string().nullable(),
   parents: z.array(z.string()),
-  phase: z.enum(['Pending', 'Running', 'Succeeded', 'Failed', 'Suspended']),
+  phase: RunPhase,
   /** Completions reached. */
   succeeded: z.number().int(),
+  /** And wanted; null where what it ran is not known any more. */
+  completions: z.number().int().nullable(),
   exitCode: z.number().int().nullable(),
   reason: z.string().nullable(),
   message: z.string().nullable(),

@@ -283,6 +283,26 @@ export function job(name: string, { image = 'a:1', more = '', unit = 'fake: {run
   return web(name, { image, more, unit, template }).replace('kind: Deployment', 'kind: Job').replace('  replicas: 1\n', '')
 }
 
+/** A CronJob on the fake driver, whose first slot is far away: `more` goes into its spec, `run` into that of its runs. */
+export function cron(
+  name: string,
+  { more = 'schedule: 0 0 29 2 *', unit = 'fake: {runForSeconds: 0}', run = 'backoffLimit: 0' } = {},
+): string {
+  return `apiVersion: drover.dev/v1
+kind: CronJob
+metadata: {name: ${name}}
+spec:
+${indent(more, 2)}  jobTemplate:
+    spec:
+${indent(run, 6)}      template:
+        spec:
+          driver: fake
+          containers:
+          - name: main
+            image: "a:1"
+${indent(unit, 12)}`
+}
+
 export function config(name: string, data: Record<string, string>): string {
   return `apiVersion: drover.dev/v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: ${JSON.stringify(data)}\n`
 }

@@ -1,4 +1,4 @@
-import type { AgentView, AppView, HistoryView, RolloutView, RunView, TaskView, WorkloadView } from '../../src/model/views.ts'
+import type { AgentView, AppView, HistoryView, RolloutView, RunView, ScheduleView, TaskView, WorkloadView } from '../../src/model/views.ts'
 
 /** Views with every field set, for tests to vary. */
 
@@ -28,6 +28,24 @@ export const workloadView = (over: Partial<WorkloadView> = {}): WorkloadView => 
   ...over,
 })
 
+/** Of a CronJob that starts after nothing, and never ran. */
+export const scheduleView = (over: Partial<ScheduleView> = {}): ScheduleView => ({
+  schedule: null,
+  timeZone: null,
+  after: [],
+  suspend: false,
+  concurrencyPolicy: 'Forbid',
+  nextRun: null,
+  lastRun: null,
+  lastPhase: null,
+  lastStartedAt: null,
+  active: [],
+  missed: 0,
+  lastMissed: null,
+  through: '2026-11-19T00:00:00.000Z',
+  ...over,
+})
+
 export const appView = (over: Partial<AppView> = {}): AppView => ({
   name: 'shop',
   source: { repo: '/srv/shop', ref: 'main', path: '.' },
@@ -49,6 +67,7 @@ export const taskView = (over: Partial<TaskView> = {}): TaskView => ({
   kind: 'Deployment',
   workload: 'web',
   slot: '0',
+  run: null,
   agent: 'node-1',
   phase: 'Running',
   desired: 'run',
@@ -70,12 +89,14 @@ export const runView = (over: Partial<RunView> = {}): RunView => ({
   namespace: 'default',
   job: 'migrate',
   cronJob: null,
+  number: 1,
   slot: null,
   trigger: 'revision',
   actor: null,
   graph: null,
   parents: [],
   succeeded: 1,
+  completions: 1,
   message: null,
   createdAt: '2026-11-20T11:00:00.000Z',
   phase: 'Succeeded',

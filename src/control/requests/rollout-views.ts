@@ -59,7 +59,8 @@ export function resultsOf(record: RevisionRecord, { cluster }: Pick<Term, 'clust
   const isIts = (at: number): boolean => at >= record.startedAt && (next === undefined || at < next.startedAt)
   const keys = cluster.workloadsOfApp(record.app).map(({ key }) => key)
   const rollouts = keys.flatMap((key) => cluster.rolloutsOfWorkload(key)).filter(({ startedAt }) => isIts(startedAt))
-  const runs = keys.flatMap((key) => cluster.runsOfWorkload(key)).filter(({ createdAt }) => isIts(createdAt))
+  // What began at a slot or by a person's word began by no revision.
+  const runs = keys.flatMap((key) => cluster.runsOfWorkload(key)).filter(({ createdAt, trigger }) => trigger === 'Sync' && isIts(createdAt))
   return [
     ...rollouts.map(({ id, workload, state }) => ({ workload, result: state.phase, rollout: id, run: null })),
     ...runs.map(({ id, workload, phase }) => ({ workload, result: phase, rollout: null, run: id })),

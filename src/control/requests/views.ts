@@ -80,6 +80,7 @@ export function taskView(state: TaskState, term: Term): TaskView {
     kind,
     workload: name,
     slot: task.slot,
+    run: task.run,
     agent: task.agent,
     phase: phaseOf(state, standing),
     desired: task.desired,

@@ -1,15 +1,16 @@
+import type { WorkloadHealth } from '../../core/health.ts'
 import { isFinished } from '../../core/rollout/step.ts'
-import { isTerminal, type TaskState } from '../../core/task-state.ts'
-import { type Millis, type RunId, type TaskId, type WorkloadKey, type WorkloadKind, workloadKey } from '../../model/ids.ts'
+import { type Millis, parseWorkloadKey, type TaskId, type WorkloadKey, type WorkloadKind, workloadKey } from '../../model/ids.ts'
 import type { WorkloadRecord } from '../../model/records.ts'
-import type { TaskView, WhyView } from '../../model/views.ts'
+import type { WhyView } from '../../model/views.ts'
 import type { Term } from '../leader/term.ts'
 import { RequestError } from './control-plane.ts'
 import { rolloutView } from './rollout-views.ts'
-import { iso, isoOrNull } from './times.ts'
+import { isoOrNull } from './times.ts'
 import { appView, taskView } from './views.ts'
-
-type Line = WhyView['lines'][number]
+import { cronLines } from './why-cron.ts'
+import { type Line, taskLine, taskLines, workloadLines } from './why-lines.ts'
+import { whyRun } from './why-run.ts'
 
 /** `object` is `app/NAME`, `task/ID`, `run/ID`, or a kind of workload and a name in `namespace`. @throws RequestError `NotFound` */
 export function whyObject(object: string, namespace: string, { term, now }: { term: Term; now: Millis }): WhyView {
@@ -44,7 +45,7 @@ function whyApp(name: string, term: Term): WhyView {
 
 function whyWorkload(record: WorkloadRecord, term: Term, now: Millis): WhyView {
   const health = term.healths.get(record.key)
-  const summary = health === undefined ? 'not looked at yet' : `${health.health}: ${health.ready} of ${health.desired} ready`
+  const summary = health === undefined ? 'not looked at yet' : `${health.health}: ${countsOf(record.key, health)}`
   return {
     object: record.key,
     health: health?.health ?? 'Unknown',
@@ -54,10 +55,17 @@ function whyWorkload(record: WorkloadRecord, term: Term, now: Millis): WhyView {
       ...workloadLines(record, term),
       ...rolloutLines(record, term),
       ...dependencyLines(record, term),
-      ...taskLines(record, term, now),
+      ...cronLines(record, term, now),
+      ...taskLines(term.cluster.tasksOfWorkload(record.key), { templateDigest: record.templateDigest, term, now }),
     ],
     nextWake: isoOrNull(term.wakes.get(record.key)),
   }
+}
+
+/** A CronJob wants nothing in between its runs. */
+function countsOf(key: WorkloadKey, { ready, desired }: WorkloadHealth): string {
+  if (parseWorkloadKey(key).kind !== 'CronJob') return `${ready} of ${desired} ready`
+  return desired === 0 ? 'no run under way' : `${ready} of ${desired} runs under way have begun`
 }
 
 function quarantineLines(record: WorkloadRecord, term: Term): Line[] {
@@ -99,26 +107,6 @@ function waitsForOthers({ key }: WorkloadRecord, { healths }: Term): boolean {
   return (healths.get(key)?.reasons ?? []).some(({ code }) => code === 'DependencyNotReady' || code === 'DependencyFailed')
 }
 
-function workloadLines(record: WorkloadRecord, term: Term): Line[] {
-  const reasons = term.healths.get(record.key)?.reasons ?? []
-  return reasons.length === 0 ? [] : [{ about: record.key, reasons: [...reasons], until: null }]
-}
-
-/** Tasks that are not simply running, each with its own reasons and the end of its back-off. */
-function taskLines(record: WorkloadRecord, term: Term, now: Millis): Line[] {
-  return term.cluster.tasksOfWorkload(record.key).flatMap((state): Line[] => {
-    const view = taskView(state, term)
-    const abandoned = isTerminal(state) && state.task.templateDigest !== record.templateDigest
-    if (view.desired === 'stop' || abandoned || view.reasons.length === 0) return []
-    return [taskLine(state, view, now)]
-  })
-}
-
-function taskLine({ observed }: TaskState, { id, phase, reasons }: TaskView, now: Millis): Line {
-  const until = observed?.backoffUntil ?? null
-  return { about: `task/${id} ${phase}`, reasons, until: until !== null && until > now ? iso(until) : null }
-}
-
 function whyTask(id: string, term: Term, now: Millis): WhyView {
   const task = term.cluster.tasks.get(id as TaskId)
   if (task === undefined) throw new RequestError('NotFound', `no task ${id}`)
@@ -136,38 +124,11 @@ function whyTask(id: string, term: Term, now: Millis): WhyView {
   }
 }
 
-const HEALTH_OF_RUN = {
-  Pending: 'Progressing',
-  Running: 'Progressing',
-  Succeeded: 'Healthy',
-  Failed: 'Degraded',
-  Suspended: 'Suspended',
-} as const
-
-/** A run outlives its Job, so what it tells comes from its own record; while it goes on, the Job tells the rest. */
-function whyRun(id: string, term: Term, now: Millis): WhyView {
-  const run = term.cluster.runs.get(id as RunId)
-  if (run === undefined) throw new RequestError('NotFound', `no run ${id}`)
-  const record = run.finishedAt === null ? term.cluster.workloads.get(run.workload) : undefined
-  const failures = run.attempts.filter((attempt) => attempt.exitCode !== 0)
-  const told = failures.map((attempt): Line => {
-    const message = attempt.message ?? `exited with ${attempt.exitCode === null ? 'an unknown code' : `code ${attempt.exitCode}`}`
-    return { about: `task/${attempt.task} attempt ${attempt.attempt}`, reasons: [{ code: attempt.reason, message, count: 1 }], until: null }
-  })
-  const ended = run.reason === null ? '' : `: ${run.reason}${run.exitCode === null ? '' : `, exit code ${run.exitCode}`}`
-  return {
-    object: `run/${id}`,
-    health: HEALTH_OF_RUN[run.phase],
-    summary: `${run.phase}${ended}, at ${run.revision}`,
-    lines: [...told, ...(record === undefined ? [] : [...workloadLines(record, term), ...taskLines(record, term, now)])],
-    nextWake: null,
-  }
-}
-
 /** Kinds are asked for in any case; names are in lower case. */
 const KINDS = new Map<string, WorkloadKind>([
   ['deployment', 'Deployment'],
   ['job', 'Job'],
+  ['cronjob', 'CronJob'],
 ])
 
 function workloadNamed(kind: string, name: string, { namespace, term }: { namespace: string; term: Term }): WorkloadRecord {
