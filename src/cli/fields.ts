@@ -1,9 +1,11 @@
 import type { AgentView, AppView, RunView, TaskView, WorkloadView } from '../model/views.ts'
+import { cronFields } from './cron.ts'
 import { durationOf, type Look } from './listings.ts'
 import type { Field } from './output/report.ts'
 import { ageOf } from './output/time.ts'
 import { workloadName } from './read.ts'
 import { quarantineFields, rolloutLine } from './rollout-fields.ts'
+import { doneOf, runName, runWorkload } from './runs.ts'
 
 /** What `describe` says of each kind. */
 
@@ -27,15 +29,16 @@ export const appFields = (app: AppView): Field[] => [
   ['Workloads', app.workloads.map((view) => `${workloadName(view)} ${view.health} ${view.ready}/${view.desired}`)],
 ]
 
-export const workloadFields = (view: WorkloadView): Field[] => [
+export const workloadFields = (view: WorkloadView, { now }: Look): Field[] => [
   ['Name', workloadName(view)],
   ['Namespace', view.namespace],
   ['App', view.app],
   ['Health', view.health],
-  ['Ready', `${view.ready} of ${view.desired}`],
+  ['Ready', view.schedule === null ? `${view.ready} of ${view.desired}` : null],
   ['Revision', view.revision],
   ['Inputs', view.inputsDigest],
   ['Rollout', view.rollout === null ? null : rolloutLine(view.rollout)],
+  ...cronFields(view.schedule, now),
   ...quarantineFields(view),
   ['Reasons', reasonLines(view.reasons)],
 ]
@@ -63,12 +66,16 @@ export const taskFields = (task: TaskView, { now }: Look): Field[] => [
 
 export const runFields = (run: RunView, { now }: Look): Field[] => [
   ['Run', run.id],
-  ['Job', run.job],
+  ['Workload', runWorkload(run)],
   ['Namespace', run.namespace],
   ['Phase', run.phase],
-  ['Trigger', run.trigger],
+  ['Trigger', run.actor === null ? run.trigger : `${run.trigger} by ${run.actor}`],
+  ['Slot', run.slot],
+  ['Graph', run.graph === null ? null : runName({ id: run.graph })],
+  ['After', run.parents.map((id) => runName({ id }))],
+  ['Completions', doneOf(run)],
   ['Exit code', run.exitCode === null ? null : String(run.exitCode)],
-  ['Reason', run.reason],
+  ['Reason', run.message === null ? run.reason : `${run.reason ?? 'Failed'}: ${run.message}`],
   ['Duration', durationOf(run, now)],
   ['Revision', run.revision],
   ['Attempts', run.attempts.map((attempt) => `${attempt.task} ${attemptLine(attempt)}`)],

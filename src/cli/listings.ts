@@ -1,9 +1,11 @@
 import type { AgentView, AppView, EventView, HistoryView, RolloutView, RunView, TaskView, WorkloadView } from '../model/views.ts'
+import { cronText, readyText } from './cron.ts'
 import { type Colors, statusColor } from './output/colors.ts'
 import type { Listing } from './output/print.ts'
 import { ageOf, span } from './output/time.ts'
 import { shortRevision, workloadName } from './read.ts'
 import { quarantineText, rolloutName, rolloutUnderWay, rolloutWorkload, standingOf, stepOf } from './rollouts.ts'
+import { doneOf, runName, runWorkload, slotText } from './runs.ts'
 
 /** What tables need besides the rows. */
 export interface Look {
@@ -18,12 +20,13 @@ const reasonsOf = (reasons: readonly { code: string; count: number }[]): string 
 const BRIEF = 60
 const brief = (text: string): string => (text.length <= BRIEF ? text : `${text.slice(0, BRIEF - 3)}...`)
 
-/** Its reasons; without one, the rollout under way, else what was rolled back and stays out. */
-function causesOf(view: WorkloadView): string {
+/** Its reasons; without one, the rollout under way, what was rolled back and stays out, else when a CronJob runs. */
+function causesOf(view: WorkloadView, now: number): string {
   if (view.reasons.length > 0) return reasonsOf(view.reasons)
   const rollout = rolloutUnderWay(view)
   if (rollout !== null) return standingOf(rollout)
-  return view.quarantine === null ? '' : brief(quarantineText(view.quarantine))
+  if (view.quarantine !== null) return brief(quarantineText(view.quarantine))
+  return view.schedule === null ? '' : brief(cronText(view.schedule, now))
 }
 
 export const appListing = ({ colors }: Look): Listing<AppView> => ({
@@ -40,15 +43,15 @@ export const appListing = ({ colors }: Look): Listing<AppView> => ({
   ],
 })
 
-export const workloadListing = ({ colors }: Look): Listing<WorkloadView> => ({
+export const workloadListing = ({ colors, now }: Look): Listing<WorkloadView> => ({
   name: workloadName,
   columns: [
     { header: 'NAMESPACE', value: (view) => view.namespace },
     { header: 'NAME', value: workloadName },
     { header: 'HEALTH', value: (view) => view.health, paint: (text) => statusColor(colors, text) },
-    { header: 'READY', value: (view) => `${view.ready}/${view.desired}` },
+    { header: 'READY', value: readyText },
     { header: 'REVISION', value: (view) => shortRevision(view.revision) },
-    { header: 'REASONS', value: causesOf },
+    { header: 'REASONS', value: (view) => causesOf(view, now) },
     { header: 'APP', value: (view) => view.app, wide: true },
     { header: 'QUARANTINED', value: (view) => shortRevision(view.quarantine?.badRevision ?? null), wide: true },
     { header: 'INPUTS', value: (view) => view.inputsDigest.slice(0, 12), wide: true },
@@ -82,19 +85,22 @@ export const taskListing = ({ colors, now }: Look): Listing<TaskView> => ({
 })
 
 export const runListing = ({ colors, now }: Look): Listing<RunView> => ({
-  name: (run) => `run/${run.id}`,
+  name: runName,
   columns: [
     { header: 'NAMESPACE', value: (run) => run.namespace },
     { header: 'ID', value: (run) => run.id },
-    { header: 'JOB', value: (run) => run.job },
+    { header: 'WORKLOAD', value: runWorkload },
+    { header: 'TRIGGER', value: (run) => run.trigger },
+    { header: 'SLOT', value: (run) => (run.slot === null ? '-' : slotText(run.slot)) },
     { header: 'PHASE', value: (run) => run.phase, paint: (text) => statusColor(colors, text) },
+    { header: 'DONE', value: doneOf },
     { header: 'EXIT', value: (run) => (run.exitCode === null ? '-' : String(run.exitCode)) },
-    { header: 'ATTEMPTS', value: (run) => String(run.attempts.length) },
     { header: 'DURATION', value: (run) => durationOf(run, now) },
     { header: 'AGE', value: (run) => ageOf(run.startedAt, now) },
     { header: 'REASON', value: (run) => run.reason ?? '-' },
-    { header: 'TRIGGER', value: (run) => run.trigger, wide: true },
-    { header: 'CRONJOB', value: (run) => run.cronJob ?? '-', wide: true },
+    { header: 'ATTEMPTS', value: (run) => String(run.attempts.length), wide: true },
+    { header: 'ACTOR', value: (run) => run.actor ?? '-', wide: true },
+    { header: 'GRAPH', value: (run) => run.graph ?? '-', wide: true },
     { header: 'REVISION', value: (run) => shortRevision(run.revision), wide: true },
   ],
 })

@@ -1,6 +1,6 @@
 import { CliError, EXIT } from './exit.ts'
 
-const KINDS = ['app', 'workload', 'deployment', 'job', 'task', 'run', 'agent', 'event', 'rollout', 'revision'] as const
+const KINDS = ['app', 'workload', 'deployment', 'job', 'cronjob', 'task', 'run', 'agent', 'event', 'rollout', 'revision'] as const
 export type Kind = (typeof KINDS)[number]
 
 const ALIASES: Readonly<Record<string, Kind>> = {
@@ -14,6 +14,9 @@ const ALIASES: Readonly<Record<string, Kind>> = {
   deployments: 'deployment',
   job: 'job',
   jobs: 'job',
+  cj: 'cronjob',
+  cronjob: 'cronjob',
+  cronjobs: 'cronjob',
   task: 'task',
   tasks: 'task',
   run: 'run',
@@ -32,6 +35,9 @@ const ALIASES: Readonly<Record<string, Kind>> = {
   revisions: 'revision',
   rev: 'revision',
 }
+
+/** What a manifest names by itself, in a namespace; `workload` stands for any of them. */
+export const isWorkloadKind = (kind: Kind): boolean => kind === 'workload' || kind === 'deployment' || kind === 'job' || kind === 'cronjob'
 
 /** Names one object, or all of a kind where `name` is null. */
 export interface ObjectName {

@@ -30,6 +30,7 @@ const EXAMPLES = `Examples:
   drover why deployment/web               what it waits for
   drover wait shop --healthy              see how it comes along
   drover rollback shop --to 3             run revision 3 of the history again
+  drover run cronjob/export --wait        a run now, and how it ended
 `
 
 /** The command tree. */
@@ -46,6 +47,7 @@ export function buildProgram(start: Start, deps: CliDeps): Commander {
   secretCommands(parts)
   readCommands(parts)
   objectCommands(parts)
+  runCommand(parts)
   appCommands(parts)
   machineCommands(parts)
   return program
@@ -153,12 +155,13 @@ function readCommands({ program, start }: Parts): void {
     .action(start(async () => (await import('./commands/status.ts')).status))
   program
     .command('get <kind> [name]')
-    .description('list apps, workloads, deployments, jobs, rollouts, tasks, runs, agents or events')
+    .description('list apps, workloads, deployments, jobs, cronjobs, rollouts, tasks, runs, agents or events')
     .addOption(outputOption(TABLES))
     .option('-n, --namespace <name>', 'only of this namespace (lists: default all; one name: default "default")')
     .option('-A, --all-namespaces', 'of every namespace')
     .option('--app <name>', 'only of this app')
     .option('-w, --watch', 'go on and show changes')
+    .option('--graph [run]', 'draw runs that began with one another: the newest of each graph, or the graph of RUN (get runs)')
     .action(start(async () => (await import('./commands/get.ts')).get))
   program
     .command('events [kind] [name]')
@@ -170,7 +173,7 @@ function readCommands({ program, start }: Parts): void {
     .action(start(async () => (await import('./commands/lists.ts')).events))
   program
     .command('history <app> [name]')
-    .description('syncs and rollbacks of APP, rollouts of deployment/NAME, runs of job/NAME; newest first')
+    .description('syncs and rollbacks of APP, rollouts of deployment/NAME, runs of job/NAME or cronjob/NAME; newest first')
     .addOption(outputOption(TABLES))
     .addOption(namespaceOption())
     .action(start(async () => (await import('./commands/lists.ts')).history))
@@ -191,7 +194,7 @@ function objectCommands({ program, start }: Parts): void {
     .action(start(async () => (await import('./commands/why.ts')).why))
   program
     .command('logs <kind> [name]')
-    .description('output of task/ID, or of all tasks of deployment/NAME, job/NAME or run/ID')
+    .description('output of task/ID, or of all tasks of deployment/NAME, job/NAME, run/ID, or the newest run of cronjob/NAME')
     .addOption(namespaceOption())
     .option('-c, --container <name>', 'of this container or process')
     .option('-f, --follow', 'go on with new lines')
@@ -209,6 +212,17 @@ function objectCommands({ program, start }: Parts): void {
     .option('--revision <revision>', 'of this commit: 4 or more digits, or main@sha1:...')
     .addOption(timeoutOption('60s'))
     .action(start(async () => (await import('./commands/wait.ts')).wait))
+}
+
+function runCommand({ program, start }: Parts): void {
+  program
+    .command('run <kind> [name]')
+    .description('run job/NAME or cronjob/NAME now, suspended CronJobs too; or run/ID again, and what comes after it')
+    .addOption(namespaceOption())
+    .addOption(outputOption(['text', 'json', 'name']))
+    .option('--wait', 'until it has ended; exit 0 succeeded, 3 failed, 4 timed out')
+    .addOption(timeoutOption('5m'))
+    .action(start(async () => (await import('./commands/run.ts')).run))
 }
 
 function appCommands({ program, start }: Parts): void {

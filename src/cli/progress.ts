@@ -30,6 +30,7 @@ const phaseOf = (view: WorkloadView): string => rolloutUnderWay(view)?.phase ?? 
 
 function countsOf(view: WorkloadView): string {
   const updated = rolloutUnderWay(view)?.updated ?? null
+  if (view.schedule !== null) return `${view.schedule.active.length} under way`
   return `${view.ready}/${view.desired} ready${updated === null ? '' : `, ${updated} updated`}`
 }
 

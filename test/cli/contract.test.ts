@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { cliOver } from '../support/fake-cli.ts'
 import { fakeControl } from '../support/fake-control.ts'
+import { nightly } from '../support/fake-nightly.ts'
 import { rolling } from '../support/fake-rollouts.ts'
 import { shop } from '../support/fake-shop.ts'
 
@@ -142,6 +143,56 @@ const rollouts: [string, z.ZodType][] = [
   ['describe revision/shop/2 -o json', z.looseObject({ id: z.literal(2), reason: z.string(), results: z.array(result).min(1) })],
 ]
 
+const schedule = z.looseObject({
+  schedule: z.string().nullable(),
+  timeZone: z.string().nullable(),
+  after: z.array(z.string()),
+  suspend: z.boolean(),
+  concurrencyPolicy: z.enum(['Allow', 'Forbid', 'Replace']),
+  nextRun: iso.nullable(),
+  lastRun: z.string().nullable(),
+  lastPhase: z.string().nullable(),
+  active: z.array(z.string()),
+  missed: z.number(),
+  lastMissed: iso.nullable(),
+})
+
+const graph = z.looseObject({
+  id: z.string(),
+  namespace: z.string(),
+  trigger: z.string().nullable(),
+  slot: iso.nullable(),
+  phase: z.enum(['Running', 'Succeeded', 'Failed']),
+  nodes: z
+    .array(
+      z.looseObject({
+        cronJob: z.string(),
+        phase: z.enum(['Pending', 'Running', 'Succeeded', 'Failed', 'Suspended', 'Waiting', 'Blocked', 'Skipped']),
+        run: z.string().nullable(),
+        parents: z.array(z.string()),
+        about: z.string(),
+      }),
+    )
+    .min(1),
+})
+
+const batch: [string, z.ZodType][] = [
+  ['get cronjobs -o json', items(workload.extend({ schedule }))],
+  ['get cronjob/export -o json', z.looseObject({ schedule })],
+  ['get runs --graph -o json', items(graph)],
+  [
+    'run cronjob/backup -o json',
+    z.looseObject({
+      id: z.literal('default-backup-manual-4'),
+      trigger: z.literal('Manual'),
+      actor: z.literal('cli:ann'),
+      graph: z.string(),
+      number: z.number(),
+      completions: z.number(),
+    }),
+  ],
+]
+
 const lists: [string, z.ZodType][] = [
   ['status -o json', status],
   ['status shop -o json', status],
@@ -170,6 +221,13 @@ describe('JSON for scripts', () => {
     expect(schema.safeParse(value).error).toBeUndefined()
   })
 
+  it.each(batch)('%s', async (command, schema) => {
+    const { exit, stdout, stderr } = await cliOver(fakeControl(nightly())).run(...command.split(' '))
+    expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' })
+    const value: unknown = JSON.parse(stdout)
+    expect(schema.safeParse(value).error).toBeUndefined()
+  })
+
   it('gives an empty list as one', async () => {
     expect(JSON.parse((await cliOver().run('get', 'tasks', '-o', 'json')).stdout)).toEqual({ items: [] })
   })
@@ -187,6 +245,7 @@ describe('names of kinds', () => {
     ['apps', ['app']],
     ['deployments', ['deployment', 'deploy', 'Deployments']],
     ['jobs', ['job']],
+    ['cronjobs', ['cronjob', 'cj', 'CronJobs']],
     ['tasks', ['task', 'TASKS']],
     ['runs', ['run']],
     ['agents', ['agent', 'node', 'nodes']],
@@ -195,7 +254,8 @@ describe('names of kinds', () => {
     ['rollouts', ['rollout', 'ro']],
   ]
   it.each(same)('%s', async (kind, others) => {
-    const cli = cliOver(fakeControl({ ...shop(), rollouts: rolling().rollouts ?? [] }))
+    const apps = [...(shop().apps ?? []), ...(nightly().apps ?? [])]
+    const cli = cliOver(fakeControl({ ...shop(), apps, rollouts: rolling().rollouts ?? [] }))
     const expected = (await cli.run('get', kind, '-o', 'name')).stdout
     expect(expected).not.toBe('')
     for (const other of others) expect((await cli.run('get', other, '-o', 'name')).stdout).toBe(expected)
@@ -215,6 +275,10 @@ describe('exit codes', () => {
     ['wait run/migrate-1', 0],
     ['wait shop --revision 9999 --timeout 20ms', 4],
     ['rollback shop --to 77', 5],
+    ['run deployment/web', 2],
+    ['run cronjob/none', 5],
+    ['run job/migrate', 5],
+    ['get runs --graph report-7', 2],
     ['plan', 0],
     ['plan --detailed-exitcode', 2],
     ['diff', 1],

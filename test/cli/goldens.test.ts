@@ -2,7 +2,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { cliOver } from '../support/fake-cli.ts'
-import { fakeControl } from '../support/fake-control.ts'
+import { type FakeData, fakeControl } from '../support/fake-control.ts'
+import { nightly } from '../support/fake-nightly.ts'
 import { rolling } from '../support/fake-rollouts.ts'
 import { shop } from '../support/fake-shop.ts'
 
@@ -13,8 +14,11 @@ import { shop } from '../support/fake-shop.ts'
 const folder = join(import.meta.dirname, 'goldens')
 const files = readdirSync(folder).filter((name) => name.endsWith('.golden'))
 
+/** What is there; without an entry here the shop. */
+const WORLDS: Readonly<Record<string, () => Partial<FakeData>>> = { 'rollouts.golden': rolling, 'runs.golden': nightly }
+
 async function played(name: string, text: string): Promise<string> {
-  const data = name === 'rollouts.golden' ? rolling() : shop()
+  const data = (WORLDS[name] ?? shop)()
   const cli = cliOver(fakeControl(data), { cwd: folder })
   const commands = text.split('\n').filter((line) => line.startsWith('$ drover'))
   const parts: string[] = []

@@ -4,7 +4,7 @@ import { frameOf, progressLine, stateOf } from '../../src/cli/progress.ts'
 import { type ProgressDeps, progressOn } from '../../src/cli/progress-writer.ts'
 import type { WorkloadView } from '../../src/model/views.ts'
 import { createFakeClock } from '../support/fake-clock.ts'
-import { NOW, quarantineView, rolloutView, workloadView } from '../support/fake-views.ts'
+import { NOW, quarantineView, rolloutView, scheduleView, workloadView } from '../support/fake-views.ts'
 
 const colors = colorsFor({ env: {}, isTTY: false, plain: true })
 const painted = colorsFor({ env: { FORCE_COLOR: '1' }, isTTY: true, plain: false })
@@ -27,6 +27,7 @@ describe('a line of progress', () => {
     ],
     ['going back', rolling({ rollout: rolloutView({ intent: 'Restore' }) }), 'deployment/web: Rolling, 3/10 ready, 2 updated, going back'],
     ['rolled back', workloadView({ quarantine: quarantineView() }), 'deployment/web: Healthy, 2/2 ready, rolled back'],
+    ['with runs', workloadView({ kind: 'CronJob', schedule: scheduleView({ active: ['x', 'y'] }) }), 'cronjob/web: Healthy, 2 under way'],
     ['in trouble', workloadView({ health: 'Degraded', reasons: [crash] }), 'deployment/web: Degraded, 2/2 ready, BackOff: exited\\e[2J'],
   ]
   it.each(rows)('%s', (_, view, line) => expect(progressLine(view)).toBe(line))

@@ -58,6 +58,24 @@ spec:
 `
 }
 
+/** A CronJob whose runs write their name into the ledger; `when` is its schedule or what it comes after. */
+export function cron(name: string, options: { when: string; exitCode: number; ledger: string }): string {
+  const { when, exitCode, ledger } = options
+  return `apiVersion: drover.dev/v1
+kind: CronJob
+metadata: {name: ${name}}
+spec:
+  ${when}
+  jobTemplate:
+    spec:
+      backoffLimit: 0
+      template:
+        spec:
+          restartPolicy: Never
+          processes: [{name: main, command: [sh, -c, 'echo ${name} >> ${ledger}; exit ${exitCode}']}]
+`
+}
+
 /** A Deployment on the fake driver; `more` goes into its spec, `unit` is how its container behaves. */
 export function fake(name: string, options: { version: string; replicas?: number; more?: string; unit?: string }): string {
   const { version, replicas = 2, more = '', unit = '{}' } = options

@@ -59,7 +59,7 @@ export function rolling(): Partial<FakeData> {
       rolloutView({ id: `${API}/6`, workload: 'api', number: 6, phase: 'Complete', revision: REVISION_1, fromRevision: null, ...OVER }),
     ],
     tasks: [taskView(), taskView({ id: 'api-0-old11', workload: 'api', inputsDigest: 'a'.repeat(64) })],
-    runs: [runView(), runView({ id: 'migrate-2', phase: 'Pending', startedAt: null, finishedAt: null, exitCode: null })],
+    runs: [runView(), runView({ id: 'migrate-2', number: 2, phase: 'Pending', startedAt: null, finishedAt: null, exitCode: null })],
     history: [
       historyView({
         id: 2,

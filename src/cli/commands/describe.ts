@@ -21,6 +21,7 @@ import {
   sameRevision,
 } from '../read.ts'
 import { revisionFields, rolloutFields } from '../rollout-fields.ts'
+import { runName, runsOf } from '../runs.ts'
 import type { Command } from '../session.ts'
 
 export interface DescribeOptions {
@@ -62,10 +63,8 @@ async function reportOf(kind: string, asked: Asked): Promise<Report> {
       const task = byId(kind, name, await readTasks(client))
       return { value: task, text: report(look, taskFields(task, look), { events: await readEvents(client, { object: `task/${name}` }) }) }
     }
-    case 'run': {
-      const run = byId(kind, name, await readRuns(client))
-      return { value: run, text: report(look, runFields(run, look), { events: await readEvents(client, { object: `run/${name}` }) }) }
-    }
+    case 'run':
+      return runReport(asked)
     case 'agent': {
       const agent = byId(kind, name, await readAgents(client))
       const tasks = (await readTasks(client)).filter((task) => task.agent === name)
@@ -89,8 +88,18 @@ async function workloadReport(kind: string, { client, name, namespace, look }: A
   const view = await readWorkload(client, { kind, name, namespace })
   const all = await readTasks(client)
   const tasks = all.filter((task) => task.workload === name && task.namespace === view.namespace && isKind(task, view.kind.toLowerCase()))
-  const object = `${view.kind.toLowerCase()}/${view.namespace}/${name}`
-  return { value: view, text: report(look, workloadFields(view), { tasks, events: await readEvents(client, { object }) }) }
+  const events = await readEvents(client, { object: `${view.kind.toLowerCase()}/${view.namespace}/${name}` })
+  const runs = view.kind === 'Deployment' ? {} : { runs: runsOf(view, await readRuns(client)) }
+  return { value: view, text: report(look, workloadFields(view, look), { ...runs, tasks, events }) }
+}
+
+/** What happened to a run is told as its workload's, and begins with its name. */
+async function runReport({ client, name, look }: Asked): Promise<Report> {
+  const run = byId('run', name, await readRuns(client))
+  const tasks = (await readTasks(client)).filter((task) => task.run === run.id)
+  const object = `${run.cronJob === null ? 'job' : 'cronjob'}/${run.namespace}/${run.job}`
+  const events = (await readEvents(client, { object })).filter(({ message }) => message.startsWith(`${runName(run)}: `))
+  return { value: run, text: report(look, runFields(run, look), { tasks, events }) }
 }
 
 /** With the tasks of its version, and what happened to the workload in its time. */

@@ -1,12 +1,14 @@
 import type { Client } from '../client.ts'
+import { cronListing } from '../cron.ts'
 import { CliError, EXIT } from '../exit.ts'
 import { agentListing, appListing, eventListing, type Look, rolloutListing, runListing, taskListing, workloadListing } from '../listings.ts'
-import { type Kind, type ObjectName, parseObject } from '../objects.ts'
+import { isWorkloadKind, type Kind, type ObjectName, parseObject } from '../objects.ts'
 import { columnsFor, type Format, type Listing } from '../output/print.ts'
 import { table } from '../output/table.ts'
 import { found, inAnother, isKind, readAgents, readApps, readEvents, readRollouts, readRuns, readTasks, readWorkloads } from '../read.ts'
 import type { Command, Session } from '../session.ts'
 import { changes } from '../watch.ts'
+import { showGraphs } from './graphs.ts'
 
 export interface GetOptions {
   readonly output: Format
@@ -14,6 +16,8 @@ export interface GetOptions {
   readonly allNamespaces?: boolean
   readonly app?: string
   readonly watch?: boolean
+  /** Of runs: drawn as graphs; the one that a run is in, or `true`: the newest. */
+  readonly graph?: string | true
 }
 
 /** Rows of one kind, with what it takes to filter, name and show them. */
@@ -29,6 +33,7 @@ export const get: Command<GetOptions> = async (session, words, options) => {
   const asked = await parseObject(words)
   const client = await session.client()
   const view = { session, asked, options }
+  if (options.graph !== undefined) return showGraphs(session, asked, { ...options, graph: options.graph })
   if (options.watch !== true) {
     await loaded(client, asked.kind, look(session), { use: (source) => show(source, view) })
     return EXIT.ok
@@ -70,6 +75,10 @@ async function loaded(client: Client, kind: Kind, looks: Look, { use }: Use): Pr
       const rows = (await readWorkloads(client)).filter((row) => isKind(row, kind))
       return use({ rows, listing: workloadListing(looks), id: (row) => row.name, ...scoped })
     }
+    case 'cronjob': {
+      const rows = (await readWorkloads(client)).filter((row) => isKind(row, kind))
+      return use({ rows, listing: cronListing(looks), id: (row) => row.name, ...scoped })
+    }
     case 'task':
       return use({ rows: await readTasks(client), listing: taskListing(looks), id: idOf, ...scoped })
     case 'run':
@@ -103,7 +112,7 @@ async function show<T>(source: Source<T>, { session, asked, options }: View): Pr
  * but ids of tasks, runs and agents are unique anyhow.
  */
 function narrowed<T>(source: Source<T>, { kind, name }: ObjectName, options: GetOptions): readonly T[] {
-  const named = name !== null && (kind === 'workload' || kind === 'deployment' || kind === 'job')
+  const named = name !== null && isWorkloadKind(kind)
   const namespace = options.allNamespaces === true ? undefined : (options.namespace ?? (named ? 'default' : undefined))
   return source.rows.filter((row) => {
     const space = source.namespace(row)

@@ -1,11 +1,11 @@
-import type { RunView } from '../../model/views.ts'
 import type { Client } from '../client.ts'
 import { CliError, EXIT } from '../exit.ts'
 import { eventListing, historyListing, rolloutListing, runListing } from '../listings.ts'
-import { type Kind, parseOne } from '../objects.ts'
+import { isWorkloadKind, type Kind, parseOne } from '../objects.ts'
 import { columnsFor, type Format } from '../output/print.ts'
 import { table } from '../output/table.ts'
 import { readApp, readEvents, readHistory, readRollouts, readRuns, readWorkload } from '../read.ts'
+import { runsOf } from '../runs.ts'
 import type { Command, Session } from '../session.ts'
 import { changes } from '../watch.ts'
 
@@ -41,8 +41,8 @@ export const events: Command<EventsOptions> = async (session, words, options) =>
 /** Events name workloads with their namespace: `deployment/NAMESPACE/NAME`. */
 async function eventObject(client: Client, words: readonly string[], namespace: string): Promise<string> {
   const { kind, name } = await parseOne(words)
-  if (kind === 'deployment' || kind === 'job') return `${kind}/${namespace}/${name}`
-  if (kind !== 'workload') return `${kind}/${name}`
+  if (!isWorkloadKind(kind)) return `${kind}/${name}`
+  if (kind !== 'workload') return `${kind}/${namespace}/${name}`
   const workload = await readWorkload(client, { kind, name, namespace })
   return `${workload.kind.toLowerCase()}/${namespace}/${name}`
 }
@@ -52,7 +52,7 @@ export interface HistoryOptions {
   readonly namespace: string
 }
 
-/** Every sync and rollback of an app, every rollout of a Deployment or every run of a Job, newest first. */
+/** Every sync and rollback of an app, every rollout of a Deployment or every run of a Job or a CronJob, newest first. */
 export const history: Command<HistoryOptions> = async (session, words, options) => {
   const [first = ''] = words
   const object = words.length > 1 || first.includes('/') ? await parseOne(words) : { kind: 'app' as const, name: first }
@@ -64,17 +64,13 @@ export const history: Command<HistoryOptions> = async (session, words, options) 
 }
 
 async function workloadHistory(session: Session, { kind, name }: { kind: Kind; name: string }, options: HistoryOptions): Promise<number> {
-  if (kind !== 'deployment' && kind !== 'job' && kind !== 'workload')
-    throw new CliError(EXIT.usage, `${kind}/${name} has no history`, 'give APP, deployment/NAME or job/NAME')
+  if (!isWorkloadKind(kind))
+    throw new CliError(EXIT.usage, `${kind}/${name} has no history`, 'give APP, deployment/NAME, job/NAME or cronjob/NAME')
   const client = await session.client()
   const view = await readWorkload(client, { kind, name, namespace: options.namespace })
   const { printer } = session
-  if (view.kind === 'Job') {
-    const runs = (await readRuns(client)).filter((run) => run.job === name && run.namespace === view.namespace)
-    // One that has not started yet is the newest.
-    const started = (run: RunView) => run.startedAt ?? '9'
-    const newest = runs.toSorted((a, b) => started(b).localeCompare(started(a)))
-    await printer.list(options.output, newest, runListing(look(session)))
+  if (view.kind !== 'Deployment') {
+    await printer.list(options.output, runsOf(view, await readRuns(client)), runListing(look(session)))
   } else {
     const own = (await readRollouts(client)).filter((rollout) => rollout.workload === name && rollout.namespace === view.namespace)
     await printer.list(options.output, own, rolloutListing(look(session)))

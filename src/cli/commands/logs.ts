@@ -3,7 +3,7 @@ import type { TaskView } from '../../model/views.ts'
 import { type Client, ServerRefusal } from '../client.ts'
 import { CliError, EXIT } from '../exit.ts'
 import { currentRun } from '../goals.ts'
-import { parseOne } from '../objects.ts'
+import { isWorkloadKind, parseOne } from '../objects.ts'
 import { escapeText } from '../output/escape.ts'
 import { found, isKind, readRuns, readTasks, readWorkload } from '../read.ts'
 import type { Command, Session } from '../session.ts'
@@ -69,10 +69,10 @@ async function tasksOf(client: Client, words: readonly string[], namespace: stri
   const tasks = await readTasks(client)
   if (kind === 'task') return [await taskNamed(client, name, tasks)]
   if (kind === 'run') return runTasks(client, name, tasks)
-  if (kind !== 'workload' && kind !== 'deployment' && kind !== 'job') {
-    throw new CliError(EXIT.usage, `${kind} has no logs`, 'give task/ID, deployment/NAME, job/NAME or run/ID')
-  }
+  if (!isWorkloadKind(kind))
+    throw new CliError(EXIT.usage, `${kind} has no logs`, 'give task/ID, deployment/NAME, job/NAME, cronjob/NAME or run/ID')
   const view = await readWorkload(client, { kind, name, namespace })
+  if (view.schedule !== null) return view.schedule.lastRun === null ? [] : runTasks(client, view.schedule.lastRun, tasks)
   const own = tasks.filter((task) => task.workload === name && task.namespace === namespace && isKind(task, view.kind.toLowerCase()))
   const run = view.kind === 'Job' && own.length === 0 ? currentRun(view, await readRuns(client)) : undefined
   if (run !== undefined) return runTasks(client, run.id, tasks)
@@ -86,17 +86,14 @@ async function taskNamed(client: Client, name: string, tasks: readonly TaskView[
   return found(past.includes(name) ? name : undefined, { kind: 'task', name, known: [...tasks.map((task) => task.id), ...past] })
 }
 
-/** Tasks that ran an attempt of it, and those of its job that run the same inputs now. */
+/** Tasks that ran an attempt of it, and those that run one now. */
 async function runTasks(client: Client, name: string, tasks: readonly TaskView[]): Promise<string[]> {
   const runs = await readRuns(client)
   const run = found(
     runs.find((item) => item.id === name),
     { kind: 'run', name, known: runs.map((item) => item.id) },
   )
-  const own = tasks.filter(
-    (task) =>
-      task.workload === run.job && task.namespace === run.namespace && task.kind === 'Job' && task.inputsDigest === run.inputsDigest,
-  )
+  const own = tasks.filter((task) => task.run === run.id && task.agent !== null)
   return [...new Set([...run.attempts.map((attempt) => attempt.task), ...bySlot(own).map((task) => task.id)])]
 }
 

@@ -2,7 +2,7 @@ import { WhyView } from '../../model/views.ts'
 import type { Client } from '../client.ts'
 import { ServerRefusal } from '../client.ts'
 import { EXIT } from '../exit.ts'
-import { onlyDescribed, parseOne } from '../objects.ts'
+import { isWorkloadKind, onlyDescribed, parseOne } from '../objects.ts'
 import { statusColor } from '../output/colors.ts'
 import { escapeText } from '../output/escape.ts'
 import type { Format } from '../output/print.ts'
@@ -19,8 +19,9 @@ export const why: Command<WhyOptions> = async (session, words, options) => {
   const { kind, name } = await parseOne(words)
   onlyDescribed({ kind, name })
   const client = await session.client()
-  const workload = kind === 'workload' || kind === 'deployment' || kind === 'job'
-  const object = workload ? workloadName(await readWorkload(client, { kind, name, namespace: options.namespace })) : `${kind}/${name}`
+  const object = isWorkloadKind(kind)
+    ? workloadName(await readWorkload(client, { kind, name, namespace: options.namespace }))
+    : `${kind}/${name}`
   const query = new URLSearchParams({ object, namespace: options.namespace })
   const view = await client.get(`/api/v1/why?${query}`, WhyView).catch(async (error: unknown) => {
     throw error instanceof ServerRefusal && error.code === 'NotFound' ? notFound({ kind, name, known: await known(client, kind) }) : error

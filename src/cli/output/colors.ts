@@ -33,6 +33,7 @@ const PENDING = new Set([
   'Assigned',
   'Suspect',
   'Waiting',
+  'Blocked',
   'Rolling',
   'Paused',
   'Proving',

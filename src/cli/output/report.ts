@@ -1,5 +1,5 @@
-import type { EventView, TaskView } from '../../model/views.ts'
-import { eventListing, type Look, taskListing } from '../listings.ts'
+import type { EventView, RunView, TaskView } from '../../model/views.ts'
+import { eventListing, type Look, runListing, taskListing } from '../listings.ts'
 import { statusColor } from './colors.ts'
 import { escapeText } from './escape.ts'
 import { columnsFor, type Listing } from './print.ts'
@@ -8,15 +8,20 @@ import { table } from './table.ts'
 export type Field = readonly [name: string, value: string | readonly string[] | null]
 
 export interface Sections {
+  readonly runs?: readonly RunView[]
   readonly tasks?: readonly TaskView[]
   readonly events?: readonly EventView[]
 }
 
-/** `Name:  value` lines, lists indented below their name, then tables of tasks and of the latest events. */
-export function report(look: Look, fields: readonly Field[], { tasks, events }: Sections): string {
+/** Newest runs that a report shows; `history` has them all. */
+const RUNS_SHOWN = 10
+
+/** `Name:  value` lines, lists indented below their name, then tables of runs (newest first), of tasks and of the latest events. */
+export function report(look: Look, fields: readonly Field[], { runs, tasks, events }: Sections): string {
   const width = Math.max(...fields.map(([name]) => name.length)) + 1
   const lines = fields.flatMap(([name, value]) => fieldLines(look, `${name}:`.padEnd(width + 1), value))
   const parts = [`${lines.join('\n')}\n`]
+  if (runs !== undefined) parts.push(section('Runs', rows(runListing(look), runs.slice(0, RUNS_SHOWN))))
   if (tasks !== undefined) parts.push(section('Tasks', rows(taskListing(look), tasks)))
   if (events !== undefined) parts.push(section('Events', rows(eventListing(look), events.slice(-10))))
   return parts.join('\n')
