@@ -5,6 +5,7 @@ export interface ShortTasks {
   readonly name: string
   readonly completions: number
   readonly parallelism: number
+  readonly isolation: 'none' | 'cgroup'
   /** A file; each line is one `write`. */
   readonly ledger: string
   /** In the environment of each process as `SUITE`. */
@@ -15,7 +16,7 @@ export interface ShortTasks {
 const SCRIPT = `
 s=$DROVER_SLOT a=$DROVER_ATTEMPT
 read -r now idle < /proc/uptime
-echo "start $DROVER_TASK $a $now" >> "$LEDGER"
+echo "start $DROVER_TASK $a $s $HOME $now" >> "$LEDGER"
 [ $((s % 20)) != 7 ] || (setsid sleep 1000 &)
 sleep $((50 + s * 37 % 40 * 50))e-3
 fails=0
@@ -24,7 +25,7 @@ fails=0
 code=0
 [ "$a" -gt "$fails" ] || code=$((1 + s % 100))
 read -r now idle < /proc/uptime
-echo "end $DROVER_TASK $a $now $code" >> "$LEDGER"
+echo "end $DROVER_TASK $a $s $HOME $now $code" >> "$LEDGER"
 exit $code`
 
 /** How often the task of a slot fails, if none of its attempts was given up before it started. */
@@ -33,7 +34,7 @@ const failsOf = (slot: number): number => (slot % 25 === 24 ? 2 : slot % 3 === 2
 /** The exit code of an attempt, by the same rule as in the script. */
 export const exitCodeOf = (slot: number, attempt: number): number => (attempt <= failsOf(slot) ? 1 + (slot % 100) : 0)
 
-export function shortTasks({ name, completions, parallelism, ledger, mark }: ShortTasks): string {
+export function shortTasks({ name, completions, parallelism, isolation, ledger, mark }: ShortTasks): string {
   return `apiVersion: drover.dev/v1
 kind: Job
 metadata: {name: ${name}}
@@ -47,6 +48,7 @@ spec:
       placement: {nodeSelector: {fleet: "yes"}}
       processes:
       - name: main
+        isolation: ${isolation}
         command: [sh, -c, ${JSON.stringify(SCRIPT)}]
         env: [{name: SUITE, value: "${mark}"}, {name: LEDGER, value: "${ledger}"}]
 `
@@ -55,6 +57,9 @@ spec:
 export interface LedgerEntry {
   readonly task: string
   readonly attempt: number
+  readonly slot: number
+  /** Its home is in the state directory of its agent. */
+  readonly home: string
   /** How often it was started. */
   readonly starts: number
   /** Seconds since boot. */
@@ -63,16 +68,16 @@ export interface LedgerEntry {
   readonly exitCode: number | null
 }
 
-/** What the tasks wrote, by `task attempt`. */
-export function readLedger(file: string): Map<string, LedgerEntry> {
+/** What the tasks wrote, an entry for each attempt. */
+export function readLedger(file: string): LedgerEntry[] {
   const entries = new Map<string, LedgerEntry>()
   for (const line of readFileSync(file, 'utf8').trim().split('\n')) {
-    const [event, task = '', attempt = '', at, code] = line.split(' ')
+    const [event, task = '', attempt, slot, home = '', at, code] = line.split(' ')
     const key = `${task} ${attempt}`
-    const fresh = { task, attempt: Number(attempt), starts: 0, startedAt: Number(at), endedAt: null, exitCode: null }
-    const before = entries.get(key) ?? fresh
+    const who = { task, attempt: Number(attempt), slot: Number(slot), home }
+    const before = entries.get(key) ?? { ...who, starts: 0, startedAt: Number(at), endedAt: null, exitCode: null }
     if (event === 'start') entries.set(key, { ...before, starts: before.starts + 1 })
     else entries.set(key, { ...before, endedAt: Number(at), exitCode: Number(code) })
   }
-  return entries
+  return [...entries.values()]
 }

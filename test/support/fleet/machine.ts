@@ -8,8 +8,8 @@ import { waitUntil } from '../wait-until.ts'
 import type { Answer, Order } from './orders.ts'
 
 /**
- * A machine with several agents, in a pid namespace. On an order an agent is killed; strangers get the pids of a task of
- * its that ended meanwhile, and of the shim of that; and the agent comes back.
+ * A machine with several agents, in a pid namespace. On an order an agent is killed; strangers get the pids of tasks of
+ * its that ended meanwhile, and of the shims of these; and the agent comes back.
  */
 const [root = '', url = '', ...names] = process.argv.slice(2)
 /** A task ends within so long where many run; with none, no stranger comes. Milliseconds. */
@@ -36,22 +36,32 @@ async function end(name: string, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
 
 const wordsOf = (file: string): string[] => (existsSync(file) ? readFileSync(file, 'utf8').trim().split(' ') : [])
 
-/** Pids of an attempt that is over although no agent has looked at its end: its task's and its shim's. */
-function pidsLeft(name: string): number[] {
-  const attempts = join(stateOf(name), 'process/attempts')
-  for (const attempt of existsSync(attempts) ? readdirSync(attempts) : []) {
-    const inside = (file: string): string => join(attempts, attempt, file)
-    const [[task], [, shim]] = [wordsOf(inside('pid')), wordsOf(inside('claim'))]
-    if (existsSync(inside('result.json')) || task === undefined || shim === undefined) continue
-    if (![task, shim].some((pid) => existsSync(`/proc/${pid}`))) return [Number(task), Number(shim)]
-  }
-  return []
+interface Left {
+  /** Of the task and of its shim. */
+  readonly pids: readonly number[]
+  readonly cgroups: boolean
 }
 
+/** Attempts that are over although no agent has looked at their end. */
+function attemptsLeft(name: string): Left[] {
+  const attempts = join(stateOf(name), 'process/attempts')
+  return (existsSync(attempts) ? readdirSync(attempts) : []).flatMap((attempt) => {
+    const inside = (file: string): string => join(attempts, attempt, file)
+    const [[task], [, shim]] = [wordsOf(inside('pid')), wordsOf(inside('claim'))]
+    if (existsSync(inside('result.json')) || task === undefined || shim === undefined) return []
+    if ([task, shim].some((pid) => existsSync(`/proc/${pid}`))) return []
+    const intent: { cgroups: boolean } = JSON.parse(readFileSync(inside('intent.json'), 'utf8'))
+    return [{ pids: [Number(task), Number(shim)], cgroups: intent.cgroups }]
+  })
+}
+
+/** For an attempt with cgroups and one without, which an agent looks for in other ways. */
 async function letStrangersIn(name: string): Promise<number> {
-  await waitUntil(() => pidsLeft(name).length > 0, { timeoutMs: TASK_ENDS_WITHIN }).catch(() => undefined)
+  await waitUntil(() => attemptsLeft(name).length > 0, { timeoutMs: TASK_ENDS_WITHIN }).catch(() => undefined)
+  const left = attemptsLeft(name)
   const before = strangers.pids.length
-  for (const pid of pidsLeft(name)) await strangers.take(pid, 'login')
+  const chosen = [left.find(({ cgroups }) => cgroups), left.find(({ cgroups }) => !cgroups)]
+  for (const pid of chosen.flatMap((one) => one?.pids ?? [])) await strangers.take(pid, 'login')
   return strangers.pids.length - before
 }
 
