@@ -34,7 +34,8 @@ async function startedByAnAgentThatIsKilled(): Promise<number[]> {
 
 const pids = await startedByAnAgentThatIsKilled()
 if (end === 'exits') writeFileSync(join(stateDir, 'end'), '')
-else for (const pid of pids) process.kill(pid, 'SIGKILL')
+// The shim first, or it would write down how the task ended.
+else for (const pid of pids.toReversed()) process.kill(pid, 'SIGKILL')
 await waitUntil(() => pids.every((pid) => !existsSync(`/proc/${pid}`)))
 const strangers = new Strangers()
 for (const pid of pids) await strangers.take(pid, kind === 'daemon' ? 'daemon' : 'login')
