@@ -7,6 +7,7 @@ import { diffValues, type FieldChange, sameValue } from './diff.ts'
 import { displaySpec } from './plan-display.ts'
 import { contentMark, lineSummary, looksSecret, MASKED, MASKED_CHANGE, maskValue } from './plan-mask.ts'
 import { createNotes, restartNotes, stopNotes } from './plan-notes.ts'
+import { templateInputs } from './template-inputs.ts'
 
 /** A field of a plan, safe to show: secret-looking values and contents of files are masked already. */
 export interface PlannedField extends FieldChange {
@@ -56,14 +57,6 @@ function changed(key: WorkloadKey, before: WorkloadVersion, after: WorkloadVersi
   return { ...identified(key, after), action: fields.length === 0 ? 'none' : 'update', fields, notes: [] }
 }
 
-/** Everything of which a difference starts new tasks; the same parts that make the template digest. */
-function templateInputs(version: WorkloadVersion): Readonly<Record<string, unknown>> {
-  const { configs, secrets = {}, trees } = version
-  const body = bodyOf(version)
-  const shape = 'completions' in body ? { mode: body.mode, completions: body.completions, completionMode: body.completionMode } : {}
-  return { template: body.template, ...shape, configs, secrets, trees }
-}
-
 /** Another order of named entries is told, for it makes another digest and so restarts tasks. */
 function specFields(before: WorkloadVersion, after: WorkloadVersion): PlannedField[] {
   return diffValues(displaySpec(before), displaySpec(after), { path: 'spec', order: 'report' }).map(safeField)
@@ -72,10 +65,12 @@ function specFields(before: WorkloadVersion, after: WorkloadVersion): PlannedFie
 /** A header of a probe is there to be let in more often than not, so none is shown. */
 const HEADER_VALUE = /\.httpHeaders\[[^\]]+\]\.value$/
 const TEMPLATE = /^spec\.(?:jobTemplate\.spec\.)?template(?:\.|$)/
+/** The one field of a template that changes no task that has begun. */
+const PRIORITY = /\.template\.spec\.priority$/
 const ENV_VALUE = /\.env\[(\w+)\](?:\.value)?$/
 
 function safeField(change: FieldChange): PlannedField {
-  const forcesRestart = TEMPLATE.test(change.path)
+  const forcesRestart = TEMPLATE.test(change.path) && !PRIORITY.test(change.path)
   const name = ENV_VALUE.exec(change.path)?.[1]
   if ((name !== undefined && looksSecret(name)) || HEADER_VALUE.test(change.path)) return { ...hidden(change), forcesRestart }
   const [before, after] = [maskValue(change.before), maskValue(change.after)]

@@ -1,6 +1,6 @@
 import type { RunSpec } from '../model/batch.ts'
 import type { DeploymentSpec } from '../model/manifest.ts'
-import type { TemplateSpec } from '../model/template.ts'
+import { DEFAULT_PRIORITY, type TemplateSpec } from '../model/template.ts'
 import type { WorkloadVersion } from '../model/version.ts'
 import { formatCpu, formatMemory } from './plan-quantity.ts'
 
@@ -8,7 +8,7 @@ type Json = Readonly<Record<string, unknown>>
 type Unit = NonNullable<TemplateSpec['containers' | 'processes']>[number]
 type Amounts = Unit['resources']['limits']
 
-/** The spec as a manifest would say it: `500m`, `512Mi`, and `dynamic` for a port that the scheduler chooses. */
+/** The spec as a manifest would say it: `500m`, `512Mi`, `dynamic` for a port that the scheduler chooses, and the priority that is left out. */
 export function displaySpec(version: WorkloadVersion): Json {
   if (version.kind !== 'CronJob') return displayBody(version.spec)
   const { jobTemplate, ...rest } = version.spec
@@ -16,12 +16,12 @@ export function displaySpec(version: WorkloadVersion): Json {
 }
 
 function displayBody(body: DeploymentSpec | RunSpec): Json {
-  const { containers, processes, ...template } = body.template.spec
+  const { containers, processes, priority = DEFAULT_PRIORITY, ...template } = body.template.spec
   const units = {
     ...(containers === undefined ? {} : { containers: containers.map(displayUnit) }),
     ...(processes === undefined ? {} : { processes: processes.map(displayUnit) }),
   }
-  return { ...body, template: { ...body.template, spec: { ...template, ...units } } }
+  return { ...body, template: { ...body.template, spec: { ...template, priority, ...units } } }
 }
 
 function displayUnit(unit: Unit): Json {

@@ -19,6 +19,11 @@ export function isOver(state: TaskState): boolean {
   return isTerminal(state) || (state.task.desired === 'stop' && state.task.agent === null)
 }
 
+/** It waits for a machine. */
+export function isUnplaced({ agent, desired }: Task): boolean {
+  return agent === null && desired === 'run'
+}
+
 /** Wanted and not ended: it counts against `replicas` and `maxSurge`. */
 export function isLive(state: TaskState): boolean {
   return state.task.desired === 'run' && !isTerminal(state)

@@ -1,6 +1,6 @@
 import type { JobSpec, RunSpec } from '../model/batch.ts'
 import type { DeploymentSpec, Manifest } from '../model/manifest.ts'
-import type { Artifact, EnvVar, TemplateSpec } from '../model/template.ts'
+import { type Artifact, DEFAULT_PRIORITY, type EnvVar, type TemplateSpec } from '../model/template.ts'
 import { normalizeArtifact } from './artifact.ts'
 
 type Resources = NonNullable<TemplateSpec['containers']>[number]['resources']
@@ -16,7 +16,7 @@ const normalizeUnit = <T extends Unit>(unit: T): T => ({
 })
 
 function normalizeTemplate(spec: TemplateSpec, restartPolicy: 'Always' | 'OnFailure'): TemplateSpec {
-  const { containers, processes, ...rest } = spec
+  const { containers, processes, priority, ...rest } = spec
   const filled = {
     ...rest,
     driver: spec.driver ?? (containers === undefined ? 'process' : 'docker'),
@@ -24,6 +24,7 @@ function normalizeTemplate(spec: TemplateSpec, restartPolicy: 'Always' | 'OnFail
   }
   return {
     ...filled,
+    ...(priority === undefined || priority === DEFAULT_PRIORITY ? {} : { priority }),
     ...(containers === undefined ? {} : { containers: containers.map(normalizeUnit) }),
     ...(processes === undefined ? {} : { processes: processes.map(normalizeUnit) }),
   }
@@ -39,7 +40,7 @@ const onRevertOf = ({ runPolicy, onRevert }: JobSpec): JobSpec['onRevert'] => on
 
 /**
  * Fills the defaults that depend on other fields, so that saying a default and leaving it out are the same inputs:
- * `driver`, `restartPolicy`, requests from limits, an empty `value`, one spelling of each path.
+ * `driver`, `restartPolicy`, requests from limits, an empty `value`, one spelling of each path; the default `priority` is left out.
  */
 export function normalize(manifest: Manifest): Manifest {
   if (manifest.kind === 'Deployment') return { ...manifest, spec: withTemplate(manifest.spec, 'Always') }

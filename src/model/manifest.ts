@@ -140,7 +140,7 @@ export const PLANNED_FIELDS: Readonly<Record<string, readonly string[]>> = {
   'App.spec.sync': ['drift'],
   'Deployment.spec': ['paused', 'scaling'],
   'template.spec.unreachable': ['stopLocalAfterSeconds'],
-  'template.spec': ['priority', 'initContainers'],
+  'template.spec': ['initContainers'],
   'template.spec.placement': ['preferences'],
   'template.spec.volumes[]': ['hostPath', 'volume'],
   'template.spec.containers[]': ['role', 'stopSignal', 'securityContext'],

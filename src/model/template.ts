@@ -194,6 +194,9 @@ export const Placement = z.strictObject({
 })
 export type Placement = z.infer<typeof Placement>
 
+/** Of a template that gives none. Not filled in, so that the digests of what was written without one are what they were. */
+export const DEFAULT_PRIORITY = 50
+
 /** One shape for every Workload: exactly one of `containers` and `processes`. */
 export const TemplateSpec = z
   .strictObject({
@@ -209,6 +212,12 @@ export const TemplateSpec = z
       .meta({ description: 'Deployment: Always; Job: OnFailure (default) or Never' }),
     terminationGracePeriodSeconds: z.int().min(0).max(86_400).default(30),
     hostNetwork: z.boolean().default(false).meta({ description: "use the machine's network: twice as fast to start" }),
+    priority: z
+      .int()
+      .min(0)
+      .max(100)
+      .optional()
+      .meta({ description: 'of tasks that wait for a machine, those with a higher one are placed first; 50 when absent' }),
     placement: Placement.prefault({}),
     unreachable: z
       .strictObject({ replaceAfterSeconds: z.int().min(60).max(604_800) })

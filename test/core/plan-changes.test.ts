@@ -38,6 +38,12 @@ describe('diffWorkloads', () => {
     })
   })
 
+  it('updates in place a priority, which says who goes first and nothing of what runs', () => {
+    const change = only(deployment('a', { template: web({}) }), deployment('a', { template: web({}, { priority: 90 }) }))
+    expect(change.action).toBe('update')
+    expect(change.fields).toEqual([{ path: 'spec.template.spec.priority', before: 50, after: 90, forcesRestart: false, summary: null }])
+  })
+
   it('replaces when the template, a ConfigMap it uses or a tree it ships changed, and says which fields force it', () => {
     const template = web({ env: [] })
     const before = deployment('a', { replicas: 2, template }, { configs: { app: { x: '1' } }, trees: { jobs: 'a'.repeat(40) } })

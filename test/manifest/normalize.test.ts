@@ -114,6 +114,7 @@ describe('normalization', () => {
   it.each([
     ['driver', { template: [] }, { template: ['driver: process'] }],
     ['restartPolicy', { template: [] }, { template: ['restartPolicy: OnFailure'] }],
+    ['priority', { template: [] }, { template: ['priority: 50'] }],
     ['an empty value', { unit: ['env: [{name: A}]'] }, { unit: ['env: [{name: A, value: ""}]'] }],
     ['requests', { unit: ['resources: {limits: {cpu: 1}}'] }, { unit: ['resources: {limits: {cpu: 1}, requests: {cpu: 1000m}}'] }],
     ['order of env', { unit: ['env: [{name: B}, {name: A}]'] }, { unit: ['env: [{name: A}, {name: B}]'] }],

@@ -92,7 +92,6 @@ export function takeHello(hello: Hello, connected: 'Yes' | 'No', context: { clus
   const record: AgentRecord = { ...hello.agent, joinedAt: known?.joinedAt ?? now, maintenance: known?.maintenance ?? null }
   if (JSON.stringify(record) !== JSON.stringify(known)) draft.write({ table: 'agents', id: record.id, value: record })
   takeStatuses(hello.tasks, hello.agent.id, context)
-  draft.placing = true
   return { admitted: 'Yes' }
 }
 

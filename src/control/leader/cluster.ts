@@ -21,6 +21,7 @@ import type {
 import type { Rollout } from '../../model/rollout.ts'
 import type { Observed, Task } from '../../model/task.ts'
 import type { WorkloadVersion } from '../../model/version.ts'
+import { TaskGroups } from './task-groups.ts'
 import { AgentUsage } from './usage.ts'
 import { VersionBook } from './version-book.ts'
 
@@ -47,8 +48,7 @@ export class Cluster {
   readonly global = new Set<WorkloadKey>()
   /** Workloads with a rollout that failed and was not taken back. */
   readonly failing = new Set<WorkloadKey>()
-  /** Tasks without a machine that are wanted. */
-  readonly pending = new Set<TaskId>()
+  readonly groups = new TaskGroups()
   readonly #tasksOfWorkload = new Index<WorkloadKey, TaskId>()
   readonly #tasksOfAgent = new Index<AgentId, TaskId>()
   readonly #workloadsOfApp = new Index<string, WorkloadKey>()
@@ -148,6 +148,17 @@ export class Cluster {
     return (version.spec.after ?? []).map((name) => workloadKey(version.namespace, 'CronJob', name))
   }
 
+  /** The one agent that a task of a Global workload may go to; null: any. */
+  boundTo({ inputsDigest, slot }: Task): AgentId | null {
+    return isGlobal(this.version(inputsDigest)) ? (slot as AgentId) : null
+  }
+
+  /** A task whose template is still the wanted one is of the present inputs, though what does not touch tasks has changed since its birth. */
+  inputsNow({ workload, templateDigest, inputsDigest }: Task): Digest {
+    const record = this.workloads.get(workload)
+    return record?.templateDigest === templateDigest ? record.inputsDigest : inputsDigest
+  }
+
   usageOf(agent: AgentId): AgentUsage {
     const usage = this.#usage.get(agent) ?? new AgentUsage()
     this.#usage.set(agent, usage)
@@ -221,7 +232,7 @@ export class Cluster {
   #unindexTask(id: TaskId): void {
     const task = this.tasks.get(id)
     if (task === undefined) return
-    this.pending.delete(id)
+    this.groups.remove(this.taskState(id))
     this.#tasksOfWorkload.delete(task.workload, id)
     if (task.agent === null) return
     this.#tasksOfAgent.delete(task.agent, id)
@@ -232,7 +243,7 @@ export class Cluster {
     const task = this.tasks.get(id)
     if (task === undefined) return
     this.#tasksOfWorkload.add(task.workload, id)
-    if (task.agent === null && task.desired === 'run') this.pending.add(id)
+    this.groups.add(this.taskState(id), this.boundTo(task))
     if (task.agent === null) return
     this.#tasksOfAgent.add(task.agent, id)
     this.usageOf(task.agent).add(this.taskState(id), this.requirements(task.inputsDigest))

@@ -4,13 +4,13 @@ import { canonicalJson } from '../../lib/canonical.ts'
 import { must } from '../../lib/must.ts'
 import type { AgentId, Digest, Millis, TaskId, WorkloadKey } from '../../model/ids.ts'
 import type { EventRecord, Rendered, RevisionRecord, Run, Write } from '../../model/records.ts'
-import { TERMINAL } from '../../model/task.ts'
 import type { WorkloadVersion } from '../../model/version.ts'
 import { blobOps } from '../../store/blobs.ts'
 import { encodeWrite } from '../../store/codec.ts'
 import type { Op } from '../../store/store.ts'
 import type { Cluster } from './cluster.ts'
 import { isUnderWay } from './revisions.ts'
+import { Tries } from './tries.ts'
 
 /** Events kept, and of one object; the oldest go when newer ones come. A CronJob of every second must not push out the story of all others. */
 const EVENTS_KEPT = 1000
@@ -40,8 +40,8 @@ export type EventInput = Omit<EventRecord, 'id' | 'at'>
 /** The writes of one turn: seen at once by the decisions that follow, committed together at its end. */
 export class Draft {
   readonly touched: Touched = { workloads: new Set(), apps: new Set(), orders: new Set(), gone: [] }
-  /** True once something happened that may let a pending task be placed. */
-  placing = false
+  /** What happened to tasks that wait for a machine. */
+  readonly tries = new Tries()
   readonly #cluster: Cluster
   readonly #ops = new Map<string, Op>()
   #changes = 0
@@ -100,7 +100,7 @@ export class Draft {
 
   /** A machine that comes, changes or goes may be one slot more or less of every Global workload. */
   touchAgents(): void {
-    this.placing = true
+    this.tries.all()
     for (const key of this.#cluster.global) this.touched.workloads.add(key)
   }
 
@@ -135,6 +135,15 @@ export class Draft {
     if (finishedAt !== null) for (const child of this.#cluster.childrenOf(workload)) this.touched.workloads.add(child)
   }
 
+  #touchWaiting(write: Extract<Write, { table: 'tasks' | 'observed' }>): void {
+    const id = write.id as TaskId
+    const before = this.#cluster.tasks.has(id) ? this.#cluster.taskState(id) : undefined
+    const task = write.table === 'tasks' ? write.value : (before?.task ?? null)
+    const observed = write.table === 'observed' ? (write.value ?? undefined) : before?.observed
+    const others = task !== null && this.#cluster.boundTo(task) === null && this.#cluster.groups.waitingWith(task) !== undefined
+    this.tries.see(before, task === null ? undefined : { task, observed }, others ? 'Waiting' : 'Nobody')
+  }
+
   /** The last word on a key goes to the end, behind the bodies it may refer to. */
   #put(op: Op): void {
     this.#changes += 1
@@ -162,7 +171,7 @@ export class Draft {
     const task = write.table === 'tasks' ? (write.value ?? this.#cluster.tasks.get(id)) : this.#cluster.tasks.get(id)
     if (task === undefined) return
     workloads.add(task.workload)
-    if (write.table === 'tasks' || write.value === null || TERMINAL.has(write.value.phase)) this.placing = true
+    this.#touchWaiting(write)
     if (write.table === 'observed') return
     if (write.value !== null) orders.add(id)
     else if (task.agent !== null) gone.push({ agent: task.agent, task: id })

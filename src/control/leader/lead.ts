@@ -69,6 +69,7 @@ async function lead(
     ledSince: deps.clock.now(),
     newId: deps.newId,
     unplaced: new Map(),
+    tags: new Map(),
     healths: new Map(),
     turns: 0,
     read: new Set(),

@@ -18,9 +18,13 @@ export async function loadCluster(store: Store): Promise<Cluster> {
   for (const table of Object.keys(TABLES) as Table[]) records.set(table, await loadTable(store, table))
   const digests = [...records.values()].flat().flatMap(digestsOf)
   await loadVersions(store, cluster, [...new Set(digests)])
-  for (const all of records.values()) for (const record of all) cluster.apply(record)
+  for (const all of records.values()) for (const record of all.sort(byAge)) cluster.apply(record)
   return cluster
 }
+
+/** Those that wait for a machine wait in the order in which they came, also under a new leader. */
+const byAge = (a: StoredRecord, b: StoredRecord): number =>
+  a.table === 'tasks' && b.table === 'tasks' ? a.value.createdAt - b.value.createdAt : 0
 
 async function loadTable(store: Store, table: Table): Promise<StoredRecord[]> {
   const { items } = await store.list(tablePrefix(table))

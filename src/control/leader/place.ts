@@ -1,75 +1,83 @@
 import { mergeReasons } from '../../core/health.ts'
 import { schedule } from '../../core/schedule/schedule.ts'
-import type { AgentView, PendingGroup } from '../../core/schedule/types.ts'
-import { isLive } from '../../core/task-state.ts'
+import type { AgentView, PendingGroup, Tags, Unplaced } from '../../core/schedule/types.ts'
+import { priorityOf } from '../../core/template-inputs.ts'
 import { groupBy } from '../../lib/group-by.ts'
 import { must } from '../../lib/must.ts'
-import type { AgentId, WorkloadKey } from '../../model/ids.ts'
+import type { AgentId, TaskId, WorkloadKey } from '../../model/ids.ts'
 import type { Reason } from '../../model/reason.ts'
 import type { Task } from '../../model/task.ts'
-import { type Cluster, isGlobal } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
+import type { WaitingGroup } from './task-groups.ts'
 import type { Term } from './term.ts'
+import type { Tried } from './tries.ts'
 
-export interface PlacingOutcome {
-  readonly placed: readonly Task[]
-  /** Why tasks of a workload have no machine; workloads that have none such are absent. */
+/** What is known of those that wait, from one turn to the next. */
+export interface Waiting {
+  /** Why pending tasks have no machine, by workload; as of when they were tried, and nothing has happened since that could help. */
   readonly unplaced: ReadonlyMap<WorkloadKey, readonly Reason[]>
+  /** Whose turn it is. */
+  readonly tags: Tags
 }
 
-const NOTHING: PlacingOutcome = { placed: [], unplaced: new Map() }
+export interface PlacingInput {
+  readonly cluster: Cluster
+  readonly tried: Tried
+  readonly before: Waiting
+  readonly schedulable: (agent: AgentId) => 'Yes' | 'No'
+  readonly seed: number
+}
 
-/** One batch: every pending task at once, grouped by workload and version. Without any, the agents are not looked at. */
-export function placePending(cluster: Cluster, schedulable: (agent: AgentId) => 'Yes' | 'No', seed: number): PlacingOutcome {
-  if (cluster.pending.size === 0) return NOTHING
-  const pending = [...cluster.pending].map((id) => must(cluster.tasks.get(id), `pending task ${id}`))
-  const result = schedule({ pending: groups(cluster, pending), agents: agentViews(cluster, schedulable), seed })
+/** One batch: every group that is worth a try. Costs what these groups and the machines are, however many tasks wait. */
+export function placePending({ cluster, tried, before, schedulable, seed }: PlacingInput): Waiting & { readonly placed: readonly Task[] } {
+  const groups = tried.scope === 'All' ? cluster.groups.waiting() : [...tried.workloads].flatMap((key) => cluster.groups.waitingOf(key))
+  const unplaced = new Map(tried.scope === 'All' ? [] : before.unplaced)
+  for (const key of tried.workloads) unplaced.delete(key)
+  if (groups.length === 0) return { placed: [], unplaced, tags: before.tags }
+  const pending = groups.map((group) => pendingGroup(group, cluster))
+  const result = schedule({ pending, agents: agentViews(cluster, schedulable), seed, tags: before.tags })
+  const workloadOf = new Map(groups.map(({ id, workload }) => [id, workload]))
+  for (const [key, those] of groupBy(result.unplaced, ({ group }) => must(workloadOf.get(group), 'a group that was asked for')))
+    unplaced.set(key, reasonsOf(those))
   const placed = result.placed.map(({ task, agent, ports }) => ({
     ...must(cluster.tasks.get(task), `task ${task}`),
     agent,
     ports: { ...ports },
   }))
-  const reasons = new Map<WorkloadKey, Reason[]>()
-  for (const item of result.unplaced) {
-    const { workload } = must(cluster.tasks.get(item.task), `task ${item.task}`)
-    reasons.set(workload, [...(reasons.get(workload) ?? []), ...item.reasons])
-  }
-  return { placed, unplaced: new Map([...reasons].map(([key, all]) => [key, mostOf(all)])) }
+  return { placed, unplaced, tags: result.tags }
 }
 
-/** Counts are machines: of many alike tasks, the largest count a code, not the sum. */
-function mostOf(reasons: readonly Reason[]): Reason[] {
+/** Counts are machines. Bound tasks ask one each, which add up; groups ask all of them, so the largest count of a code stands. */
+function reasonsOf(unplaced: readonly Unplaced[]): Reason[] {
+  const bound = unplaced.filter(({ agent }) => agent !== null).flatMap(({ reasons }) => reasons)
+  const anywhere = unplaced.filter(({ agent }) => agent === null).flatMap(({ reasons }) => reasons)
   const largest = new Map<string, Reason>()
-  for (const reason of reasons) {
+  for (const reason of [...mergeReasons(bound), ...anywhere]) {
     const before = largest.get(reason.code)
     if (before === undefined || reason.count > before.count) largest.set(reason.code, reason)
   }
   return mergeReasons([...largest.values()])
 }
 
-function groups(cluster: Cluster, pending: readonly Task[]): PendingGroup[] {
-  const byVersion = groupBy(pending, (task) => `${task.workload} ${task.inputsDigest}`)
-  return [...byVersion].map(([id, tasks]) => {
-    const first = must(tasks[0], 'a group has a task')
-    const bound = isGlobal(cluster.version(first.inputsDigest))
-    return {
-      id,
-      workload: first.workload,
-      createdAt: tasks.reduce((oldest, task) => Math.min(oldest, task.createdAt), first.createdAt),
-      requirements: cluster.requirements(first.inputsDigest),
-      tasks: tasks.map((task) => ({ id: task.id, agent: bound ? (task.slot as AgentId) : null })),
-      existing: existing(cluster, first),
-    }
-  })
+function pendingGroup(group: WaitingGroup, cluster: Cluster): PendingGroup {
+  const { id, workload, tasks, bound } = group
+  const first = must(cluster.tasks.get(firstOf(group)), 'a task that waits')
+  return {
+    id,
+    workload,
+    priority: priorityOf(cluster.version(cluster.inputsNow(first))),
+    createdAt: first.createdAt,
+    requirements: cluster.requirements(first.inputsDigest),
+    tasks,
+    bound,
+    existing: cluster.groups.liveOf(group),
+  }
 }
 
-/** Tasks of the same template only: the old ones are on their way out, and start-first may put new beside old. */
-function existing(cluster: Cluster, like: Task): Map<AgentId, number> {
-  const counts = new Map<AgentId, number>()
-  for (const state of cluster.tasksOfWorkload(like.workload)) {
-    const { agent, templateDigest } = state.task
-    if (agent !== null && templateDigest === like.templateDigest && isLive(state)) counts.set(agent, (counts.get(agent) ?? 0) + 1)
-  }
-  return counts
+/** The one that came first. */
+function firstOf({ tasks, bound }: WaitingGroup): TaskId {
+  const [first] = tasks.size > 0 ? tasks : bound.keys()
+  return must(first, 'a group that waits has a task')
 }
 
 /** It is heard of, and nobody took it out of service. */

@@ -1,9 +1,9 @@
 import type { WorkloadHealth } from '../../core/health.ts'
 import type { Epoch, Millis, WorkloadKey } from '../../model/ids.ts'
-import type { Reason } from '../../model/reason.ts'
 import type { Hub } from '../agents/hub.ts'
 import type { Cluster } from './cluster.ts'
 import type { Draft } from './draft.ts'
+import type { Waiting } from './place.ts'
 import type { Wakes } from './wakes.ts'
 
 /** What one term of leadership holds in memory. All of it dies with the term. */
@@ -19,8 +19,8 @@ export interface Term {
   /** When it began, on the wall clock. */
   readonly ledSince: Millis
   readonly newId: () => string
-  /** Why pending tasks have no machine, by workload; recomputed whenever one is placed. */
-  unplaced: ReadonlyMap<WorkloadKey, readonly Reason[]>
+  unplaced: Waiting['unplaced']
+  tags: Waiting['tags']
   readonly healths: Map<WorkloadKey, WorkloadHealth>
   turns: number
   /** Apps whose source was read in this term; what is known of the others may be of long ago. */

@@ -46,7 +46,7 @@ export function settle(context: TurnContext, woken: Woken): void {
       queue.delete(next)
       looks.count(next, waitsForMany(next, context.term.cluster))
       look(next, context, queue)
-    } else if (context.draft.placing) place(context, queue)
+    } else if (context.draft.tries.due) place(context, queue)
     else if (app !== undefined) {
       apps.delete(app)
       looks.count(app, context.term.cluster.workloadsOfApp(app).length)
@@ -155,16 +155,20 @@ function healthEvent(key: WorkloadKey, app: string, health: WorkloadHealth) {
   }
 }
 
-function place(context: TurnContext, queue: Set<WorkloadKey>): void {
-  const { term, draft } = context
-  draft.placing = false
-  const before = term.unplaced
-  const outcome = placePending(term.cluster, (agent) => isSchedulable(agent, term), term.turns)
-  for (const task of outcome.placed) draft.write({ table: 'tasks', id: task.id, value: task })
-  draft.placing = false
-  term.unplaced = outcome.unplaced
-  for (const key of new Set([...before.keys(), ...outcome.unplaced.keys()])) {
-    if (JSON.stringify(before.get(key)) !== JSON.stringify(outcome.unplaced.get(key))) queue.add(key)
+function place({ term, draft }: TurnContext, queue: Set<WorkloadKey>): void {
+  const { unplaced: before } = term
+  const { placed, unplaced, tags } = placePending({
+    cluster: term.cluster,
+    tried: draft.tries.take(),
+    before: term,
+    schedulable: (agent) => isSchedulable(agent, term),
+    seed: term.turns,
+  })
+  for (const task of placed) draft.write({ table: 'tasks', id: task.id, value: task })
+  term.unplaced = unplaced
+  term.tags = tags
+  for (const key of new Set([...before.keys(), ...unplaced.keys()])) {
+    if (JSON.stringify(before.get(key)) !== JSON.stringify(unplaced.get(key))) queue.add(key)
   }
 }
 

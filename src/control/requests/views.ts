@@ -89,17 +89,11 @@ export function taskView(state: TaskState, term: Term): TaskView {
     exitCode: observed?.attempts.at(-1)?.exitCode ?? null,
     reasons: taskReasons(state, term, standing),
     ports: task.ports,
-    inputsDigest: currentInputs(state, term),
+    inputsDigest: term.cluster.inputsNow(task),
     revision: task.revision,
     createdAt: iso(task.createdAt),
     attempts: (observed?.attempts ?? []).map(attemptView),
   }
-}
-
-/** A task whose template is still the wanted one runs the present inputs, though a scale-up came after its birth. */
-function currentInputs({ task }: TaskState, term: Term): string {
-  const record = term.cluster.workloads.get(task.workload)
-  return record?.templateDigest === task.templateDigest ? record.inputsDigest : task.inputsDigest
 }
 
 function taskReasons({ task, observed }: TaskState, term: Term, standing: AgentStanding): Reason[] {

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Wanted } from '../../core/sync.ts'
+import { templateInputs } from '../../core/template-inputs.ts'
 import type { GitRepository, TreeFile } from '../../git/git-backend.ts'
 import { GitError } from '../../git/git-backend.ts'
 import { digestOf } from '../../lib/canonical.ts'
@@ -7,8 +8,6 @@ import type { CheckedFile } from '../../manifest/blob.ts'
 import { type Desired, type DesiredWorkload, link } from '../../manifest/link.ts'
 import { isManifestPath } from '../../manifest/parse.ts'
 import { versionOf } from '../../manifest/version.ts'
-import type { RunSpec } from '../../model/batch.ts'
-import { bodyOf } from '../../model/body.ts'
 import type { Digest, Oid, WorkloadKey } from '../../model/ids.ts'
 import type { SyncPolicy, WorkloadManifest } from '../../model/manifest.ts'
 import type { Problem } from '../../model/records.ts'
@@ -148,15 +147,8 @@ function entryOf(folder: string, oid: Oid | null | undefined): [string, Oid][] {
 
 /** What decides whether a running task is still right; a change of `replicas` alone does not. Names it too, for runs are named after it. */
 export function templateDigestOf(version: WorkloadVersion): Digest {
-  const { kind, namespace, name, configs, secrets, trees } = version
-  const body = bodyOf(version)
-  const shape = 'completions' in body ? runShape(body) : {}
-  return digestOf({ kind, namespace, name, template: body.template, ...shape, configs, secrets, trees })
-}
-
-/** How often a run runs it is part of what it is; said only where it is not once, so that those keep their digests. */
-function runShape({ mode, completions, completionMode }: RunSpec): Record<string, unknown> {
-  return mode === 'Replicated' && completionMode === 'NonIndexed' && completions === 1 ? {} : { mode, completions, completionMode }
+  const { kind, namespace, name } = version
+  return digestOf({ kind, namespace, name, ...templateInputs(version) })
 }
 
 function lackingProblem(workload: DesiredWorkload, oids: ReadonlyMap<string, Oid | null>): Problem {

@@ -1,3 +1,4 @@
+import type { AgentId } from '../../model/ids.ts'
 import { type Parts, spreadValue } from './parts.ts'
 import type { Slot } from './slot.ts'
 import type { PendingGroup, Requirements } from './types.ts'
@@ -6,58 +7,56 @@ import type { PendingGroup, Requirements } from './types.ts'
 export interface SpreadKey {
   readonly key: string
   readonly maxSkew: number
-  /** Tasks by label value, for the values found on eligible agents. */
+  /** How many values the eligible agents have. */
+  readonly values: number
+  /** Tasks by such a value; those without any are left out, for there may be as many values as machines, and as many groups. */
   readonly counts: Map<string, number>
   minimum: number
   /** How many values stand at the minimum. */
   atMinimum: number
 }
 
-/** What a group asks, with the counts of its workload as they are now. */
+type Counts = ReadonlyMap<AgentId, number>
+
+/** What a group asks, with its tasks as they lie now. */
 export interface Demand {
   readonly requirements: Requirements
-  /** Tasks of the workload by agent id, with those placed in this batch. */
-  readonly counts: Map<string, number>
+  /** By agent, from before the batch. */
+  readonly existing: Counts
+  /** By agent, placed in this batch. */
+  readonly placed: Map<AgentId, number>
   readonly spread: readonly SpreadKey[]
 }
 
-export interface DemandInput {
-  readonly group: PendingGroup
-  readonly parts: Parts
-  readonly byId: ReadonlyMap<string, Slot>
-  /** Tasks of the same workload that this batch placed before, by agent. */
-  readonly placed: ReadonlyMap<string, number>
-}
-
-export function demandOf({ group, parts, byId, placed }: DemandInput): Demand {
-  const counts = new Map<string, number>(group.existing)
-  for (const [agent, count] of placed) counts.set(agent, (counts.get(agent) ?? 0) + count)
-  const spread = group.requirements.spread.map(({ key, maxSkew }, index): SpreadKey => {
-    const byValue = countValues({ key, values: parts.values[index] ?? new Set(), counts, byId })
-    return { key, maxSkew, counts: byValue, ...minimumOf(byValue) }
+export function demandOf({ requirements, existing }: PendingGroup, parts: Parts, byId: ReadonlyMap<string, Slot>): Demand {
+  const spread = requirements.spread.map(({ key, maxSkew }, index): SpreadKey => {
+    const values = parts.values[index] ?? new Set()
+    const byValue = countValues({ key, values, existing, byId })
+    return { key, maxSkew, values: values.size, counts: byValue, ...minimumOf(byValue, values.size) }
   })
-  return { requirements: group.requirements, counts, spread }
+  return { requirements, existing, placed: new Map(), spread }
 }
 
 interface ValueCounting {
   readonly key: string
   readonly values: ReadonlySet<string>
-  readonly counts: ReadonlyMap<string, number>
+  readonly existing: Counts
   readonly byId: ReadonlyMap<string, Slot>
 }
 
 /** Tasks on agents that are not eligible now (cordoned, say) still count where their value is among the eligible ones. */
-function countValues({ key, values, counts, byId }: ValueCounting): Map<string, number> {
-  const byValue = new Map([...values].map((value) => [value, 0]))
-  for (const [agent, count] of counts) {
+function countValues({ key, values, existing, byId }: ValueCounting): Map<string, number> {
+  const byValue = new Map<string, number>()
+  for (const [agent, count] of existing) {
     const slot = byId.get(agent)
-    const before = slot === undefined ? undefined : byValue.get(spreadValue(slot, key))
-    if (slot !== undefined && before !== undefined) byValue.set(spreadValue(slot, key), before + count)
+    const value = slot === undefined ? undefined : spreadValue(slot, key)
+    if (value !== undefined && values.has(value)) byValue.set(value, (byValue.get(value) ?? 0) + count)
   }
   return byValue
 }
 
-function minimumOf(counts: ReadonlyMap<string, number>): { minimum: number; atMinimum: number } {
+function minimumOf(counts: ReadonlyMap<string, number>, values: number): { minimum: number; atMinimum: number } {
+  if (counts.size < values) return { minimum: 0, atMinimum: values - counts.size }
   let minimum = Number.POSITIVE_INFINITY
   let atMinimum = 0
   for (const count of counts.values()) {
@@ -67,7 +66,12 @@ function minimumOf(counts: ReadonlyMap<string, number>): { minimum: number; atMi
   return { minimum, atMinimum }
 }
 
-export const countOn = (demand: Demand, slot: Slot): number => demand.counts.get(slot.view.id) ?? 0
+export const countOn = ({ existing, placed }: Demand, { view }: Slot): number => (existing.get(view.id) ?? 0) + (placed.get(view.id) ?? 0)
+
+/** On all agents together. */
+export const countAll = ({ existing, placed }: Demand): number => sum(existing) + sum(placed)
+
+const sum = (counts: Counts): number => [...counts.values()].reduce((total, count) => total + count, 0)
 
 /** Tasks that share a value with this agent. */
 export const spreadCount = (spread: SpreadKey, slot: Slot): number => spread.counts.get(spreadValue(slot, spread.key)) ?? 0
@@ -77,7 +81,7 @@ export const keepsSkew = (spread: SpreadKey, slot: Slot): boolean => spreadCount
 export const hardLimitOf = ({ requirements }: Demand): number => requirements.maxPerNode ?? Number.POSITIVE_INFINITY
 
 export function countPlaced(demand: Demand, slot: Slot): void {
-  demand.counts.set(slot.view.id, countOn(demand, slot) + 1)
+  demand.placed.set(slot.view.id, (demand.placed.get(slot.view.id) ?? 0) + 1)
   for (const spread of demand.spread) raise(spread, spreadValue(slot, spread.key))
 }
 
@@ -87,5 +91,5 @@ function raise(spread: SpreadKey, value: string): void {
   spread.counts.set(value, before + 1)
   if (before !== spread.minimum) return
   spread.atMinimum -= 1
-  if (spread.atMinimum === 0) Object.assign(spread, minimumOf(spread.counts))
+  if (spread.atMinimum === 0) Object.assign(spread, minimumOf(spread.counts, spread.values))
 }

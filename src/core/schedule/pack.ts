@@ -34,25 +34,23 @@ export interface PackClass {
 }
 
 /**
- * The heaps of a class, brought up to the placements made since: only the agents they touched are scored again.
+ * Brings the heaps of a class up to the placements made since it was used last: only the agents they touched are scored again.
  * Older entries of those stay and are skipped when they come up; too many, and the heaps are built anew.
  */
-export function currentHeaps(klass: PackClass, log: readonly number[], slots: readonly Slot[]): readonly Heap[] {
+export function catchUp(klass: PackClass, log: readonly number[], slots: readonly Slot[]): void {
   const touched = klass.heaps.length === 0 ? [] : new Set(log.slice(klass.seen))
   klass.seen = log.length
   if (klass.heaps.length === 0 || klass.extra > klass.parts.eligible.length) {
     klass.heaps = klass.parts.members.map((members) => scoreAll(klass.requirements, members))
     klass.extra = 0
-    return klass.heaps
+    return
   }
   for (const index of touched) {
     const slot = slots[index]
-    const heap = klass.heaps[klass.parts.partOf[index] ?? -1]
-    if (slot === undefined || heap === undefined) continue
-    pushScored(heap, klass.requirements, slot)
+    if (slot === undefined || klass.parts.partOf[index] === -1) continue
+    pushScored(klass, slot)
     klass.extra += 1
   }
-  return klass.heaps
 }
 
 function scoreAll(requirements: Requirements, slots: readonly Slot[]): Heap {
@@ -63,8 +61,10 @@ function scoreAll(requirements: Requirements, slots: readonly Slot[]): Heap {
   )
 }
 
-/** Takes the best agent with room off the heap; outdated entries and full agents go for good. */
-export function popFitting(heap: Heap, requirements: Requirements, slots: readonly Slot[]): Slot | undefined {
+/** Takes the best agent with room off the heap of a part; outdated entries and full agents go for good. */
+export function popFitting({ heaps, requirements }: PackClass, part: number, slots: readonly Slot[]): Slot | undefined {
+  const heap = heaps[part]
+  if (heap === undefined) return undefined
   for (let entry = pop(heap); entry !== undefined; entry = pop(heap)) {
     const slot = slots[entry.item]
     if (slot !== undefined && packScore(requirements, slot) === entry.key && hasRoom(requirements, slot)) return slot
@@ -72,6 +72,8 @@ export function popFitting(heap: Heap, requirements: Requirements, slots: readon
   return undefined
 }
 
-export function pushScored(heap: Heap, requirements: Requirements, slot: Slot): void {
-  push(heap, packScore(requirements, slot), slot.index)
+/** Puts an agent into the heap of its part, by its score as it is now. */
+export function pushScored({ heaps, parts, requirements }: PackClass, slot: Slot): void {
+  const heap = heaps[parts.partOf[slot.index] ?? -1]
+  if (heap !== undefined) push(heap, packScore(requirements, slot), slot.index)
 }

@@ -18,12 +18,6 @@ const bind = <T>(filters: readonly Filter<T>[], asked: T): BoundFilter[] =>
     explain: (failed) => explain(asked, failed),
   }))
 
-const boundFilters = (demand: Demand): readonly BoundFilter[] => [
-  ...bind(AGENT_FILTERS, demand.requirements),
-  ...bind(CAPACITY_FILTERS, demand.requirements),
-  ...bind(WORKLOAD_FILTERS, demand),
-]
-
 export const isEligible = (requirements: Requirements, slot: Slot): boolean =>
   AGENT_FILTERS.every((filter) => filter.check(requirements, slot))
 
@@ -35,27 +29,40 @@ export const passesAll = (demand: Demand, slot: Slot): boolean =>
   hasRoom(demand.requirements, slot) &&
   WORKLOAD_FILTERS.every((filter) => filter.check(demand, slot))
 
-/**
- * Why none of these agents takes the task: each agent counts under the first rule it fails, most frequent rule first.
- * An agent that fails none is left out.
- */
-export function reasonsFor(demand: Demand, slots: readonly Slot[]): Reason[] {
-  const filters = boundFilters(demand)
+/** How each of some agents fares under some rules. */
+export interface Verdict {
+  /** Each agent that fails counts under the first rule it fails. */
+  readonly reasons: readonly Reason[]
+  readonly passing: readonly Slot[]
+}
+
+/** Under the rules that are the same for all groups of a class, so that many groups look at all agents once. */
+export function verdictOf(requirements: Requirements, slots: readonly Slot[]): Verdict {
+  return judge([...bind(AGENT_FILTERS, requirements), ...bind(CAPACITY_FILTERS, requirements)], slots, slots.length)
+}
+
+/** Why none of so many agents takes the task, most frequent reason first. An agent that fails no rule is left out. */
+export function reasonsFor(demand: Demand, { reasons, passing }: Verdict, agents: number): Reason[] {
+  return [...reasons, ...judge(bind(WORKLOAD_FILTERS, demand), passing, agents).reasons].sort(
+    (a, b) => b.count - a.count || (a.code < b.code ? -1 : 1),
+  )
+}
+
+function judge(filters: readonly BoundFilter[], slots: readonly Slot[], agents: number): Verdict {
   const failed = new Map<BoundFilter, Slot[]>()
+  const passing: Slot[] = []
   for (const slot of slots) {
     const first = filters.find((filter) => !filter.check(slot))
-    if (first === undefined) continue
-    const those = failed.get(first)
-    if (those === undefined) failed.set(first, [slot])
-    else those.push(slot)
+    const those = first === undefined ? passing : failed.get(first)
+    if (those !== undefined) those.push(slot)
+    else if (first !== undefined) failed.set(first, [slot])
   }
-  return [...failed]
-    .map(([filter, those]) => ({
-      code: filter.code,
-      message: `${subject(those, slots.length)} ${filter.explain(those)}`,
-      count: those.length,
-    }))
-    .sort((a, b) => b.count - a.count || (a.code < b.code ? -1 : 1))
+  const reasons = [...failed].map(([{ code, explain }, those]) => ({
+    code,
+    message: `${subject(those, agents)} ${explain(those)}`,
+    count: those.length,
+  }))
+  return { reasons, passing }
 }
 
 function subject(failed: readonly Slot[], total: number): string {
@@ -68,7 +75,7 @@ function subject(failed: readonly Slot[], total: number): string {
  */
 export function fits(requirements: Requirements, agent: AgentView): Reason | null {
   const slot = slotOf(agent, 0, 0)
-  return reasonsFor({ requirements, counts: new Map(), spread: [] }, [slot])[0] ?? null
+  return verdictOf(requirements, [slot]).reasons[0] ?? null
 }
 
 /** The agents that Global mode covers: label and runtime rules hold. Capacity and cordons are not asked. Sorted by id. */

@@ -1,29 +1,13 @@
 import { type Demand, hardLimitOf, keepsSkew, spreadCount } from './demand.ts'
 import { type Heap, heapOf, pop, push } from './heap.ts'
-import type { Parts } from './parts.ts'
-import { type Picker, putBack, restore, type Shelf, takeBelow } from './pickers.ts'
+import { pushScored } from './pack.ts'
+import { type Picker, restore, type Shelf, takeBelow } from './pickers.ts'
 import type { Slot } from './slot.ts'
 
-export interface SpreadInput {
-  readonly demand: Demand
-  readonly parts: Parts
-  /** One for each part. */
-  readonly heaps: readonly Heap[]
-  readonly slots: readonly Slot[]
-  /** Varies by workload, so that many small workloads do not all begin in the same zone. */
-  readonly salt: number
-}
-
-/** The agents of one part, while a group takes from them. */
-interface Domain extends Shelf {
-  /** Any of its agents: the counts by label value are the same for all. */
-  readonly sample: Slot
-}
-
+/** Domains are the parts of the class, counted from `start`. */
 interface Spreading {
-  readonly demand: Demand
-  readonly domains: readonly Domain[]
-  readonly domainOf: (slot: Slot) => number
+  readonly shelf: Shelf
+  readonly start: number
   /** Domains that may have room, by load. */
   readonly waiting: Heap
 }
@@ -31,47 +15,46 @@ interface Spreading {
 /**
  * Spreads: of the domains that keep the skew, the one whose label values hold the fewest tasks; inside it, packs.
  * Near O(domains + tasks) for one key; with several, each task may look at every domain that is over its skew.
+ * `salt` varies by workload, so that many small workloads do not all begin in the same zone.
  */
-export function spreadPicker(input: SpreadInput): Picker {
-  const state = spreading(input)
-  const done = (): void => {
-    for (const domain of state.domains) restore(domain)
-  }
-  return { next: () => next(state), placed: (slot) => giveBack(state, slot), done }
+export function spreadPicker(shelf: Shelf, salt: number): Picker {
+  const state = spreading(shelf, salt)
+  return { next: () => next(state), placed: (slot) => giveBack(state, slot), done: () => restore(shelf) }
 }
 
-function spreading({ demand, parts, heaps, slots, salt }: SpreadInput): Spreading {
-  const size = parts.members.length
-  const inPartOrder = parts.members.flatMap(([sample], index): Domain[] => {
-    const heap = heaps[index]
-    return sample === undefined || heap === undefined ? [] : [{ sample, heap, demand, slots, aside: [] }]
-  })
+function spreading(shelf: Shelf, salt: number): Spreading {
+  const size = shelf.klass.parts.members.length
   const start = size === 0 ? 0 : salt % size
-  const domains = [...inPartOrder.slice(start), ...inPartOrder.slice(0, start)]
-  const domainOf = (slot: Slot): number => ((parts.partOf[slot.index] ?? 0) - start + size) % size
-  const loads = domains.map(({ sample }) => loadOf(demand, sample))
-  return { demand, domains, domainOf, waiting: heapOf([...domains.keys()], loads) }
+  const domains = Array.from({ length: size }, (_, domain) => domain)
+  const loads = domains.map((domain) => loadOf(shelf.demand, sampleOf(shelf, partAt(shelf, start, domain))))
+  return { shelf, start, waiting: heapOf(domains, loads) }
 }
+
+const partAt = ({ klass }: Shelf, start: number, domain: number): number => (domain + start) % klass.parts.members.length
+
+/** Any agent of a part, for no part is empty: the counts by label value are the same for all. */
+const sampleOf = ({ klass }: Shelf, part: number): Slot => klass.parts.members[part]?.[0] as Slot
 
 const loadOf = ({ spread }: Demand, slot: Slot): number => spread.reduce((sum, key) => sum + spreadCount(key, slot), 0)
 
 function next(state: Spreading): Slot | undefined {
-  const skewed: Domain[] = []
+  const skewed: Slot[] = []
   const found = search(state, skewed)
-  for (const { sample } of skewed) wait(state, sample)
+  for (const sample of skewed) wait(state, sample)
   return found
 }
 
 /** Counts only grow, so a domain's load is checked when the domain comes up, not when it changes. */
-function search(state: Spreading, skewed: Domain[]): Slot | undefined {
-  const { demand, domains, waiting } = state
+function search(state: Spreading, skewed: Slot[]): Slot | undefined {
+  const { shelf, start, waiting } = state
+  const { demand } = shelf
   for (let entry = pop(waiting); entry !== undefined; entry = pop(waiting)) {
-    const domain = domains[entry.item]
-    if (domain === undefined) continue
-    if (loadOf(demand, domain.sample) > entry.key) wait(state, domain.sample)
-    else if (!demand.spread.every((key) => keepsSkew(key, domain.sample))) skewed.push(domain)
+    const part = partAt(shelf, start, entry.item)
+    const sample = sampleOf(shelf, part)
+    if (loadOf(demand, sample) > entry.key) wait(state, sample)
+    else if (!demand.spread.every((key) => keepsSkew(key, sample))) skewed.push(sample)
     else {
-      const slot = takeBelow(domain, hardLimitOf(demand))
+      const slot = takeBelow(shelf, part, hardLimitOf(demand))
       if (slot !== undefined) return slot
     }
   }
@@ -79,11 +62,11 @@ function search(state: Spreading, skewed: Domain[]): Slot | undefined {
 }
 
 function giveBack(state: Spreading, slot: Slot): void {
-  const domain = state.domains[state.domainOf(slot)]
-  if (domain !== undefined) putBack(domain, slot)
+  pushScored(state.shelf.klass, slot)
   wait(state, slot)
 }
 
-function wait({ demand, domainOf, waiting }: Spreading, slot: Slot): void {
-  push(waiting, loadOf(demand, slot), domainOf(slot))
+function wait({ shelf, start, waiting }: Spreading, slot: Slot): void {
+  const { members, partOf } = shelf.klass.parts
+  push(waiting, loadOf(shelf.demand, slot), ((partOf[slot.index] ?? 0) - start + members.length) % members.length)
 }

@@ -19,21 +19,20 @@ export interface Requirements {
   readonly driver: DriverName
 }
 
-export interface PendingTask {
-  readonly id: TaskId
-  /** The one agent it must go to (Global mode); null: any. */
-  readonly agent: AgentId | null
-}
-
-/** Tasks of one workload with identical requirements. */
+/** Tasks of one version of a workload. */
 export interface PendingGroup {
   /** Unique in a request; breaks ties of age. */
   readonly id: string
   readonly workload: WorkloadKey
+  /** 0 to 100; all of a higher one are placed before any of a lower one. */
+  readonly priority: number
   readonly createdAt: Millis
   readonly requirements: Requirements
-  readonly tasks: readonly PendingTask[]
-  /** Tasks of this workload that hold an agent already and count for maxPerNode and spread. */
+  /** Tasks that may go to any agent, in the order in which they are to go. They are alike, so it is read only as far as there is room. */
+  readonly tasks: ReadonlySet<TaskId>
+  /** Tasks that have one agent each to go to (Global mode). */
+  readonly bound: ReadonlyMap<TaskId, AgentId>
+  /** Tasks of this version that hold an agent already and count for maxPerNode and spread; other versions are on their way out. */
   readonly existing: ReadonlyMap<AgentId, number>
 }
 
@@ -55,12 +54,25 @@ export interface AgentView {
   readonly schedulable: boolean
 }
 
+/** Where a queue of equals stands between two batches; see `turns.ts`. */
+export interface QueueTags {
+  /** Virtual time: the start tag of the turn that was taken last. */
+  readonly now: number
+  /** Finish tags by member, as far as they are ahead of that time. */
+  readonly finish: ReadonlyMap<string, number>
+}
+
+/** By queue: one for the namespaces of a priority, and one for the workloads of each of them. */
+export type Tags = ReadonlyMap<string, QueueTags>
+
 export interface ScheduleRequest {
   readonly pending: readonly PendingGroup[]
   /** Unique by id. */
   readonly agents: readonly AgentView[]
   /** Breaks ties and offsets dynamic ports; an integer. Vary it between batches so that freed ports rest. */
   readonly seed: number
+  /** What the batch before returned; empty for the first. */
+  readonly tags: Tags
 }
 
 export interface Placement {
@@ -70,8 +82,13 @@ export interface Placement {
   readonly ports: Readonly<Record<string, number>>
 }
 
+/** Tasks of a group that found no agent. */
 export interface Unplaced {
-  readonly task: TaskId
+  readonly group: string
+  /** The one agent that a bound task may go to; null: any. */
+  readonly agent: AgentId | null
+  /** How many; 1 for each bound task. */
+  readonly count: number
   /** Counts sum to the number of agents, or to 1 for a task bound to one agent. */
   readonly reasons: readonly Reason[]
 }
@@ -80,4 +97,5 @@ export interface ScheduleResult {
   /** In the order of the decisions. */
   readonly placed: readonly Placement[]
   readonly unplaced: readonly Unplaced[]
+  readonly tags: Tags
 }

@@ -71,7 +71,6 @@ describe('what a turn touched', () => {
     expect([...draft.touched.workloads]).toEqual([KEY])
     expect([...draft.touched.apps]).toEqual(['shop'])
     expect([...draft.touched.orders]).toEqual(['web-1'])
-    expect(draft.placing).toBe(true)
   })
 
   it('a report touches its workload, but is no order', () => {
@@ -97,7 +96,7 @@ describe('what a turn touched', () => {
     const next = new Draft(cluster)
     next.write({ table: 'agents', id: 'node-9', value: agentRecord({ id: 'node-9' as AgentId }) })
     expect([...next.touched.workloads]).toEqual([named('global')])
-    expect(next.placing).toBe(true)
+    expect(next.tries.take().scope).toBe('All')
   })
 
   it('a run touches its Job', () => {
@@ -212,11 +211,11 @@ describe('usage of an agent', () => {
     put({}, asked)
     made({ agent: null })
     made({ id: 'web-2' as TaskId })
-    expect([...cluster.pending]).toEqual(['web-1'])
+    expect(cluster.groups.waiting().flatMap(({ tasks }) => [...tasks])).toEqual(['web-1'])
     expect(cluster.tasksOfWorkload(KEY).map((state) => state.task.id)).toEqual(['web-1', 'web-2'])
     expect(cluster.tasksOfAgent('node-1' as AgentId).map((state) => state.task.id)).toEqual(['web-2'])
     made({ agent: null, desired: 'stop' })
-    expect([...cluster.pending]).toEqual([])
+    expect(cluster.groups.waiting()).toEqual([])
   })
 
   it('knows who waits for whom, as long as it does', () => {

@@ -75,6 +75,7 @@ function turn(apps: readonly string[] = ['shop']): void {
     ledSince: NOW - LONG,
     newId: () => `new-${++ids}`,
     unplaced: new Map(),
+    tags: new Map(),
     healths: new Map(),
     turns: 1,
     read: new Set(),

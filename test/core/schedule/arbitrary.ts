@@ -43,9 +43,11 @@ export function group(name: string, count: number, over: Partial<PendingGroup> =
   return {
     id: name,
     workload: workloadKey('default', 'Deployment', name),
+    priority: 50,
     createdAt: 0,
     requirements: requirements(),
-    tasks: Array.from({ length: count }, (_, index) => ({ id: taskId(`${name}-${String(index).padStart(5, '0')}`), agent: null })),
+    tasks: new Set(Array.from({ length: count }, (_, index) => taskId(`${name}-${String(index).padStart(5, '0')}`))),
+    bound: new Map(),
     existing: new Map(),
     ...over,
   }
@@ -119,7 +121,10 @@ const asked: fc.Arbitrary<Requirements> = fc.record({
   driver: fc.constantFrom<Requirements['driver'][]>('docker', 'fake', 'fake', 'process'),
 })
 
-/** Small clusters and groups in which every rule gets to say no; one group a workload. */
+/** Every task of a group, wherever it may go. */
+export const tasksOf = ({ tasks, bound }: PendingGroup): TaskId[] => [...bound.keys(), ...tasks]
+
+/** Small clusters and groups in which every rule gets to say no; one group a workload, all of one priority and namespace. */
 export const request: fc.Arbitrary<ScheduleRequest> = agents.chain((views) => {
   const target = views.length === 0 ? fc.constant(null) : fc.option(fc.constantFrom(...views.map(({ id }) => id)), { nil: null, freq: 1 })
   const existing: fc.Arbitrary<AgentId[]> =
@@ -130,11 +135,13 @@ export const request: fc.Arbitrary<ScheduleRequest> = agents.chain((views) => {
   return fc.record({ pending, seed: fc.integer() }).map(({ pending: shapes, seed }) => ({
     agents: views,
     seed,
+    tags: new Map(),
     pending: shapes.map((shape, index) => {
       const base = group(`w${index}`, shape.count)
       const counts = new Map(shape.existing.map((id) => [id, shape.existing.filter((other) => other === id).length]))
-      const tasks = base.tasks.map((task, at) => (at === 0 ? { ...task, agent: shape.target } : task))
-      return { ...base, requirements: shape.asked, createdAt: shape.createdAt, existing: counts, tasks }
+      const [first = taskId('none'), ...others] = base.tasks
+      const given = shape.target === null ? {} : { tasks: new Set(others), bound: new Map([[first, shape.target]]) }
+      return { ...base, requirements: shape.asked, createdAt: shape.createdAt, existing: counts, ...given }
     }),
   }))
 })

@@ -41,7 +41,7 @@ function instance(seed: number): { agents: AgentView[]; pending: PendingGroup[] 
 function exactBestFit(agents: readonly AgentView[], pending: readonly PendingGroup[]): [Requirements, AgentView][] {
   const free = new Map(agents.map((view) => [view, { cpu: view.capacity.cpuMillis, memory: view.capacity.memoryBytes }]))
   return pending.flatMap(({ requirements: asked, tasks }) =>
-    tasks.flatMap((): [Requirements, AgentView][] => {
+    [...tasks].flatMap((): [Requirements, AgentView][] => {
       const left = [...free].flatMap(([view, { cpu, memory }]) => {
         const fits = cpu >= asked.cpuMillis && memory >= asked.memoryBytes
         const labelled = Object.entries(asked.nodeSelector).every(([key, value]) => view.labels[key] === value)
@@ -70,9 +70,9 @@ describe('packing', () => {
   it('fills the machines it touches at least 0.97 as well as an exact best fit, over random instances', () => {
     const ratios = SEEDS.map((seed) => {
       const { agents, pending } = instance(seed)
-      const asked = new Map(pending.flatMap(({ requirements: of, tasks }) => tasks.map(({ id }) => [id, of])))
+      const asked = new Map(pending.flatMap(({ requirements: of, tasks }) => [...tasks].map((id) => [id, of])))
       const views = new Map(agents.map((view) => [view.id, view]))
-      const { placed, unplaced } = schedule({ agents, pending, seed })
+      const { placed, unplaced } = schedule({ agents, pending, seed, tags: new Map() })
       expect(unplaced).toEqual([])
       const ours = placed.map(({ task, agent: id }) => [asked.get(task) as Requirements, views.get(id) as AgentView] as const)
       return efficiency(ours) / efficiency(exactBestFit(agents, pending))

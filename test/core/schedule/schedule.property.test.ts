@@ -3,13 +3,22 @@ import { describe, expect, it } from 'vitest'
 import { fits } from '../../../src/core/schedule/reasons.ts'
 import { schedule } from '../../../src/core/schedule/schedule.ts'
 import type { AgentView, PendingGroup, Placement, Requirements, ScheduleRequest } from '../../../src/core/schedule/types.ts'
-import { request } from './arbitrary.ts'
+import type { AgentId, TaskId } from '../../../src/model/ids.ts'
+import { request, tasksOf } from './arbitrary.ts'
 import { allows, apply, capacityAllows, labelsAllow, worldOf } from './naive.ts'
 
 const RUNS = { numRuns: 1500 }
 
-const groupOf = ({ pending }: ScheduleRequest, task: string): PendingGroup =>
-  pending.find(({ tasks }) => tasks.some(({ id }) => id === task)) as PendingGroup
+const groupOf = ({ pending }: ScheduleRequest, task: TaskId): PendingGroup =>
+  pending.find((group) => group.tasks.has(task) || group.bound.has(task)) as PendingGroup
+/** Tasks that found no agent, with the one they were bound to. */
+function leftOver(input: ScheduleRequest, placed: readonly Placement[]): { group: PendingGroup; target: AgentId | null }[] {
+  const gone = new Set(placed.map(({ task }) => task))
+  return input.pending.flatMap((group) =>
+    tasksOf(group).flatMap((task) => (gone.has(task) ? [] : [{ group, target: group.bound.get(task) ?? null }])),
+  )
+}
+
 const agentOf = ({ agents }: ScheduleRequest, id: string): AgentView => agents.find((agent) => agent.id === id) as AgentView
 
 function withPlaced(agent: AgentView, { requirements }: PendingGroup, placed: readonly Placement[]): AgentView {
@@ -43,6 +52,18 @@ const light = ({ maxPerNode, spread }: Requirements, memoryBytes: number): Requi
   driver: 'fake',
 })
 
+/** Each group in a batch of its own, oldest first. */
+function oneAfterTheOther(input: ScheduleRequest): Placement[] {
+  let { agents } = input
+  return [...input.pending]
+    .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
+    .flatMap((group) => {
+      const { placed } = schedule({ ...input, agents, pending: [group] })
+      agents = agents.map((agent) => withPlaced(agent, group, placed))
+      return placed
+    })
+}
+
 /** Replays every decision in its order against the naive rules, and returns the world after them. */
 function replay(input: ScheduleRequest) {
   const result = schedule(input)
@@ -61,10 +82,12 @@ describe('schedule', () => {
     fc.assert(
       fc.property(request, (input) => {
         const { placed, unplaced } = schedule(input)
-        const asked = input.pending.flatMap(({ tasks }) => tasks)
-        expect([...placed, ...unplaced].map(({ task }) => task).sort()).toEqual(asked.map(({ id }) => id).sort())
-        const bound = new Map(asked.map(({ id, agent }) => [id, agent]))
-        for (const { task, agent } of placed) expect([null, agent]).toContain(bound.get(task))
+        expect(new Set(placed.map(({ task }) => task)).size).toBe(placed.length)
+        for (const { task, agent } of placed) expect(groupOf(input, task).bound.get(task) ?? agent).toBe(agent)
+        for (const group of input.pending) {
+          const left = unplaced.filter((one) => one.group === group.id).reduce((sum, { count }) => sum + count, 0)
+          expect(placed.filter(({ task }) => groupOf(input, task) === group).length + left).toBe(tasksOf(group).length)
+        }
       }),
       RUNS,
     )
@@ -82,10 +105,8 @@ describe('schedule', () => {
   it('leaves a task unplaced only when it fits nowhere at the end (no spread), or when no agent keeps the skew', () => {
     fc.assert(
       fc.property(request, (input) => {
-        const { unplaced, world } = replay(input)
-        for (const { task } of unplaced) {
-          const group = groupOf(input, task)
-          const target = group.tasks.find(({ id }) => id === task)?.agent
+        const { placed, world } = replay(input)
+        for (const { group, target } of leftOver(input, placed)) {
           const candidates = input.agents.filter(({ id }) => target === null || target === id)
           if (target !== null && group.requirements.spread.length > 0) continue
           for (const agent of candidates) expect(allows({ group, agents: input.agents, world }, agent)).toBe(false)
@@ -108,10 +129,9 @@ describe('schedule', () => {
     }))
     fc.assert(
       fc.property(relabelled, (input) => {
-        const { unplaced, world } = replay(input)
-        for (const { task } of unplaced) {
-          const group = groupOf(input, task)
-          if (group.tasks.find(({ id }) => id === task)?.agent !== null) continue
+        const { placed, world } = replay(input)
+        for (const { group, target } of leftOver(input, placed)) {
+          if (target !== null) continue
           for (const agent of input.agents) expect(allows({ group, agents: input.agents, world }, agent)).toBe(false)
         }
       }),
@@ -122,11 +142,10 @@ describe('schedule', () => {
   it('leaves no task out that fits, and says why, when groups of two classes take turns', () => {
     fc.assert(
       fc.property(twoClasses, (input) => {
-        const { unplaced, world } = replay(input)
-        for (const { task, reasons } of unplaced) {
-          const group = groupOf(input, task)
-          expect(reasons).not.toEqual([])
-          if (group.tasks.find(({ id }) => id === task)?.agent !== null) continue
+        const { placed, unplaced, world } = replay(input)
+        for (const { reasons } of unplaced) expect(reasons).not.toEqual([])
+        for (const { group, target } of leftOver(input, placed)) {
+          if (target !== null) continue
           for (const agent of input.agents) expect(allows({ group, agents: input.agents, world }, agent)).toBe(false)
         }
       }),
@@ -134,18 +153,23 @@ describe('schedule', () => {
     )
   })
 
-  it('decides a batch as if each group came alone after the ones before it: what classes remember changes nothing', () => {
+  it('decides a batch with room for all as if each group came alone after the ones before it: what classes remember changes nothing', () => {
     fc.assert(
       fc.property(fc.oneof(request, twoClasses), (input) => {
-        let agents = input.agents
-        const alone = [...input.pending]
-          .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
-          .flatMap((group) => {
-            const { placed } = schedule({ agents, pending: [group], seed: input.seed })
-            agents = agents.map((agent) => withPlaced(agent, group, placed))
-            return placed
-          })
-        expect(schedule(input).placed).toEqual(alone)
+        const alone = oneAfterTheOther(input)
+        fc.pre(alone.length === input.pending.flatMap(tasksOf).length)
+        expect(schedule(input)).toEqual({ placed: alone, unplaced: [], tags: input.tags })
+      }),
+      RUNS,
+    )
+  })
+
+  it('decides so too where there is no room for all, of groups of one task, which have one turn each', () => {
+    const first = (group: PendingGroup): PendingGroup => ({ ...group, tasks: new Set([...group.tasks].slice(0, 1)) })
+    const ones = fc.oneof(request, twoClasses).map((input) => ({ ...input, pending: input.pending.map(first) }))
+    fc.assert(
+      fc.property(ones, (input) => {
+        expect(schedule(input).placed).toEqual(oneAfterTheOther(input))
       }),
       RUNS,
     )
@@ -154,9 +178,8 @@ describe('schedule', () => {
   it('explains each unplaced task by reasons that count every agent once', () => {
     fc.assert(
       fc.property(request, (input) => {
-        for (const { task, reasons } of schedule(input).unplaced) {
-          const bound = groupOf(input, task).tasks.find(({ id }) => id === task)?.agent !== null
-          expect(reasons.reduce((sum, { count }) => sum + count, 0)).toBe(bound ? 1 : input.agents.length)
+        for (const { agent, reasons } of schedule(input).unplaced) {
+          expect(reasons.reduce((sum, { count }) => sum + count, 0)).toBe(agent === null ? input.agents.length : 1)
           expect(reasons.length).toBeGreaterThan(0)
           for (const { message } of reasons) expect(message).not.toMatch(/undefined|NaN|Infinity/)
         }
@@ -165,21 +188,33 @@ describe('schedule', () => {
     )
   })
 
-  it('gives the same result whatever the order of agents, groups and tasks', () => {
+  it('gives the same result whatever the order of agents and groups', () => {
     const shuffled = request.chain((input) =>
       fc
         .record({
           agents: fc.shuffledSubarray([...input.agents], { minLength: input.agents.length }),
-          pending: fc.shuffledSubarray(
-            input.pending.map((group) => ({ ...group, tasks: [...group.tasks].reverse() })),
-            { minLength: input.pending.length },
-          ),
+          pending: fc.shuffledSubarray([...input.pending], { minLength: input.pending.length }),
         })
-        .map((other) => ({ input, other: { ...other, seed: input.seed } })),
+        .map((other) => ({ input, other: { ...input, ...other } })),
     )
     fc.assert(
       fc.property(shuffled, ({ input, other }) => {
         expect(schedule(other)).toEqual(schedule(input))
+      }),
+      RUNS,
+    )
+  })
+
+  it('finds the same places whatever the order of tasks; only who of equals gets which differs', () => {
+    const reversed = ({ pending, ...rest }: ScheduleRequest): ScheduleRequest => ({
+      ...rest,
+      pending: pending.map((group) => ({ ...group, tasks: new Set([...group.tasks].reverse()) })),
+    })
+    const places = (input: ScheduleRequest) =>
+      schedule(input).placed.map(({ task, ...place }) => ({ ...place, group: groupOf(input, task).id }))
+    fc.assert(
+      fc.property(request, (input) => {
+        expect(places(reversed(input))).toEqual(places(input))
       }),
       RUNS,
     )

@@ -13,7 +13,7 @@ const used = (over: Partial<AgentView['used']>): AgentView['used'] => ({
   tasks: 0,
   ...over,
 })
-const place = (agents: AgentView[], ...pending: PendingGroup[]) => schedule({ agents, pending, seed: 1 })
+const place = (agents: AgentView[], ...pending: PendingGroup[]) => schedule({ agents, pending, seed: 1, tags: new Map() })
 const agentsOf = (agents: AgentView[], ...pending: PendingGroup[]): string[] => place(agents, ...pending).placed.map((p) => p.agent)
 const tally = (ids: readonly string[]): number[] =>
   [...new Set(ids)].map((id) => ids.filter((other) => other === id).length).sort((a, b) => a - b)
@@ -103,7 +103,7 @@ describe('packing', () => {
     const bulk = group('b-bulk', 8, { requirements: requirements({ cpuMillis: 1000 }) })
     const pending = [group('a', 1, { requirements: nothing }), bulk, group('c', 3, { requirements: nothing })]
     for (let seed = 0; seed < 8; seed++) {
-      const { placed } = schedule({ agents, pending, seed })
+      const { placed } = schedule({ agents, pending, seed, tags: new Map() })
       const busy = new Set(placed.slice(0, -3).map((placement) => placement.agent))
       expect(placed.slice(-3).filter((placement) => busy.has(placement.agent))).toEqual([])
     }
@@ -123,7 +123,7 @@ describe('packing', () => {
 
   it('does not always begin with the same of equal agents', () => {
     const agents = ['a', 'b', 'c', 'd'].map((id) => agent(id))
-    const first = (seed: number) => schedule({ agents, pending: [asking({})], seed }).placed[0]?.agent
+    const first = (seed: number) => schedule({ agents, pending: [asking({})], seed, tags: new Map() }).placed[0]?.agent
     expect(new Set(Array.from({ length: 40 }, (_, seed) => first(seed)))).toEqual(new Set(['a', 'b', 'c', 'd']))
   })
 
@@ -151,20 +151,18 @@ describe('order', () => {
     expect(first(group('b', 1), group('a', 1))).toEqual(['a-00000'])
   })
 
-  it('counts what an earlier group of the same workload got towards maxPerNode', () => {
+  it('counts no version of a workload towards maxPerNode of another, for the older is on its way out', () => {
     const asked = requirements({ maxPerNode: 1 })
     const newer = {
       ...group('w', 1),
       id: 'w-newer',
       createdAt: 1,
       requirements: { ...asked, cpuMillis: 200 },
-      tasks: [{ id: taskId('n'), agent: null }],
+      tasks: new Set([taskId('n')]),
     }
     const { placed, unplaced } = place([agent('only')], group('w', 1, { requirements: asked }), newer)
-    expect(placed).toHaveLength(1)
-    expect(unplaced).toEqual([
-      { task: 'n', reasons: [{ code: 'MaxPerNode', message: 'agent only runs maxPerNode 1 of this workload already', count: 1 }] },
-    ])
+    expect(placed.map(({ task }) => task)).toEqual(['w-00000', 'n'])
+    expect(unplaced).toEqual([])
   })
 
   it('does not let a group at its maxPerNode take an agent away from the next group of the class', () => {
@@ -203,22 +201,27 @@ describe('ports', () => {
   it('begins at another port with another seed', () => {
     const wide = { ...range, ports: { from: 20_000, to: 29_999 } }
     const pending = [asking({ dynamicPorts: [{ name: 'http', protocol: 'TCP' }] })]
-    const ports = [1, 2, 3].map((seed) => schedule({ agents: [agent('only', { capacity: wide })], pending, seed }).placed[0]?.ports.http)
+    const ports = [1, 2, 3].map(
+      (seed) => schedule({ agents: [agent('only', { capacity: wide })], pending, seed, tags: new Map() }).placed[0]?.ports.http,
+    )
     expect(new Set(ports).size).toBe(3)
   })
 })
 
 describe('Global mode', () => {
-  const bound = (id: string, target: string) => ({ id: taskId(id), agent: agentId(target) })
-
   it('puts a bound task on its agent or nowhere', () => {
     const agents = [agent('a'), agent('b', { schedulable: false })]
-    const tasks = [bound('t-a', 'a'), bound('t-b', 'b'), bound('t-c', 'c')]
-    const { placed, unplaced } = place(agents, { ...asking({}), tasks })
+    const bound = new Map(['a', 'b', 'c'].map((id) => [taskId(`t-${id}`), agentId(id)]))
+    const { placed, unplaced } = place(agents, { ...asking({}), tasks: new Set(), bound })
     expect(placed).toEqual([{ task: 't-a', agent: 'a', ports: {} }])
     expect(unplaced).toEqual([
-      { task: 't-b', reasons: [{ code: 'NotSchedulable', message: 'agent b is cordoned or not connected', count: 1 }] },
-      { task: 't-c', reasons: [{ code: 'NoSuchAgent', message: 'agent c is not known', count: 1 }] },
+      {
+        group: 'w',
+        agent: 'b',
+        count: 1,
+        reasons: [{ code: 'NotSchedulable', message: 'agent b is cordoned or not connected', count: 1 }],
+      },
+      { group: 'w', agent: 'c', count: 1, reasons: [{ code: 'NoSuchAgent', message: 'agent c is not known', count: 1 }] },
     ])
   })
 
@@ -261,8 +264,8 @@ describe('spread', () => {
     )
     const { placed } = place(agents, ...groups)
     const pairs = groups.map(({ tasks }) =>
-      tasks
-        .map(({ id }) => placed.find(({ task }) => task === id)?.agent)
+      [...tasks]
+        .map((id) => placed.find(({ task }) => task === id)?.agent)
         .sort()
         .join(),
     )
@@ -275,7 +278,7 @@ describe('spread', () => {
     const both = [...spread, { key: 'disk', maxSkew: 2 }]
     const pending = [{ ...asking({ spread: both }, 2), existing: new Map([[agentId('ah'), 1]]) }]
     for (let seed = 0; seed < 8; seed++) {
-      expect(schedule({ agents, pending, seed }).placed.map((placement) => placement.agent)).toEqual(['bh', 'as'])
+      expect(schedule({ agents, pending, seed, tags: new Map() }).placed.map((placement) => placement.agent)).toEqual(['bh', 'as'])
     }
   })
 
