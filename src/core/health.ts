@@ -19,7 +19,7 @@ export interface WorkloadHealth {
   /** Tasks (Deployment) or completions (Job) wanted, and reached. */
   readonly desired: number
   readonly ready: number
-  /** What stands in the way, worst first. */
+  /** What stands in the way, worst first; but not what the machines have against tasks that wait, for that changes without a look at the workload. */
   readonly reasons: readonly Reason[]
   /** When time alone will change the verdict; null: never. */
   readonly wakeAt: Millis | null
@@ -126,13 +126,9 @@ function alarm(state: WorkloadState, now: Millis): Alarm {
   return { sounds, wakeAt: unplaced && !overdue ? since + UNPLACED_GRACE_MS : null }
 }
 
-/** What stands in the way, worst first. */
+/** What its tasks and dependencies say, worst first. */
 function troubles(state: WorkloadState, now: Millis): Reason[] {
-  return [
-    ...mergeReasons(failing(state, now).flatMap((task) => task.observed?.reasons ?? [])),
-    ...state.unplaced,
-    ...state.unmet.map(({ reason }) => reason),
-  ]
+  return [...mergeReasons(failing(state, now).flatMap((task) => task.observed?.reasons ?? [])), ...state.unmet.map(({ reason }) => reason)]
 }
 
 const currentTasks = (state: WorkloadState): TaskState[] =>

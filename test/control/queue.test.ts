@@ -21,6 +21,10 @@ const CORE = 'resources: {requests: {cpu: 1}}'
 const LONG = `${CORE}\nfake: {runForSeconds: 100000}`
 const urgent = (priority: number) => ({ template: `priority: ${priority}` })
 const places = (world: World) => world.tasks().map(({ workload, agent }) => `${workload} ${agent === null ? 'waits' : 'runs'}`)
+const codes = (world: World, object: string) =>
+  world.plane.why(object, 'default').lines.flatMap(({ reasons }) => reasons.map(({ code }) => code))
+const messages = (world: World, object: string) =>
+  world.plane.why(object, 'default').lines.flatMap(({ reasons }) => reasons.map(({ message }) => message))
 
 describe('a change of priority alone', () => {
   it('restarts nothing that runs, and runs no Job again that came to an end', async () => {
@@ -47,5 +51,34 @@ describe('a change of priority alone', () => {
     await waitUntil(() => places(world).includes('b runs'))
     expect(places(world).sort()).toEqual(['a waits', 'b runs'])
     expect(world.ids('b')).toEqual(waiting)
+  })
+})
+
+describe('a full cluster', () => {
+  it('says what the machines lack, who is tried first and who takes turns', async () => {
+    const world = await narrow({ 'holder.yaml': web('holder', { unit: CORE }) })
+    await world.synced()
+    world.commit({
+      'high.yaml': web('high', { unit: CORE, replicas: 3, ...urgent(80) }),
+      'low.yaml': web('low', { unit: CORE, replicas: 2 }),
+      'other.yaml': job('other', { unit: LONG }),
+    })
+    await waitUntil(() => places(world).filter((place) => place.endsWith('waits')).length === 6)
+    expect(codes(world, 'deployment/high')).toContain('InsufficientCpu')
+    expect(codes(world, 'deployment/high')).not.toContain('Queued')
+    expect(messages(world, 'deployment/low')).toContain(
+      'tasks tried first: 3 of higher priority; 1 other workload takes turns with it at priority 50',
+    )
+    const second = world.ids('low').map((id) => messages(world, `task/${id}`))
+    expect(second.flat()).toContain(
+      'tasks tried first: 3 of higher priority, 1 of its own workload; 1 other workload takes turns with it at priority 50',
+    )
+  })
+
+  it('tells of many that wait in one line', async () => {
+    const world = await narrow({ 'web.yaml': web('web', { unit: CORE, replicas: 40 }) })
+    await waitUntil(() => places(world).filter((place) => place.endsWith('waits')).length === 39)
+    const { lines } = world.plane.why('deployment/web', 'default')
+    expect(lines.filter(({ about }) => about.includes('Pending')).map(({ about }) => about)).toEqual(['39 tasks Pending'])
   })
 })

@@ -97,14 +97,12 @@ const DEPLOYMENTS: Record<string, { state: WorkloadState; is: Health; ready: num
     state: deploymentState({}, { tasks: [one({ agent: null, createdAt: NOW - 29_000 }, null)], unplaced: [noRoom] }),
     is: 'Progressing',
     ready: 0,
-    codes: ['InsufficientCpu'],
     wakeIn: 1000,
   },
   'unplaced for 30 s': {
     state: deploymentState({}, { tasks: [one({ agent: null, createdAt: NOW - 30_000 }, null)], unplaced: [noRoom] }),
     is: 'Degraded',
     ready: 0,
-    codes: ['InsufficientCpu'],
   },
   'waits for another': { state: deploymentState({}, { unmet }), is: 'Progressing', ready: 0, codes: ['DependencyNotReady'] },
   'is being removed': {
@@ -148,7 +146,6 @@ const JOBS: Record<string, { state: WorkloadState; is: Health; ready: number; co
     state: { ...ofRun({}, [mine({ agent: null, createdAt: NOW - 3_600_000 })]), unplaced: [noRoom] },
     is: 'Progressing',
     ready: 0,
-    codes: ['InsufficientCpu'],
   },
   succeeded: { state: ofRun({ phase: 'Succeeded', finishedAt: NOW }, [], { completions: 3 }), is: 'Healthy', ready: 3 },
   failed: {

@@ -4,7 +4,7 @@ import type { AgentView, PendingGroup, Tags, Unplaced } from '../../core/schedul
 import { priorityOf } from '../../core/template-inputs.ts'
 import { groupBy } from '../../lib/group-by.ts'
 import { must } from '../../lib/must.ts'
-import type { AgentId, TaskId, WorkloadKey } from '../../model/ids.ts'
+import type { AgentId, WorkloadKey } from '../../model/ids.ts'
 import type { Reason } from '../../model/reason.ts'
 import type { Task } from '../../model/task.ts'
 import type { Cluster } from './cluster.ts'
@@ -61,11 +61,11 @@ function reasonsOf(unplaced: readonly Unplaced[]): Reason[] {
 
 function pendingGroup(group: WaitingGroup, cluster: Cluster): PendingGroup {
   const { id, workload, tasks, bound } = group
-  const first = must(cluster.tasks.get(firstOf(group)), 'a task that waits')
+  const first = firstOf(group, cluster)
   return {
     id,
     workload,
-    priority: priorityOf(cluster.version(cluster.inputsNow(first))),
+    priority: priorityNow(first, cluster),
     createdAt: first.createdAt,
     requirements: cluster.requirements(first.inputsDigest),
     tasks,
@@ -75,10 +75,13 @@ function pendingGroup(group: WaitingGroup, cluster: Cluster): PendingGroup {
 }
 
 /** The one that came first. */
-function firstOf({ tasks, bound }: WaitingGroup): TaskId {
+export function firstOf({ tasks, bound }: WaitingGroup, cluster: Cluster): Task {
   const [first] = tasks.size > 0 ? tasks : bound.keys()
-  return must(first, 'a group that waits has a task')
+  return must(cluster.tasks.get(must(first, 'a group that waits has a task')), 'a task that waits')
 }
+
+/** As git says it now, whatever it said when the task came. */
+export const priorityNow = (task: Task, cluster: Cluster): number => priorityOf(cluster.version(cluster.inputsNow(task)))
 
 /** It is heard of, and nobody took it out of service. */
 export function isSchedulable(agent: AgentId, { cluster, hub }: Pick<Term, 'cluster' | 'hub'>): 'Yes' | 'No' {

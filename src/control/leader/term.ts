@@ -1,5 +1,6 @@
 import type { WorkloadHealth } from '../../core/health.ts'
 import type { Epoch, Millis, WorkloadKey } from '../../model/ids.ts'
+import type { Reason } from '../../model/reason.ts'
 import type { Hub } from '../agents/hub.ts'
 import type { Cluster } from './cluster.ts'
 import type { Draft } from './draft.ts'
@@ -33,4 +34,9 @@ export interface TurnContext {
   readonly term: Term
   readonly draft: Draft
   readonly now: Millis
+}
+
+/** What stands in a workload's way, worst first: what its tasks and dependencies say, then what the machines have against those that wait. */
+export function reasonsOf(key: WorkloadKey, { healths, unplaced }: Pick<Term, 'healths' | 'unplaced'>): Reason[] {
+  return [...(healths.get(key)?.reasons ?? []), ...(unplaced.get(key) ?? [])]
 }

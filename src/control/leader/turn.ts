@@ -8,7 +8,8 @@ import { groupBy } from '../../lib/group-by.ts'
 import { must } from '../../lib/must.ts'
 import type { AgentId, WorkloadKey } from '../../model/ids.ts'
 import type { Assignment } from '../../model/protocol.ts'
-import type { Write } from '../../model/records.ts'
+import type { Reason } from '../../model/reason.ts'
+import type { WorkloadRecord, Write } from '../../model/records.ts'
 import type { Task } from '../../model/task.ts'
 import { settleApp } from './app-outcome.ts'
 import { batchEvent } from './batch-events.ts'
@@ -18,7 +19,7 @@ import { objectOf } from './object-name.ts'
 import { isSchedulable, placePending } from './place.ts'
 import { isUnderWay } from './revisions.ts'
 import { takeBack } from './take-back.ts'
-import type { TurnContext } from './term.ts'
+import { reasonsOf, type TurnContext } from './term.ts'
 import { workloadState } from './workload-state.ts'
 
 /** A decision that asks for another look this often in one turn does not settle: a bug, stopped before it spins. */
@@ -134,7 +135,7 @@ function look(key: WorkloadKey, context: TurnContext, queue: Set<WorkloadKey>): 
   draft.touched.apps.add(state.record.app)
   for (const dependent of term.cluster.dependentsOf(key)) queue.add(dependent)
   if (isUnderWay(state.record.app, term.cluster)) for (const leaving of term.cluster.leavingOf(state.record.app)) queue.add(leaving)
-  if (before !== undefined) draft.event(healthEvent(key, state.record.app, health), now)
+  if (before !== undefined) draft.event(healthEvent(state.record, health, reasonsOf(key, term)), now)
 }
 
 function forget(key: WorkloadKey, { term }: TurnContext, queue: Set<WorkloadKey>): void {
@@ -143,8 +144,8 @@ function forget(key: WorkloadKey, { term }: TurnContext, queue: Set<WorkloadKey>
   for (const dependent of term.cluster.dependentsOf(key)) queue.add(dependent)
 }
 
-function healthEvent(key: WorkloadKey, app: string, health: WorkloadHealth) {
-  const reasons = health.reasons.map((reason) => reason.message).join('; ')
+function healthEvent({ key, app }: WorkloadRecord, health: WorkloadHealth, why: readonly Reason[]) {
+  const reasons = why.map((reason) => reason.message).join('; ')
   return {
     object: objectOf(key),
     app,
@@ -167,9 +168,8 @@ function place({ term, draft }: TurnContext, queue: Set<WorkloadKey>): void {
   for (const task of placed) draft.write({ table: 'tasks', id: task.id, value: task })
   term.unplaced = unplaced
   term.tags = tags
-  for (const key of new Set([...before.keys(), ...unplaced.keys()])) {
-    if (JSON.stringify(before.get(key)) !== JSON.stringify(unplaced.get(key))) queue.add(key)
-  }
+  // That tasks wait is an alarm after a while; what the machines have against them is read where it is shown.
+  for (const key of new Set([...before.keys(), ...unplaced.keys()])) if (before.has(key) !== unplaced.has(key)) queue.add(key)
 }
 
 /** After the commit, never before: agents act only on what is durable. */

@@ -6,7 +6,7 @@ import type { AgentRecord, AppRecord, EventRecord, Quarantine, RevisionRecord, W
 import type { AttemptRecord } from '../../model/task.ts'
 import type { AgentView, AppView, EventView, HistoryView, TaskView, WorkloadView } from '../../model/views.ts'
 import { appHealth } from '../leader/app-outcome.ts'
-import type { Term } from '../leader/term.ts'
+import { reasonsOf, type Term } from '../leader/term.ts'
 import { resultsOf, rolloutView } from './rollout-views.ts'
 import { scheduleView } from './run-views.ts'
 import { iso, isoOrNull } from './times.ts'
@@ -25,7 +25,7 @@ export function workloadView(record: WorkloadRecord, term: Term): WorkloadView {
     inputsDigest: record.inputsDigest,
     revision: record.revision,
     quarantine: quarantine === undefined ? null : quarantineView(quarantine),
-    reasons: [...(health?.reasons ?? [])],
+    reasons: reasonsOf(record.key, term),
     rollout: newestRollout(record, term),
     schedule: scheduleView(record, term),
   }

@@ -5,6 +5,7 @@ import type { WorkloadRecord } from '../../model/records.ts'
 import type { WhyView } from '../../model/views.ts'
 import type { Term } from '../leader/term.ts'
 import { RequestError } from './control-plane.ts'
+import { queuedReasons } from './queue-place.ts'
 import { rolloutView } from './rollout-views.ts'
 import { isoOrNull } from './times.ts'
 import { appView, taskView } from './views.ts'
@@ -113,7 +114,7 @@ function whyTask(id: string, term: Term, now: Millis): WhyView {
   const record = term.cluster.workloads.get(task.workload)
   const state = term.cluster.taskState(task.id)
   const view = taskView(state, term)
-  const own = taskLine(state, view, now)
+  const own = taskLine(state, { ...view, reasons: [...view.reasons, ...queuedReasons(task, 'Task', term.cluster)] }, now)
   const lines = record === undefined ? [own] : [own, ...workloadLines(record, term)]
   return {
     object: `task/${id}`,
