@@ -1,9 +1,10 @@
 import { defineConfig } from 'vitest/config'
 
 /** The suffix of a test file names what it needs; a project each. */
-const needs = ['etcd', 'docker', 'e2e', 'sim']
+const needs = ['sandbox', 'etcd', 'docker', 'e2e', 'sim']
 const dockerSetup = './test/support/setup/docker-global.ts'
 const etcdSetup = './test/support/setup/etcd-global.ts'
+const sandboxSetup = './test/support/setup/sandbox-global.ts'
 const suffixed = needs.map((need) => `test/**/*.${need}.test.ts`)
 
 export default defineConfig({
@@ -12,6 +13,15 @@ export default defineConfig({
     maxWorkers: 2,
     projects: [
       { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: suffixed, testTimeout: 60_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: 'sandbox',
+          include: ['test/**/*.sandbox.test.ts'],
+          globalSetup: [sandboxSetup],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
       { test: { name: 'sim', include: ['test/**/*.sim.test.ts'], testTimeout: 600_000 } },
       {
         test: {
@@ -37,7 +47,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/**/*.e2e.test.ts'],
-          globalSetup: [dockerSetup, etcdSetup],
+          globalSetup: [dockerSetup, etcdSetup, sandboxSetup],
           testTimeout: 300_000,
           hookTimeout: 120_000,
           fileParallelism: false,

@@ -1,5 +1,6 @@
 import type { TaskId } from '../src/model/ids.ts'
 import type { ProbeCheck } from '../src/model/probe.ts'
+import type { IsolationOffer } from '../src/model/process.ts'
 import type { LogLine } from '../src/model/protocol.ts'
 import type { TaskSpec } from '../src/model/task-spec.ts'
 import type { OpenedSecrets } from './secrets.ts'
@@ -30,6 +31,8 @@ export interface Capabilities {
   readonly available: boolean
   /** Version, or why it is not available. */
   readonly detail: string
+  /** Where tasks can be kept apart to several degrees: those that this machine can, and the least that its operator wants. */
+  readonly isolation?: IsolationOffer
 }
 
 export interface Usage {

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../src/lib/clock.ts'
 import type { Logger } from '../src/lib/log.ts'
+import type { ProcessPolicy } from '../src/model/process-policy.ts'
 import { type AgentDeps, runAgent } from './agent.ts'
 import { createFileDownloadCache, FETCH_LIMITS } from './artifacts/file-downloads.ts'
 import { createDockerDriver } from './drivers/docker/driver.ts'
@@ -23,7 +24,10 @@ export interface AgentOptions {
   readonly version: string
   readonly cluster: string
   readonly labels: Readonly<Record<string, string>>
-  readonly processes: 'Allowed' | 'Refused'
+  /** What manifests may run as plain processes; null: nothing. */
+  readonly processes: ProcessPolicy | null
+  /** With state of others of this program, which no sandbox shows. */
+  readonly privateDirs: readonly string[]
   readonly dockerSocket: string
   readonly openSecret: OpenSecret
   readonly clock: Clock
@@ -82,7 +86,8 @@ function driversOf(options: AgentOptions, machine: Pick<Machine, 'id' | 'instanc
       agent,
       clock,
       log,
-      policy: { allowed: options.processes === 'Allowed' },
+      policy: options.processes,
+      privateDirs: [stateDir, ...options.privateDirs],
     }),
     fake: createFakeDriver({ machine: createFileFakeMachine(join(stateDir, 'fake')), clock }),
   }

@@ -1,6 +1,6 @@
 import type { RunSpec } from '../model/batch.ts'
 import type { DeploymentSpec } from '../model/manifest.ts'
-import { DEFAULT_PRIORITY, type TemplateSpec } from '../model/template.ts'
+import { DEFAULT_PRIORITY, type ProcessSpec, type TemplateSpec } from '../model/template.ts'
 import type { WorkloadVersion } from '../model/version.ts'
 import { formatCpu, formatMemory } from './plan-quantity.ts'
 
@@ -27,7 +27,16 @@ function displayBody(body: DeploymentSpec | RunSpec): Json {
 function displayUnit(unit: Unit): Json {
   const { requests, limits } = unit.resources
   const ports = unit.ports.map((port) => ({ ...port, hostPort: port.hostPort === 0 ? 'dynamic' : port.hostPort }))
-  return { ...unit, ports, resources: { requests: displayAmounts(requests), limits: displayAmounts(limits) } }
+  const resources = { requests: displayAmounts(requests), limits: displayAmounts(limits) }
+  return { ...unit, ports, resources, ...('ulimits' in unit ? { ulimits: displayUlimits(unit.ulimits) } : {}) }
+}
+
+function displayUlimits({ core, fsize, ...counts }: NonNullable<ProcessSpec['ulimits']> = {}): Json {
+  return {
+    ...counts,
+    ...(core === undefined ? {} : { core: plain(formatMemory(core)) }),
+    ...(fsize === undefined ? {} : { fsize: plain(formatMemory(fsize)) }),
+  }
 }
 
 function displayAmounts({ cpu, memory }: Amounts): Json {

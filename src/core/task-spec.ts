@@ -49,6 +49,8 @@ function unitSpec(unit: ContainerSpec | ProcessSpec, task: Task, version: Worklo
       ...(limits.memory === undefined ? {} : { memoryBytes: limits.memory }),
     },
     ...('isolation' in unit && unit.isolation !== undefined ? { isolation: unit.isolation } : {}),
+    ...('sandbox' in unit && unit.sandbox !== undefined ? { sandbox: unit.sandbox } : {}),
+    ...('ulimits' in unit && unit.ulimits !== undefined ? { ulimits: unit.ulimits } : {}),
     ports: given,
     mounts: 'volumeMounts' in unit ? mounts(unit, version) : [],
     artifacts: unit.artifacts.flatMap((artifact) => artifactSpec(artifact, version)),

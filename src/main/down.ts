@@ -4,6 +4,7 @@ import type { DownOptions } from '../cli/deps.ts'
 import { systemClock } from '../lib/clock.ts'
 import { TerminalError } from '../lib/errors.ts'
 import { pause } from '../lib/waits.ts'
+import { DEFAULT_PROCESS_POLICY } from '../model/process-policy.ts'
 import { holderOf, lockDataDir } from './data-dir.ts'
 import { keyringIn } from './keyring.ts'
 import type { Surroundings } from './up.ts'
@@ -22,7 +23,8 @@ export async function down({ dataDir }: DownOptions, around: Surroundings, signa
       version,
       cluster: 'local',
       labels: {},
-      processes: 'Allowed',
+      processes: DEFAULT_PROCESS_POLICY,
+      privateDirs: [dataDir],
       dockerSocket,
       openSecret: async (value) => {
         if (keyring === null) throw new TerminalError('SecretUnreadable', `${dataDir} has no key`)

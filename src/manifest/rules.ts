@@ -10,6 +10,7 @@ import { probes, readinessInJob } from './probe-rules.ts'
 import { quote } from './problem.ts'
 import { canary, idleInDeployment, progressDeadline, rollingUpdate } from './rollout-rules.ts'
 import { broken, templateOf, type Written } from './rule.ts'
+import { sandboxes } from './sandbox-rules.ts'
 import { secretRules } from './sops-document.ts'
 import { didYouMean } from './suggest.ts'
 
@@ -119,6 +120,7 @@ const RULES: readonly ((manifest: WorkloadManifest) => Located[])[] = [
   probes,
   failureRules,
   cronSchedule,
+  sandboxes,
 ]
 
 export function checkRules(manifest: Manifest): Located[] {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Oid } from './ids.ts'
 import { ProbeSpecs } from './probe.ts'
+import { Isolation, Sandbox, Ulimits } from './process.ts'
 import { SealedValue } from './secret.ts'
 import { FakeScript } from './template.ts'
 
@@ -37,7 +38,9 @@ export const UnitSpec = z.object({
   workingDir: z.string().optional(),
   user: z.string().optional(),
   limits: Limits,
-  isolation: z.enum(['none', 'cgroup']).optional(),
+  isolation: Isolation.optional(),
+  sandbox: Sandbox.optional(),
+  ulimits: Ulimits.optional(),
   /** `containerPort` is absent for a process; `hostPort` is the port really given. */
   ports: z.array(
     z.object({

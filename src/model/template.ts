@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import { Name } from './ids.ts'
 import { Probe } from './probe.ts'
+import { Isolation, Sandbox, Ulimits, User } from './process.ts'
 import { CpuMillis, MemoryBytes } from './quantity.ts'
 
 const text = (max: number) => z.string().max(max)
 const Port = z.int().min(1).max(65_535)
-const EnvName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be letters, digits and "_", not starting with a digit')
+export const EnvName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be letters, digits and "_", not starting with a digit')
 const RelativePath = z
   .string()
   .min(1)
@@ -112,10 +113,7 @@ const shared = {
   env: z.array(EnvVar).check(unique).transform(byName).prefault([]),
   envFrom: z.array(EnvFrom).default([]),
   workingDir: text(4096).optional(),
-  user: z
-    .string()
-    .regex(/^[a-z0-9_][a-z0-9_.-]{0,63}(:[a-z0-9_][a-z0-9_.-]{0,63})?$/i, 'must be a user, or user:group')
-    .optional(),
+  user: User.optional(),
   resources: Resources.prefault({}),
   artifacts: z.array(Artifact).default([]),
   startupProbe: Probe.optional().meta({ description: 'until it passed no other probe is asked; when it fails the task is restarted' }),
@@ -152,10 +150,11 @@ export const ProcessSpec = z.strictObject({
   ...shared,
   command: z.array(text(131_072)).min(1).meta({ description: 'program and arguments; never a shell line' }),
   args: z.array(text(131_072)).default([]),
-  isolation: z
-    .enum(['none', 'cgroup'])
-    .optional()
-    .meta({ description: 'cgroup: refuse machines that cannot limit it; absent: a cgroup where the machine can' }),
+  isolation: Isolation.optional().meta({
+    description: 'cgroup: refuse machines that cannot limit it; sandbox: also a view of its own; absent: a cgroup where the machine can',
+  }),
+  sandbox: Sandbox.optional().meta({ description: 'what a sandbox lets in; needs isolation: sandbox' }),
+  ulimits: Ulimits.optional(),
   ports: z.array(ProcessPort).check(unique).default([]),
 })
 export type ProcessSpec = z.infer<typeof ProcessSpec>

@@ -206,6 +206,20 @@ it('artifacts from a URL become downloads by checksum, with what is to be made o
   expect(TaskSpec.parse(spec)).toEqual(spec)
 })
 
+it('a process brings its sandbox and its limits along, and nothing of them where it names none', () => {
+  const sandbox = { hostPaths: [{ path: '/srv/data', readOnly: true }] }
+  const confined = [{ name: 'etl', command: ['etl'], isolation: 'sandbox', sandbox, ulimits: { nofile: 64, fsize: '1Mi' } }]
+  const spec = taskSpec(task(), deploymentVersion({ template: { spec: { processes: confined } } }))
+  expect(TaskSpec.parse(spec)).toEqual(spec)
+  expect(spec.units[0]).toMatchObject({
+    isolation: 'sandbox',
+    sandbox: { network: 'Host', hostPaths: [{ path: '/srv/data', readOnly: true }] },
+    ulimits: { nofile: 64, fsize: 2 ** 20 },
+  })
+  const plain = taskSpec(task(), deploymentVersion({ template: { spec: { processes: [{ name: 'etl', command: ['etl'] }] } } }))
+  expect(Object.keys(plain.units[0] ?? {})).not.toEqual(expect.arrayContaining(['sandbox']))
+})
+
 describe('rules of the task', () => {
   it('a Deployment restarts always, without end', () => {
     expect(taskSpec(task(), deploymentVersion())).toMatchObject({ restartPolicy: 'Always', maxRestarts: null, gracePeriodSeconds: 30 })

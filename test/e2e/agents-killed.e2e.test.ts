@@ -3,8 +3,7 @@ import { readdir, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type CgroupTree, removeBases } from '../../runtime/drivers/process/cgroup-tree.ts'
-import { probeFacts } from '../../runtime/drivers/process/facts.ts'
+import { type CgroupTree, probeCgroups, removeBases } from '../../runtime/drivers/process/cgroup-tree.ts'
 import { layoutOf } from '../../runtime/drivers/process/names.ts'
 import type { RunView } from '../../src/model/views.ts'
 import { createRng } from '../sim/rng.ts'
@@ -54,7 +53,7 @@ function manifests(): Record<string, string> {
 
 async function cgroupsOf(agent: string): Promise<CgroupTree> {
   const { mark } = layoutOf(join(scratch.path, agent, 'process'))
-  return (await probeFacts(`drover-${agent}-${mark}`)).cgroups
+  return (await probeCgroups(`drover-${agent}-${mark}`)).tree
 }
 
 /** What a failed test left in them ended with the namespace. */

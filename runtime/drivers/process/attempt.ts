@@ -16,6 +16,8 @@ export const Intent = z.object({
   boot: z.string(),
   /** Runs in cgroups, so these know its processes. */
   cgroups: z.boolean(),
+  /** Its process is the monitor of a sandbox, not its program. */
+  sandboxed: z.boolean().default(false),
   createdAt: z.number(),
 })
 export type Intent = z.infer<typeof Intent>

@@ -109,11 +109,11 @@ export async function probeCgroups(name: string): Promise<{ tree: CgroupTree; re
   return { tree, refusals }
 }
 
-/** Removes the agent's own directories; leaves of attempts keep them. */
+/** Removes the agent's own directories; leaves of attempts keep them, and so does whoever delegated one to an agent that is not root. */
 export async function removeBases(tree: CgroupTree): Promise<void> {
   for (const { base } of tree) {
     await rmdir(base).catch((error: unknown) => {
-      if (!hasCode(error, 'ENOENT', 'EBUSY', 'ENOTEMPTY')) throw error
+      if (!hasCode(error, 'ENOENT', 'EBUSY', 'ENOTEMPTY', 'EACCES', 'EPERM')) throw error
     })
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../../../src/lib/clock.ts'
 import type { Logger } from '../../../src/lib/log.ts'
+import type { ProcessPolicy } from '../../../src/model/process-policy.ts'
 import type { TaskSpec } from '../../../src/model/task-spec.ts'
 import type { AttemptRef } from '../../driver.ts'
 import { type Observation, observe, type Result } from './attempt.ts'
@@ -7,7 +8,6 @@ import { type Leaf, leavesOf } from './cgroup.ts'
 import type { Facts } from './facts.ts'
 import type { Launcher } from './launcher.ts'
 import { keyOf, type Layout, pathsOf } from './names.ts'
-import type { ProcessPolicy } from './policy.ts'
 import type { Account } from './users.ts'
 
 /** When the log files of a running task are rotated, and how many of each stream are kept with the current one. */
@@ -21,7 +21,10 @@ export interface Context {
   readonly layout: Layout
   readonly clock: Clock
   readonly log: Logger
+  readonly processes: 'Allowed' | 'Refused'
   readonly policy: ProcessPolicy
+  /** Absolute; with state of the agent or the control plane, which no sandbox shows. */
+  readonly privateDirs: readonly string[]
   readonly logLimits: LogLimits
   readonly env: Readonly<Record<string, string>>
   /** Where the driver finds its own programs. */

@@ -3,32 +3,24 @@ import { resolve } from 'node:path'
 import type { Clock } from '../../../src/lib/clock.ts'
 import { messageOf, nullOn, RetryableError, TerminalError } from '../../../src/lib/errors.ts'
 import type { Logger } from '../../../src/lib/log.ts'
+import { DEFAULT_PROCESS_POLICY, type ProcessPolicy } from '../../../src/model/process-policy.ts'
 import { PROCESSES_NOT_ALLOWED } from '../../../src/model/reason.ts'
-import type { TaskSpec } from '../../../src/model/task-spec.ts'
-import type { AttemptRef, Capabilities, Driver, Exit, Handle, ResolvedImages, Usage } from '../../driver.ts'
+import type { AttemptRef, Capabilities, Driver, Exit, Handle, Usage } from '../../driver.ts'
 import { abandonUnlessClaimed } from './abandon.ts'
 import { readIntent, readResult } from './attempt.ts'
 import { leafUsage } from './cgroup.ts'
 import { removeBases } from './cgroup-tree.ts'
 import { type Context, type LogLimits, leaves, look, once } from './context.ts'
 import { type Facts, probeFacts } from './facts.ts'
+import { isolationsOf, sandboxRefusal } from './isolation.ts'
 import { Launcher } from './launcher.ts'
 import { DEFAULT_LOG_LIMITS, rotateIfLarge } from './log-rotate.ts'
 import { readLogs } from './logs.ts'
 import { handleOf, keyOf, layoutOf, pathsOf, refOf } from './names.ts'
-import {
-  accountFor,
-  checkIsolation,
-  commandOf,
-  DEFAULT_PATH,
-  DEFAULT_POLICY,
-  isOfTheMachine,
-  type ProcessPolicy,
-  programFor,
-  unitOf,
-} from './policy.ts'
+import { prepareTask } from './prepare.ts'
 import { probeAttempt } from './probe.ts'
 import { usageOf } from './proc.ts'
+import { DEFAULT_PATH } from './program.ts'
 import { giveBackFolder } from './secret-env.ts'
 import { exitOf, settle } from './settle.ts'
 import { startAttempt } from './start.ts'
@@ -42,28 +34,34 @@ export interface ProcessDriverOptions {
   readonly agent: string
   readonly clock: Clock
   readonly log: Logger
-  readonly policy: Partial<ProcessPolicy> & Pick<ProcessPolicy, 'allowed'>
+  /** What tasks may do here; null: nothing, all are refused. */
+  readonly policy: ProcessPolicy | null
+  /** With state of the agent or the control plane, beside `stateDir`: no sandbox shows them. */
+  readonly privateDirs?: readonly string[]
   readonly logLimits?: LogLimits
-  /** The agent's own environment, of which a task gets LANG and TZ and nothing else. */
+  /** The agent's own environment, of which a task gets what the policy passes on and nothing else. */
   readonly env?: Readonly<Record<string, string | undefined>>
 }
 
 /** How often a waiting driver looks where no event says so: for a killed shim and for large logs. Milliseconds. */
 const WAIT_POLL_MS = 2_000
 const SILENT_POLL_MS = 250
-const INHERITED = ['LANG', 'TZ'] as const
 
 /**
  * Runs plain processes: each is started through a shim that outlives the agent and keeps its exit code on disk.
- * Nothing runs unless `policy.allowed`.
+ * Nothing runs without a policy.
  */
 export function createProcessDriver(options: ProcessDriverOptions): Driver {
   const context = contextOf(options)
   const { starting } = context
-  if (context.policy.allowed) context.launcher.warm()
+  if (context.processes === 'Allowed') context.launcher.warm()
   return {
     fingerprint: () => fingerprint(context),
-    prepare: (spec) => prepare(context, spec),
+    prepare: async (spec) => {
+      checkAllowed(context)
+      await prepareTask(context, spec)
+      return {}
+    },
     start: async (ref, spec, prepared) => {
       checkAllowed(context)
       await once(starting, keyOf(ref), () => startAttempt(context, ref, { task: spec, prepared }))
@@ -86,23 +84,26 @@ export function createProcessDriver(options: ProcessDriverOptions): Driver {
 }
 
 function contextOf(options: ProcessDriverOptions): Context {
-  const { stateDir, agent, clock, log, env = process.env } = options
+  const { stateDir, agent, clock, log, env = process.env, privateDirs = [] } = options
   if (stateDir.includes('\n')) throw new Error('a state directory cannot have a newline in its path')
   const layout = layoutOf(resolve(stateDir))
+  const policy = options.policy ?? DEFAULT_PROCESS_POLICY
   const path = env.PATH ?? DEFAULT_PATH
   const known: { facts: Promise<Facts> | null; found: Facts | null } = { facts: null, found: null }
   return {
     layout,
     clock,
     log,
-    policy: { ...DEFAULT_POLICY, ...options.policy },
+    processes: options.policy === null ? 'Refused' : 'Allowed',
+    policy,
+    privateDirs: [stateDir, layout.foreign, ...privateDirs].map((dir) => resolve(dir)),
     logLimits: options.logLimits ?? DEFAULT_LOG_LIMITS,
-    env: Object.fromEntries(INHERITED.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]]))),
+    env: Object.fromEntries(policy.passEnvironment.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]]))),
     path,
     launcher: new Launcher(log, path),
     probed: () => known.found,
     facts: () => {
-      known.facts ??= probeFacts(`drover-${agent}-${layout.mark}`).then((found) => {
+      known.facts ??= probeFacts(`drover-${agent}-${layout.mark}`, path).then((found) => {
         known.found = found
         return found
       })
@@ -115,34 +116,31 @@ function contextOf(options: ProcessDriverOptions): Context {
   }
 }
 
-function checkAllowed({ policy }: Context): void {
-  if (!policy.allowed)
+function checkAllowed({ processes }: Context): void {
+  if (processes === 'Refused')
     throw new TerminalError(PROCESSES_NOT_ALLOWED, 'this agent does not run process tasks: start it with --allow-processes')
 }
 
 async function fingerprint(context: Context): Promise<Capabilities> {
-  if (!context.policy.allowed) return { available: false, detail: `${PROCESSES_NOT_ALLOWED}: start the agent with --allow-processes` }
+  if (context.processes === 'Refused')
+    return { available: false, detail: `${PROCESSES_NOT_ALLOWED}: start the agent with --allow-processes` }
   try {
-    const { cgroups, setpriv } = await context.facts()
+    const facts = await context.facts()
     await emptyTrash(context)
-    const abilities = [...new Set(cgroups.flatMap((hierarchy) => [...hierarchy.abilities]))].sort()
-    const limits = abilities.length === 0 ? 'no cgroups' : `cgroups: ${abilities.join(' ')}`
-    return { available: true, detail: `${limits}; ${setpriv === null ? 'no setpriv' : 'no new privileges'}` }
+    const isolation = { offered: isolationsOf(facts), minimum: context.policy.minIsolation }
+    return { available: true, detail: detailOf(facts), isolation }
   } catch (error) {
     return { available: false, detail: messageOf(error) }
   }
 }
 
-/** All checks that need no files of the task. */
-async function prepare(context: Context, spec: TaskSpec): Promise<ResolvedImages> {
-  checkAllowed(context)
-  const unit = unitOf(spec)
-  const facts = await context.facts()
-  checkIsolation(unit, facts)
-  await accountFor(unit, context.policy, facts)
-  const [word = ''] = commandOf(unit)
-  if (isOfTheMachine(word)) await programFor(word, { path: unit.env.PATH, cwd: '/' }, context.policy)
-  return {}
+function detailOf(facts: Facts): string {
+  const { cgroups, setpriv } = facts
+  const refusal = sandboxRefusal(facts)
+  const abilities = [...new Set(cgroups.flatMap((hierarchy) => [...hierarchy.abilities]))].sort()
+  const limits = abilities.length === 0 ? 'no cgroups' : `cgroups: ${abilities.join(' ')}`
+  const rights = setpriv === null ? 'no setpriv' : 'no new privileges'
+  return `${limits}; ${rights}; ${refusal === null ? 'sandbox' : `no sandbox: ${refusal}`}`
 }
 
 async function recover(context: Context, ref: AttemptRef): ReturnType<Driver['recover']> {

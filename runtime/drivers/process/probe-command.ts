@@ -13,7 +13,7 @@ export interface ProbeCommand {
   /** `cgroup.procs` files it writes itself into. */
   readonly joins: readonly string[]
   readonly cwd: string
-  /** Words before the command: setpriv and its options, or none. */
+  /** Words before the command: its limits, the way into its sandbox, its user. */
   readonly wrapper: readonly string[]
   readonly environment: Environment
   readonly command: readonly string[]
@@ -28,7 +28,6 @@ while [ "$n" -gt 0 ]; do echo 0 > "$1" || exit 126; shift; n=$((n-1)); done
 echo 0 2> /dev/null > /proc/self/oom_score_adj
 cd "$1" || exit 126; shift
 umask 022
-ulimit -c 0
 exec "$@"`
 
 /** Output may come a moment after the end; what a child that stays behind says is not waited for. Milliseconds. */

@@ -12,6 +12,7 @@ export interface Identity {
 
 interface ProcessStat {
   readonly state: string
+  readonly parent: number
   readonly group: number
   readonly session: number
   readonly startTime: string
@@ -34,6 +35,7 @@ async function readStat(pid: number): Promise<ProcessStat | null> {
   const field = (position: number): string => fields[position] ?? ''
   return {
     state: field(0),
+    parent: Number(field(1)),
     group: Number(field(2)),
     session: Number(field(3)),
     startTime: field(19),
@@ -109,6 +111,31 @@ export async function scan(wanted: Wanted): Promise<number[]> {
 /** Signals those that still belong when looked at again, one by one: a pid may have changed hands since the scan. */
 export async function signalMembers(pids: readonly number[], wanted: Wanted, signal: NodeJS.Signals): Promise<void> {
   for (const pid of pids) if (await belongs(pid, wanted)) signalPid(pid, signal)
+}
+
+/** Children of a process with one thread, dead ones too; reads all of /proc on kernels that keep no list of them. */
+async function pidsBelow(parent: number): Promise<number[]> {
+  const listed = await readProc(`/proc/${parent}/task/${parent}/children`)
+  return listed === null ? allPids() : listed.split(' ').filter(Boolean).map(Number)
+}
+
+/** Living children of a process with one thread, the oldest first. */
+export async function childrenOf(parent: number): Promise<number[]> {
+  const found: { pid: number; startTime: number }[] = []
+  for (const pid of await pidsBelow(parent)) {
+    const stat = await readStat(pid)
+    if (stat !== null && stat.parent === parent && !isOver(stat)) found.push({ pid, startTime: Number(stat.startTime) })
+  }
+  return found.sort((a, b) => a.startTime - b.startTime).map(({ pid }) => pid)
+}
+
+/** Null when it is gone. */
+export const groupOf = async (pid: number): Promise<number | null> => (await readStat(pid))?.group ?? null
+
+/** Its pid as its own namespace counts; null when it is gone. */
+export async function innermostPid(pid: number): Promise<number | null> {
+  const [, pids] = /^NSpid:\s+(.+)$/m.exec((await readProc(`/proc/${pid}/status`)) ?? '') ?? []
+  return pids === undefined ? null : Number(pids.split('\t').at(-1))
 }
 
 export interface ProcessUsage {

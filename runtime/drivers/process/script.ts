@@ -10,7 +10,7 @@ export interface ShimPlan {
   readonly cwd: string
   /** `cgroup.procs` files the task writes itself into. */
   readonly joins: readonly string[]
-  /** Words before the command: setpriv and its options, or none. */
+  /** Words before the command: its limits, its sandbox, its user. */
   readonly wrapper: readonly string[]
   /** Variables for the command, which reads them from descriptor 3; null: it has them already. */
   readonly secrets: string | null
@@ -50,7 +50,6 @@ ${joins}  echo 0 2> /dev/null > /proc/self/oom_score_adj
   set -- "\${l%% *}" \${l##*) }
   echo "$1 \${21} $b $sp $ss" > ${quote(`${plan.dir}/pid`)} || exit 126
   umask 022
-  ulimit -c 0
 ${secrets}  exec ${words([...plan.wrapper, ...plan.command])}
 )
 r=$?

@@ -28,10 +28,7 @@ async function endGently(context: Context, ref: AttemptRef, pause: { watch: Dire
   for (;;) {
     if ((await settle(context, ref)) !== null) return true
     const seen = await look(context, ref)
-    if (!told && seen.group !== null) {
-      await terminate(context, seen)
-      told = true
-    }
+    if (!told) told = await terminate(context, seen)
     const left = deadline - context.clock.monotonic()
     if (left <= 0) return false
     await pause.watch.changed(Math.min(left, POLL_MS), never())

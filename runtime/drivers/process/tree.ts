@@ -5,6 +5,7 @@ import { killLeaves } from './cgroup.ts'
 import { type Context, leaves } from './context.ts'
 import { keyOf, markOf } from './names.ts'
 import { livingGroup, numberOf, scan, signalMembers, signalPid, type Wanted } from './proc.ts'
+import { signalSandbox } from './sandbox-tree.ts'
 
 /** How often a dying tree is looked at, and how long until what stays counts as stuck; milliseconds. */
 const POLL_MS = 20
@@ -16,16 +17,18 @@ const wantedOf = async (context: Context, ref: AttemptRef, { session, task }: Ob
   since: Number(task?.startTime ?? 0),
 })
 
-/** Sends TERM to the task and its group, after a last look that it is still that task. */
-export async function terminate(context: Context, seen: Observation): Promise<void> {
-  if (seen.task === null) return
+/** Sends TERM to the task and its group, after a last look that it is still that task. False while there is nobody yet to get it. */
+export async function terminate(context: Context, seen: Observation): Promise<boolean> {
+  if (seen.task === null) return false
   const { boot } = await context.facts()
   const group = await livingGroup(seen.task, boot)
-  if (group === null) return
+  if (group === null) return false
+  if (seen.intent?.sandboxed) return signalSandbox(seen.task.pid, ['SIGTERM', 'SIGCONT'])
   // Its own group or the shim's; a task that joined some other group is signalled alone.
   const target = group === seen.session?.shim.pid || group === seen.task.pid ? -group : seen.task.pid
   signalPid(target, 'SIGTERM')
   signalPid(target, 'SIGCONT')
+  return true
 }
 
 /** Without cgroups: by session and by the mark in the environment, until two looks find nobody. */

@@ -7,26 +7,32 @@ const run = promisify(execFile)
 export interface Account {
   readonly uid: number
   readonly gid: number
-  /** Known to the machine by name, so that its supplementary groups can be looked up. */
-  readonly listed: boolean
+  /** Supplementary ones; looked up here, for a sandbox may not see where users are kept. */
+  readonly groups: readonly number[]
 }
 
 const isNumber = (text: string): boolean => /^\d+$/.test(text)
 
-/** A line of the user or group data base, whatever it is kept in; null when there is none of that name. */
-async function lookup(database: 'passwd' | 'group', name: string): Promise<readonly string[] | null> {
-  const found = await run('getent', [database, name]).then(
-    ({ stdout }) => stdout,
-    () => '',
+const wordsOf = (program: string, args: readonly string[], separator: RegExp): Promise<readonly string[] | null> =>
+  run(program, [...args]).then(
+    ({ stdout }) => (stdout === '' ? null : stdout.trimEnd().split(separator)),
+    () => null,
   )
-  return found === '' ? null : found.trimEnd().split(':')
-}
+
+/** A line of the user or group data base, whatever it is kept in; null when there is none of that name. */
+const lookup = (database: 'passwd' | 'group', name: string) => wordsOf('getent', [database, name], /:/)
 
 async function groupId(name: string): Promise<number> {
   if (isNumber(name)) return Number(name)
   const [, , gid] = (await lookup('group', name)) ?? []
   if (gid === undefined) throw new TerminalError('UserNotFound', `this machine has no group ${name}`)
   return Number(gid)
+}
+
+/** Without its primary group, which the caller may replace. */
+async function supplementaryGroups(user: string, primary: number): Promise<number[]> {
+  const all = (await wordsOf('id', ['-G', user], / /)) ?? []
+  return all.map(Number).filter((gid) => gid !== primary)
 }
 
 /**
@@ -37,7 +43,10 @@ export async function resolveUser(text: string): Promise<Account> {
   const [user = '', group] = text.split(':')
   const entry = await lookup('passwd', user)
   if (entry === null && !isNumber(user)) throw new TerminalError('UserNotFound', `this machine has no user ${user}`)
-  const uid = Number(entry?.[2] ?? user)
-  const own = Number(entry?.[3] ?? user)
-  return { uid, gid: group === undefined ? own : await groupId(group), listed: entry !== null }
+  const [name = '', , uid = user, own = user] = entry ?? []
+  return {
+    uid: Number(uid),
+    gid: group === undefined ? Number(own) : await groupId(group),
+    groups: entry === null ? [] : await supplementaryGroups(name, Number(own)),
+  }
 }

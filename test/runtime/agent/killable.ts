@@ -10,10 +10,11 @@ import { readMachine } from '../../../runtime/machine.ts'
 import { createWsUplink } from '../../../runtime/ws-uplink.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
+import { DEFAULT_PROCESS_POLICY } from '../../../src/model/process-policy.ts'
 import { TEST_KEYRING } from '../../support/vault.ts'
 
 /** A whole agent in a process of its own, with a real journal and real processes, for its parent to kill. */
-const [stateDir = '', url = ''] = process.argv.slice(2)
+const [stateDir = '', url = '', ledger = ''] = process.argv.slice(2)
 const machine = await readMachine({ stateDir })
 const absent = createFakeDriver({ machine: createMemoryFakeMachine(), clock: systemClock })
 const stop = new AbortController()
@@ -23,7 +24,7 @@ const driver = createProcessDriver({
   agent: 'killable',
   clock: systemClock,
   log: silentLog,
-  policy: { allowed: true },
+  policy: { ...DEFAULT_PROCESS_POLICY, hostPaths: [{ path: ledger, readOnly: false }] },
 })
 const { id, instance, bootId } = machine
 await runAgent(

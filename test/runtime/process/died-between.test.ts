@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AttemptRef, Driver } from '../../../runtime/driver.ts'
-import { probeFacts } from '../../../runtime/drivers/process/facts.ts'
+import { probeCgroups } from '../../../runtime/drivers/process/cgroup-tree.ts'
 import { layoutOf, pathsOf } from '../../../runtime/drivers/process/names.ts'
 import { TaskId } from '../../../src/model/ids.ts'
 import { waitUntil } from '../../support/wait-until.ts'
@@ -25,8 +25,8 @@ afterEach(async () => {
 })
 
 async function cgroups(): Promise<string[]> {
-  const facts = await probeFacts(`drover-test-${layoutOf(harness.stateDir).mark}`)
-  return facts.cgroups.map(({ base }) => join(base, 'job-1.1'))
+  const { tree } = await probeCgroups(`drover-test-${layoutOf(harness.stateDir).mark}`)
+  return tree.map(({ base }) => join(base, 'job-1.1'))
 }
 
 const still = (paths: readonly string[]): string[] => paths.filter((path) => existsSync(path))

@@ -4,8 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AttemptRef, Driver, Exit, Handle } from '../../../runtime/driver.ts'
-import { removeBases } from '../../../runtime/drivers/process/cgroup-tree.ts'
-import { probeFacts } from '../../../runtime/drivers/process/facts.ts'
+import { probeCgroups, removeBases } from '../../../runtime/drivers/process/cgroup-tree.ts'
 import { layoutOf, pathsOf } from '../../../runtime/drivers/process/names.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { RetryableError } from '../../../src/lib/errors.ts'
@@ -102,6 +101,15 @@ describe('what a process gets', () => {
     expect(modes).toEqual([0o700, 0o600, 0o600])
   })
 
+  it('limits of each of its processes, and no core dumps unless it asks for them', async () => {
+    const { out } = await run(['sh', '-c', 'ulimit -n; ulimit -p; ulimit -c; ulimit -f'], {
+      ulimits: { nofile: 77, nproc: 1234, fsize: 4096 },
+    })
+    expect(out).toEqual(['77', '1234', '0', '8'])
+    await driver.remove(REF)
+    expect((await run(['sh', '-c', 'ulimit -c; ulimit -H -c'], { ulimits: { core: 1024 } })).out).toEqual(['2', '2'])
+  })
+
   it('another user, with neither rights nor a look into the state of the agent', async () => {
     needsRoot('runs a task as another user')
     const script = `id -u; id -g; grep -E "CapEff|CapBnd" /proc/self/status; cat ${paths().intent} 2>&1; echo written > file && cat "$HOME/file"`
@@ -110,38 +118,6 @@ describe('what a process gets', () => {
     expect(out.slice(2, 4)).toEqual(['CapEff:\t0000000000000000', 'CapBnd:\t0000000000000000'])
     expect(out[4]).toContain('Permission denied')
     expect(out[5]).toBe('written')
-  })
-})
-
-describe('what an agent refuses', () => {
-  const refusal = (unit: Partial<UnitSpec>, command = ['true']) => driver.prepare(processSpec(command, unit), never())
-
-  it('everything, unless processes are allowed', async () => {
-    const closed = harness.make({ policy: { allowed: false } })
-    const code = { code: 'ProcessesNotAllowed' }
-    await expect(closed.prepare(processSpec(['true']), never())).rejects.toMatchObject(code)
-    await expect(closed.start(REF, processSpec(['true']), none)).rejects.toMatchObject(code)
-    const { available, detail } = await closed.fingerprint(never())
-    expect({ available, why: detail.split(':')[0] }).toEqual({ available: false, why: code.code })
-    await closed.close()
-  })
-
-  it('an unknown program, user or working directory, and a volume, each with its code', async () => {
-    await expect(refusal({}, ['no-such-program'])).rejects.toMatchObject({ code: 'ProgramNotFound' })
-    await expect(refusal({ user: 'nobody-at-all' })).rejects.toMatchObject({ code: 'UserNotFound' })
-    await expect(refusal({ mounts: [{ volume: 'v', mountPath: '/v', readOnly: true }] })).rejects.toMatchObject({ code: 'UnsupportedSpec' })
-    await expect(start(['true'], { workingDir: '../..' })).rejects.toMatchObject({ code: 'BadWorkingDir' })
-    await expect(start(['./not-shipped'])).rejects.toMatchObject({ code: 'ProgramNotFound' })
-    expect(await driver.owned()).toEqual([])
-  })
-
-  it('root, other users and other programs, when its policy says so', async () => {
-    const strict = harness.make({ policy: { allowed: true, denyRoot: true, users: ['nobody'], programs: ['/opt/jobs'] } })
-    const refused = (unit: Partial<UnitSpec>) => expect(strict.prepare(processSpec(['true'], unit), never())).rejects
-    if (ROOT) await refused({}).toMatchObject({ code: 'RootNotAllowed' })
-    await refused({ user: 'daemon' }).toMatchObject({ code: 'UserNotAllowed' })
-    if (ROOT) await refused({ user: 'nobody' }).toMatchObject({ code: 'ProgramNotAllowed' })
-    await strict.close()
   })
 })
 
@@ -213,7 +189,7 @@ describe('what outlives whom', () => {
 
 describe('limits', () => {
   it('memory: OOMKilled where there is a cgroup for it, a clear refusal where not', async () => {
-    const { cgroups } = await probeFacts(`drover-test-${layoutOf(harness.stateDir).mark}`)
+    const { tree: cgroups } = await probeCgroups(`drover-test-${layoutOf(harness.stateDir).mark}`)
     const limited: Partial<UnitSpec> = { limits: { memoryBytes: 48 * 2 ** 20 }, isolation: 'cgroup' }
     const eater = [process.execPath, '-e', 'const all = []; for (;;) all.push(Buffer.alloc(2 ** 20, 1))']
     if (cgroups.some(({ abilities }) => abilities.has('memory'))) {
@@ -228,7 +204,7 @@ describe('limits', () => {
     await driver.wait(handle, never())
     const usage = await driver.stats(handle)
     expect(usage.memoryBytes).toBe(0)
-    const { cgroups } = await probeFacts(`drover-test-${layoutOf(harness.stateDir).mark}`)
+    const { tree: cgroups } = await probeCgroups(`drover-test-${layoutOf(harness.stateDir).mark}`)
     for (const { base } of cgroups) expect(await readdir(base)).not.toContain(paths().key)
     if (cgroups.length > 0) expect(usage.peakMemoryBytes).toBeGreaterThan(0)
   })
@@ -265,7 +241,7 @@ describe('a full disk', () => {
   })
   afterEach(async () => {
     await small.close()
-    await removeBases((await probeFacts(`drover-test-${layoutOf(mounted).mark}`)).cgroups)
+    await removeBases((await probeCgroups(`drover-test-${layoutOf(mounted).mark}`)).tree)
     await promisify(execFile)('umount', ['--lazy', mounted])
   })
 

@@ -1,13 +1,12 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AttemptRef, Driver } from '../../../runtime/driver.ts'
-import { removeBases } from '../../../runtime/drivers/process/cgroup-tree.ts'
+import { probeCgroups, removeBases } from '../../../runtime/drivers/process/cgroup-tree.ts'
 import { createProcessDriver, type ProcessDriverOptions } from '../../../runtime/drivers/process/driver.ts'
-import { probeFacts } from '../../../runtime/drivers/process/facts.ts'
 import { layoutOf } from '../../../runtime/drivers/process/names.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
+import { DEFAULT_PROCESS_POLICY } from '../../../src/model/process-policy.ts'
 import { TaskSpec, type UnitSpec } from '../../../src/model/task-spec.ts'
 import type { Behaviour, DriverHarness, Outside } from '../driver-suite.ts'
 
@@ -116,18 +115,24 @@ export interface ProcessHarness extends DriverHarness {
 async function tracesOf(stateDir: string, agent: string, ref: AttemptRef): Promise<string[]> {
   const layout = layoutOf(stateDir)
   const key = `${ref.task}.${ref.attempt}`
-  const { cgroups } = await probeFacts(`drover-${agent}-${layout.mark}`)
+  const { tree: cgroups } = await probeCgroups(`drover-${agent}-${layout.mark}`)
   const places = [join(layout.attempts, key), join(layout.foreign, key), ...cgroups.map(({ base }) => join(base, key))]
   const found = await Promise.all(places.map(async (path) => ((await there(path)) ? [path] : [])))
   return [...found.flat(), ...(await readdir(join(layout.attempts, '.trash')).catch(() => []))]
 }
 
 export async function processHarness(unit: Partial<UnitSpec> = {}): Promise<ProcessHarness> {
-  const root = await mkdtemp(join(tmpdir(), 'drover-process-'))
+  // Not in /tmp, of which a sandbox has its own.
+  const root = await mkdtemp('/var/tmp/drover-process-')
   const [stateDir, ledger, agent] = [join(root, 'state'), join(root, 'ledger'), 'test']
   await mkdir(ledger)
+  // A sandboxed task is nobody.
+  await chmod(ledger, 0o777)
+  const hostPaths = [{ path: ledger, readOnly: false }]
+  const policy = { ...DEFAULT_PROCESS_POLICY, hostPaths }
   const make = (options: Partial<ProcessDriverOptions> = {}) =>
-    createProcessDriver({ stateDir, agent, clock: systemClock, log: silentLog, policy: { allowed: true }, ...options })
+    createProcessDriver({ stateDir, agent, clock: systemClock, log: silentLog, policy, ...options })
+  const confined: Partial<UnitSpec> = unit.isolation === 'sandbox' ? { sandbox: { network: 'Host', hostPaths } } : {}
   const outside = async (ref: AttemptRef): Promise<Outside> => ({
     starts: (await readOr(join(ledger, `${ref.task}.${ref.attempt}`))).split('\n').filter(Boolean).length,
     alive: (await livingPids(ref)).length,
@@ -141,11 +146,11 @@ export async function processHarness(unit: Partial<UnitSpec> = {}): Promise<Proc
     create: async () => make(),
     destroy: async () => {
       const { mark, foreign } = layoutOf(stateDir)
-      await removeBases((await probeFacts(`drover-${agent}-${mark}`)).cgroups)
+      await removeBases((await probeCgroups(`drover-${agent}-${mark}`)).tree)
       await rm(foreign, { recursive: true, force: true })
       await rm(root, { recursive: true, force: true })
     },
-    spec: (behaviour) => processSpec(commandFor(behaviour), { env: { LEDGER: ledger }, ...unit }),
+    spec: (behaviour) => processSpec(commandFor(behaviour), { env: { LEDGER: ledger }, ...confined, ...unit }),
     outside,
   }
 }

@@ -7,6 +7,7 @@ import { layoutOf, pathsOf } from '../../../runtime/drivers/process/names.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { TaskId } from '../../../src/model/ids.ts'
+import { DEFAULT_PROCESS_POLICY } from '../../../src/model/process-policy.ts'
 import { Strangers } from '../../support/strangers.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 
@@ -40,7 +41,7 @@ await waitUntil(() => pids.every((pid) => !existsSync(`/proc/${pid}`)))
 const strangers = new Strangers()
 for (const pid of pids) await strangers.take(pid, kind === 'daemon' ? 'daemon' : 'login')
 
-const driver = createProcessDriver({ stateDir, agent: 'racer', clock: systemClock, log: silentLog, policy: { allowed: true } })
+const driver = createProcessDriver({ stateDir, agent: 'racer', clock: systemClock, log: silentLog, policy: DEFAULT_PROCESS_POLICY })
 const found = await driver.recover(REF)
 if (found.state !== 'attached') throw new Error(`the attempt is ${found.state}`)
 await driver.stop(found.handle, 100)

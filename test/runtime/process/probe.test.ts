@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AttemptRef, Driver, Handle, ProbeResult } from '../../../runtime/driver.ts'
 import { layoutOf, pathsOf } from '../../../runtime/drivers/process/names.ts'
 import { TaskId } from '../../../src/model/ids.ts'
+import { ProcessPolicy } from '../../../src/model/process-policy.ts'
 import type { TaskSpec, UnitSpec } from '../../../src/model/task-spec.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 import { clearAway, livingPids, type ProcessHarness, processHarness, processSpec } from './harness.ts'
@@ -108,9 +109,9 @@ describe('the command of a probe', () => {
 
   it('runs only where the agent allows it', async () => {
     const { handle, spec } = await start()
-    const closed = harness.make({ policy: { allowed: false } })
+    const closed = harness.make({ policy: null })
     await expect(probe(closed, handle, spec, ['true'])).rejects.toMatchObject({ code: 'ProcessesNotAllowed' })
-    const narrow = harness.make({ policy: { allowed: true, programs: ['/no/such/folder'] } })
+    const narrow = harness.make({ policy: ProcessPolicy.parse({ programs: ['/no/such/folder'] }) })
     expect(await probe(narrow, handle, spec, ['true'])).toEqual({ passed: false, message: expect.stringContaining('does not let') })
     await closed.close()
     await narrow.close()

@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { AttemptRef, Driver, Exit } from '../../../runtime/driver.ts'
-import { removeBases } from '../../../runtime/drivers/process/cgroup-tree.ts'
+import { probeCgroups, removeBases } from '../../../runtime/drivers/process/cgroup-tree.ts'
 import { createProcessDriver } from '../../../runtime/drivers/process/driver.ts'
-import { probeFacts } from '../../../runtime/drivers/process/facts.ts'
 import { layoutOf } from '../../../runtime/drivers/process/names.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { TaskId } from '../../../src/model/ids.ts'
+import { DEFAULT_PROCESS_POLICY } from '../../../src/model/process-policy.ts'
 import { compile } from '../../support/compile.ts'
 import { clearAway, processSpec } from './harness.ts'
 
@@ -40,13 +40,19 @@ describe('an agent killed at any moment of a start', () => {
     compiled = await compile(new URL('./racer.ts', import.meta.url))
     root = await mkdtemp(join(tmpdir(), 'drover-race-'))
     await mkdir(join(root, 'ledger'))
-    driver = createProcessDriver({ stateDir: stateDir(), agent: 'racer', clock: systemClock, log: silentLog, policy: { allowed: true } })
+    driver = createProcessDriver({
+      stateDir: stateDir(),
+      agent: 'racer',
+      clock: systemClock,
+      log: silentLog,
+      policy: DEFAULT_PROCESS_POLICY,
+    })
     await driver.fingerprint(never)
   }, 60_000)
 
   afterAll(async () => {
     await clearAway(driver)
-    await removeBases((await probeFacts(`drover-racer-${layoutOf(stateDir()).mark}`)).cgroups)
+    await removeBases((await probeCgroups(`drover-racer-${layoutOf(stateDir()).mark}`)).tree)
     for (const dir of [root, compiled]) await rm(dir, { recursive: true })
   }, 60_000)
 

@@ -2,11 +2,12 @@ import { createProcessDriver } from '../../../runtime/drivers/process/driver.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { TaskId } from '../../../src/model/ids.ts'
+import { DEFAULT_PROCESS_POLICY } from '../../../src/model/process-policy.ts'
 import { TaskSpec } from '../../../src/model/task-spec.ts'
 
 /** An agent that starts attempts shortly after each other when told, and is killed by its parent somewhere on the way. */
 const [stateDir = '', tasks = '', spec = '', apartMs = ''] = process.argv.slice(2)
-const driver = createProcessDriver({ stateDir, agent: 'racer', clock: systemClock, log: silentLog, policy: { allowed: true } })
+const driver = createProcessDriver({ stateDir, agent: 'racer', clock: systemClock, log: silentLog, policy: DEFAULT_PROCESS_POLICY })
 // Probing the machine is no part of the race.
 await driver.fingerprint(new AbortController().signal)
 

@@ -5,6 +5,7 @@ import { createWsUplink } from '../../../runtime/ws-uplink.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { createLog } from '../../../src/main/log.ts'
 import { AgentId } from '../../../src/model/ids.ts'
+import { DEFAULT_PROCESS_POLICY } from '../../../src/model/process-policy.ts'
 import { TEST_KEYRING } from '../vault.ts'
 
 /** An agent as a process of its own, with its real drivers, at a control plane over WebSocket; SIGTERM ends it. */
@@ -19,7 +20,8 @@ const agent = await createAgent({
   version: 'test',
   cluster: 'fleet',
   labels: { fleet: 'yes' },
-  processes: 'Allowed',
+  processes: DEFAULT_PROCESS_POLICY,
+  privateDirs: [],
   dockerSocket: join(stateDir, 'no-docker'),
   openSecret: async (value) => TEST_KEYRING.open(value),
   clock: systemClock,

@@ -8,7 +8,7 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { prepareCheckout } from './checkout.mjs'
 
-const PROJECTS = ['unit', 'sim', 'etcd', 'docker', 'e2e']
+const PROJECTS = ['unit', 'sandbox', 'sim', 'etcd', 'docker', 'e2e']
 const root = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))))
 
 const REASON_LINES = 12

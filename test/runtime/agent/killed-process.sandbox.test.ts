@@ -1,0 +1,3 @@
+import { killedProcessSuite } from './killed-process-suite.ts'
+
+killedProcessSuite('sandbox')
