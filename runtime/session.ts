@@ -16,6 +16,7 @@ const HEARTBEAT_EVERY: Millis = 5_000
 const DRIVERS_CHECKED_EVERY: Millis = 60_000
 
 export type DriverStates = AgentRecord['drivers']
+type DriverState = DriverStates[DriverName]
 export type LogsFrame = Extract<ServerFrame, { type: 'logs' }>
 
 export interface SessionDeps {
@@ -111,7 +112,7 @@ async function watchDrivers(deps: SessionDeps, { channel, drivers }: Open, signa
 const FINGERPRINT_WITHIN: Millis = 5_000
 
 interface Fingerprinting {
-  readonly drivers: Readonly<Record<DriverName, { fingerprint(signal: AbortSignal): Promise<{ available: boolean; detail: string }> }>>
+  readonly drivers: Readonly<Record<DriverName, { fingerprint(signal: AbortSignal): Promise<DriverState> }>>
   readonly clock: Clock
 }
 
@@ -120,11 +121,10 @@ export async function fingerprintDrivers({ drivers, clock }: Fingerprinting, sig
   const states = DriverName.options.map(async (name) => {
     const over = new AbortController()
     const either = AbortSignal.any([signal, over.signal])
-    const late = pause(clock, FINGERPRINT_WITHIN, either).then(() => ({ available: false, detail: 'no answer within 5 s' }))
-    const answer = drivers[name].fingerprint(either).then(
-      ({ available, detail }) => ({ available, detail }),
-      (error: unknown) => ({ available: false, detail: messageOf(error) }),
-    )
+    const late = pause(clock, FINGERPRINT_WITHIN, either).then((): DriverState => ({ available: false, detail: 'no answer within 5 s' }))
+    const answer = drivers[name]
+      .fingerprint(either)
+      .catch((error: unknown): DriverState => ({ available: false, detail: messageOf(error) }))
     const state = await Promise.race([answer, late])
     over.abort()
     return [name, state] as const

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { AgentId, Digest, Oid, RunId, TaskId, WorkloadKey } from './ids.ts'
 import { SyncPolicy } from './manifest.ts'
+import { IsolationOffer } from './process.ts'
 import { Evidence, ImagePins, Rollout, RootCause, Target } from './rollout.ts'
 import { AttemptRecord, Observed, Task } from './task.ts'
 import { DriverName } from './task-spec.ts'
@@ -203,7 +204,7 @@ export const AgentRecord = z.object({
   capacity: Capacity,
   /** Labels and attributes together: os, arch, hostname and what the operator gave. */
   labels: z.record(z.string(), z.string()),
-  drivers: z.record(DriverName, z.object({ available: z.boolean(), detail: z.string() })),
+  drivers: z.record(DriverName, z.object({ available: z.boolean(), detail: z.string(), isolation: IsolationOffer.exactOptional() })),
   joinedAt: z.number(),
   maintenance: Maintenance.nullable().default(null),
 })

@@ -1,9 +1,10 @@
+import { type Isolation, type IsolationOffer, isolatesAs } from '../../model/process.ts'
 import { PROCESSES_NOT_ALLOWED } from '../../model/reason.ts'
 import { approximateMemory, formatCpu } from '../plan-quantity.ts'
 import { countOn, type Demand, keepsSkew } from './demand.ts'
 import { labelOf, meetsConstraint, meetsSelector } from './labels.ts'
 import { freePortsOf, hasDynamicPorts, isPortTaken, type Slot } from './slot.ts'
-import type { Requirements } from './types.ts'
+import type { AgentView, Requirements } from './types.ts'
 
 /** One rule a machine must satisfy, and how to say that it does not. */
 export interface Filter<T> {
@@ -33,6 +34,15 @@ export const AGENT_FILTERS: readonly Filter<Requirements>[] = [
     check: ({ driver }, { view }) => view.drivers[driver].available,
     explain: ({ driver }, failed) =>
       `cannot run ${driver} tasks: ${some(failed.map(({ view }) => view.drivers[driver].detail || 'not available'))}`,
+  },
+  lacksIsolation('NoCgroup', 'cgroup'),
+  lacksIsolation('NoSandbox', 'sandbox'),
+  {
+    // Prevents the same where the machine's operator wants processes kept further apart than the manifest asks.
+    code: 'IsolationNotAllowed',
+    check: (asked, { view }) => asked.isolation === null || isolatesAs(asked.isolation, offerOf(asked, view)?.minimum ?? 'none'),
+    explain: ({ isolation }, failed) =>
+      `${verb(failed, 'does', 'do')} not allow isolation: ${isolation}, only ${some(failed.map(({ view }) => view.drivers.process.isolation?.minimum ?? ''))} or stronger`,
   },
   {
     // Prevents placement outside the set of machines that the manifest names by label.
@@ -109,8 +119,20 @@ export const WORKLOAD_FILTERS: readonly Filter<Demand>[] = [
   },
 ]
 
+/** Prevents a process from going to a machine that could only refuse it, for it cannot keep it apart as it asks. */
+function lacksIsolation(code: string, isolation: Isolation): Filter<Requirements> {
+  return {
+    code,
+    check: (asked, { view }) => asked.isolation !== isolation || (offerOf(asked, view)?.offered.includes(isolation) ?? true),
+    explain: (_, failed) =>
+      `cannot run processes with isolation: ${isolation}: ${some(failed.map(({ view }) => view.drivers.process.detail))}`,
+  }
+}
+
 const SHOWN = 3
 
+/** Undefined for what is no process, and for an agent of a version that does not say: it refuses by itself. */
+const offerOf = ({ driver }: Requirements, { drivers }: AgentView): IsolationOffer | undefined => drivers[driver].isolation
 const forbidsProcesses = (detail: string): boolean => detail.startsWith(PROCESSES_NOT_ALLOWED)
 const verb = (failed: readonly Slot[], one: string, many: string): string => (failed.length === 1 ? one : many)
 const lack = (failed: readonly Slot[]): string => verb(failed, 'lacks', 'lack')

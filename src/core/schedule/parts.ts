@@ -29,9 +29,9 @@ export function partsOf({ spread }: Requirements, slots: readonly Slot[], eligib
 }
 
 /** What identifies equal results of `partsOf` inside one batch. */
-export function partsKey({ nodeSelector, constraints, spread, driver }: Requirements): string {
+export function partsKey({ nodeSelector, constraints, spread, driver, isolation }: Requirements): string {
   const selector = Object.entries(nodeSelector).sort(([a], [b]) => (a < b ? -1 : 1))
-  return JSON.stringify([selector, constraints, spread.map(({ key }) => key), driver])
+  return JSON.stringify([selector, constraints, spread.map(({ key }) => key), driver, isolation])
 }
 
 /** Eligible agents have every spread label, so the empty text stands for no real value. */

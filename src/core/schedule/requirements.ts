@@ -18,6 +18,7 @@ export function requirementsOf(template: TemplateSpec): Requirements {
     spread: template.placement.spread,
     maxPerNode: template.placement.maxPerNode ?? null,
     driver: driverOf(template),
+    isolation: template.processes?.find(({ isolation }) => isolation !== undefined)?.isolation ?? null,
   }
 }
 

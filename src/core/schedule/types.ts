@@ -1,4 +1,5 @@
 import type { AgentId, Millis, TaskId, WorkloadKey } from '../../model/ids.ts'
+import type { Isolation } from '../../model/process.ts'
 import type { Reason } from '../../model/reason.ts'
 import type { AgentRecord } from '../../model/records.ts'
 import type { DriverName } from '../../model/task-spec.ts'
@@ -17,6 +18,8 @@ export interface Requirements {
   /** Null: no limit. */
   readonly maxPerNode: number | null
   readonly driver: DriverName
+  /** Of a process; null: it does not say. */
+  readonly isolation: Isolation | null
 }
 
 /** Tasks of one version of a workload. */

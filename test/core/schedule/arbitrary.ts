@@ -2,12 +2,16 @@ import fc from 'fast-check'
 import type { AgentView, PendingGroup, Requirements, ScheduleRequest } from '../../../src/core/schedule/types.ts'
 import type { AgentId, TaskId } from '../../../src/model/ids.ts'
 import { workloadKey } from '../../../src/model/ids.ts'
+import { Isolation, type IsolationOffer } from '../../../src/model/process.ts'
 
 export const MI = 2 ** 20
 export const agentId = (name: string): AgentId => name as AgentId
 export const taskId = (name: string): TaskId => name as TaskId
 
 const driver = (available: boolean, detail: string) => ({ available, detail })
+
+const processDriver = (isolation: IsolationOffer | undefined): AgentView['drivers']['process'] =>
+  isolation === undefined ? driver(false, 'ProcessesNotAllowed') : { ...driver(true, ''), isolation }
 
 /** An agent with 4 cores, 8 GiB, ports 20000-20099 and every runtime. */
 export function agent(id: string, over: Partial<AgentView> = {}): AgentView {
@@ -34,6 +38,7 @@ export function requirements(over: Partial<Requirements> = {}): Requirements {
     spread: [],
     maxPerNode: null,
     driver: 'docker',
+    isolation: null,
     ...over,
   }
 }
@@ -63,6 +68,10 @@ const portRange = fc.record({ from: fc.constant(100), to: fc.integer({ min: 98, 
 const agentShape = fc.record({
   labels,
   docker: fc.boolean(),
+  /** Of processes: what they can be kept apart to, and the least that is wanted; undefined: they are not allowed. */
+  isolations: fc.option(fc.record({ offered: fc.subarray([...Isolation.options]), minimum: fc.constantFrom(...Isolation.options) }), {
+    nil: undefined,
+  }),
   schedulable: fc.nat(9).map((n) => n > 0),
   cpu: fc.constantFrom(0, 1000, 2000, 4000),
   memory: fc.constantFrom(0, 1000, 4000),
@@ -76,7 +85,7 @@ const agents = fc.array(agentShape, { maxLength: 8 }).map((shapes) =>
   shapes.map((shape, index) =>
     agent(`agent-${index}`, {
       labels: shape.labels,
-      drivers: { docker: driver(shape.docker, 'no socket'), process: driver(false, 'ProcessesNotAllowed'), fake: driver(true, '') },
+      drivers: { docker: driver(shape.docker, 'no socket'), process: processDriver(shape.isolations), fake: driver(true, '') },
       capacity: { cpuMillis: shape.cpu, memoryBytes: shape.memory, ports: shape.ports },
       used: {
         cpuMillis: shape.usedCpu,
@@ -118,7 +127,8 @@ const asked: fc.Arbitrary<Requirements> = fc.record({
     ],
   ),
   maxPerNode: fc.constantFrom(null, null, 1, 2),
-  driver: fc.constantFrom<Requirements['driver'][]>('docker', 'fake', 'fake', 'process'),
+  driver: fc.constantFrom<Requirements['driver'][]>('docker', 'fake', 'fake', 'process', 'process'),
+  isolation: fc.constantFrom(null, null, ...Isolation.options),
 })
 
 /** Every task of a group, wherever it may go. */

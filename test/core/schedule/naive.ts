@@ -32,7 +32,15 @@ export function labelsAllow(asked: Requirements, agent: AgentView): boolean {
     if (operator === 'Lt' && !(Number(label) < Number(values[0]))) return false
     if (operator === 'Matches' && !values.some((glob) => label !== undefined && asRegex(glob).test(label))) return false
   }
-  return asked.spread.every(({ key }) => agent.labels[key] !== undefined)
+  return isolationAllows(asked, agent) && asked.spread.every(({ key }) => agent.labels[key] !== undefined)
+}
+
+function isolationAllows({ driver, isolation }: Requirements, agent: AgentView): boolean {
+  const { offered, minimum } = agent.drivers[driver].isolation ?? { offered: ['cgroup', 'sandbox'], minimum: 'none' }
+  if (isolation === null) return true
+  if (isolation === 'none') return minimum === 'none'
+  if (isolation === 'cgroup') return minimum !== 'sandbox' && offered.includes('cgroup')
+  return offered.includes('sandbox')
 }
 
 export const asRegex = (glob: string): RegExp =>

@@ -50,6 +50,7 @@ const light = ({ maxPerNode, spread }: Requirements, memoryBytes: number): Requi
   nodeSelector: {},
   constraints: [],
   driver: 'fake',
+  isolation: null,
 })
 
 /** Each group in a batch of its own, oldest first. */

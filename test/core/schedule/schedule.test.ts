@@ -3,6 +3,8 @@ import { eligibleAgents, fits } from '../../../src/core/schedule/reasons.ts'
 import { requirementsOf } from '../../../src/core/schedule/requirements.ts'
 import { schedule } from '../../../src/core/schedule/schedule.ts'
 import type { AgentView, PendingGroup, Requirements } from '../../../src/core/schedule/types.ts'
+import { must } from '../../../src/lib/must.ts'
+import type { Isolation, IsolationOffer } from '../../../src/model/process.ts'
 import { TemplateSpec } from '../../../src/model/template.ts'
 import { agent, agentId, group, MI, requirements, taskId } from './arbitrary.ts'
 
@@ -45,6 +47,7 @@ describe('requirementsOf', () => {
       spread: [],
       maxPerNode: 2,
       driver: 'docker',
+      isolation: null,
     })
   })
 
@@ -57,6 +60,8 @@ describe('requirementsOf', () => {
       maxPerNode: null,
     })
     expect(requirementsOf(TemplateSpec.parse({ driver: 'fake', processes })).driver).toBe('fake')
+    const sandboxed = processes.map((one) => ({ ...one, isolation: 'sandbox' }))
+    expect(requirementsOf(TemplateSpec.parse({ processes: sandboxed })).isolation).toBe('sandbox')
   })
 })
 
@@ -334,6 +339,36 @@ describe('reasons', () => {
         count: 1,
       },
     ])
+  })
+
+  it('tell a machine that cannot keep a process apart from one whose operator wants it kept further apart', () => {
+    const offering = (id: string, detail: string, isolation: IsolationOffer) =>
+      agent(id, { drivers: { ...agent('x').drivers, process: { available: true, detail, isolation } } })
+    const agents = [
+      offering('bare', 'no cgroups; no sandbox: install bubblewrap', { offered: ['none'], minimum: 'none' }),
+      offering('strict', 'cgroups: pids; sandbox', { offered: ['none', 'cgroup', 'sandbox'], minimum: 'sandbox' }),
+    ]
+    const why = (isolation: Isolation) => place(agents, asking({ driver: 'process', isolation })).unplaced[0]?.reasons
+    expect(place(agents, asking({ driver: 'process', isolation: 'sandbox' })).placed).toMatchObject([{ agent: 'strict' }])
+    expect(fits(requirements({ driver: 'process', isolation: 'sandbox' }), must(agents[0], 'an agent'))).toEqual({
+      code: 'NoSandbox',
+      message: 'agent bare cannot run processes with isolation: sandbox: no cgroups; no sandbox: install bubblewrap',
+      count: 1,
+    })
+    expect(why('cgroup')).toEqual([
+      {
+        code: 'IsolationNotAllowed',
+        message: '1 of 2 agents does not allow isolation: cgroup, only sandbox or stronger',
+        count: 1,
+      },
+      {
+        code: 'NoCgroup',
+        message: '1 of 2 agents cannot run processes with isolation: cgroup: no cgroups; no sandbox: install bubblewrap',
+        count: 1,
+      },
+    ])
+    expect(place(agents, asking({ driver: 'process', isolation: 'none' })).placed).toMatchObject([{ agent: 'bare' }])
+    expect(place(agents, asking({ driver: 'docker', isolation: 'sandbox' })).unplaced).toEqual([])
   })
 
   it.each<[string, Partial<Requirements>, string]>([
