@@ -1,3 +1,5 @@
+import type { ProcessPolicy } from '../model/process-policy.ts'
+
 /** Where text goes; `process.stdout` is one. */
 interface Output {
   write(text: string): unknown
@@ -25,7 +27,8 @@ export interface UpOptions {
   readonly host: string
   readonly port: number
   readonly pollMs: number
-  readonly allowProcesses: boolean
+  /** What manifests may run as plain processes here; null: nothing. */
+  readonly processes: ProcessPolicy | null
   /** `embedded`, `memory` or `etcd://HOST:PORT,HOST:PORT/PREFIX`. */
   readonly store: string
   readonly labels: Readonly<Record<string, string>>

@@ -69,6 +69,7 @@ function roleCommands({ program, start, deps }: Parts): void {
     .addOption(parsedOption('--listen <host:port>', 'address of the API', { parse: parseListen, value: '127.0.0.1:7420' }))
     .addOption(parsedOption('--poll <duration>', 'how often to look at the repository', { parse: durationOf, value: '2s' }))
     .option('--allow-processes', 'let manifests run programs of this machine')
+    .option('--process-policy <file>', 'what they may run, as whom and how far apart; YAML, see the README')
     .addOption(
       parsedOption('--store <store>', 'embedded, memory, or etcd://HOST:2379,HOST/PREFIX', { parse: parseStore, value: 'embedded' }),
     )

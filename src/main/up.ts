@@ -17,7 +17,6 @@ import { digestOf } from '../lib/canonical.ts'
 import { systemClock } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Keyring } from '../lib/seal.ts'
-import { DEFAULT_PROCESS_POLICY } from '../model/process-policy.ts'
 import { loadIdentities } from '../secrets/identities.ts'
 import { openSops } from '../secrets/sops.ts'
 import { openStore } from '../store/open.ts'
@@ -107,7 +106,7 @@ async function openParts(options: UpOptions, open: Open, signal: AbortSignal): P
     version,
     cluster: 'local',
     labels: options.labels,
-    processes: options.allowProcesses ? DEFAULT_PROCESS_POLICY : null,
+    processes: options.processes,
     privateDirs: [options.dataDir],
     dockerSocket: open.dockerSocket,
     openSecret: async (value) => keyring.open(value),

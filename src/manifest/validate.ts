@@ -73,7 +73,8 @@ export function capProblems(problems: readonly Problem[], max: number): Problem[
   return [...sorted.slice(0, max - 1), { ...next, message: 'there are more problems from here on', hint: 'mend those above first' }]
 }
 
-function tellAll(path: string, parsed: ParsedDocument, located: readonly Located[]): Problem[] {
+/** Mistakes of one document as problems in their places, capped. */
+export function tellAll(path: string, parsed: ParsedDocument, located: readonly Located[]): Problem[] {
   const placed = located.map(({ path: at, on, tell }) => ({ place: on === 'key' ? parsed.placeOfKey(at) : parsed.place(at), tell }))
   placed.sort((a, b) => a.place.line - b.place.line || a.place.column - b.place.column)
   const told = placed.slice(0, MAX_PROBLEMS + 1).map(({ place, tell }) => problemAt(path, place, tell()))

@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import type { DownOptions, RepoAsked, UpOptions } from '../../src/cli/deps.ts'
 import { durationOf } from '../../src/cli/options.ts'
+import { DEFAULT_PROCESS_POLICY } from '../../src/model/process-policy.ts'
 import { cliOver } from '../support/fake-cli.ts'
 import { fakeControl } from '../support/fake-control.ts'
 import { shop } from '../support/fake-shop.ts'
@@ -40,7 +41,7 @@ describe('roles', () => {
         host: '127.0.0.1',
         port: 7420,
         pollMs: 2000,
-        allowProcesses: false,
+        processes: null,
         store: 'embedded',
         labels: {},
         ageKeyFile: null,
@@ -65,7 +66,7 @@ describe('roles', () => {
       host: '[::1]',
       port: 0,
       pollMs: 500,
-      allowProcesses: true,
+      processes: DEFAULT_PROCESS_POLICY,
       store: 'etcd://a:2379,b:2379/demo',
       labels: { zone: 'a', disk: 'ssd' },
       ageKeyFile: 'k',

@@ -5,8 +5,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseBlob } from '../../src/manifest/blob.ts'
 import { manifestJsonSchema } from '../../src/manifest/json-schema.ts'
 import { link } from '../../src/manifest/link.ts'
+import { parseProcessPolicy } from '../../src/manifest/process-policy.ts'
 import { bodyOf } from '../../src/model/body.ts'
 import { Manifest, PLANNED_FIELDS, PLANNED_KINDS } from '../../src/model/manifest.ts'
+import { Isolation } from '../../src/model/process.ts'
+import { ProcessPolicy } from '../../src/model/process-policy.ts'
 import { cliOver } from '../support/fake-cli.ts'
 import { DOCS, type Doc, inlineCode, README, tableRows, wordsOf } from './markdown.ts'
 
@@ -88,6 +91,20 @@ describe('the table of kinds', () => {
     const known = new Set(namesIn(manifestJsonSchema()))
     const named = inlineCode(rows.find((one) => one.name === name)?.now ?? '').flatMap((code) => code.split(': '))
     expect(named.filter((word) => !known.has(word))).toEqual([])
+  })
+})
+
+describe('the policy for processes', () => {
+  it('is shown as one that is accepted', () => {
+    const texts = README.blocks.flatMap(({ mark, text }) => (mark === 'process policy' ? [text] : []))
+    expect(texts).toHaveLength(1)
+    for (const text of texts) expect(parseProcessPolicy({ path: 'policy.yaml', text })).toMatchObject({ ok: true })
+  })
+
+  it('has every field in the table, and no other', () => {
+    const named = tableRows(README, 'Processes').flatMap(([first = '']) => inlineCode(first))
+    const beside = ['isolation', ...Isolation.options]
+    expect(named.filter((name) => !beside.includes(name)).toSorted()).toEqual(Object.keys(ProcessPolicy.shape).toSorted())
   })
 })
 
