@@ -95,6 +95,16 @@ async function cgroup(): Promise<Finding> {
   }
 }
 
+async function sandbox(): Promise<Finding> {
+  try {
+    await run('bwrap', ['--ro-bind', '/', '/', '--unshare-pid', '--proc', '/proc', 'true'], { timeout: PATIENCE })
+    return ok('sandbox', 'bwrap works')
+  } catch (error) {
+    const [said = ''] = messageOf(error).trim().split('\n').slice(-1)
+    return warn('sandbox', said, 'install bubblewrap to run processes with isolation: sandbox')
+  }
+}
+
 const readable = (path: string): Promise<boolean> =>
   readFile(path).then(
     () => true,
@@ -147,4 +157,4 @@ async function server({ server: url, fetch }: DoctorInput): Promise<Finding> {
   }
 }
 
-export const DOCTOR_CHECKS: readonly DoctorCheck[] = [nodeVersion, gitCli, docker, cgroup, dataDir, descriptors, disk, server]
+export const DOCTOR_CHECKS: readonly DoctorCheck[] = [nodeVersion, gitCli, docker, cgroup, sandbox, dataDir, descriptors, disk, server]
