@@ -56,13 +56,17 @@ function observedViolations(before: Observed, after: Observed): Violation[] {
 
 /** What a decision about one workload may not lead to. */
 export function decisionViolations(state: WorkloadState, writes: readonly Write[]): Violation[] {
-  const stopped = new Set(
-    writes.flatMap((write) => (write.table === 'tasks' && (write.value === null || write.value.desired === 'stop') ? [write.id] : [])),
-  )
+  const stopped = new Set(writes.flatMap((write) => (endsTask(write) ? [write.id] : [])))
   const known = new Set<string>(state.tasks.map(({ task }) => task.id))
   const created = writes.flatMap((write) => (write.table === 'tasks' && write.value !== null && !known.has(write.id) ? [write.value] : []))
   const live = [...state.tasks.filter((task) => isLive(task) && !stopped.has(task.task.id)).map(({ task }) => task), ...created]
   return created.length === 0 ? [] : [...slotViolations(state, live), ...surgeViolations(state, live.length)]
+}
+
+/** It is told to stop, forgotten, or taken for lost. */
+function endsTask(write: Write): boolean {
+  if (write.table === 'observed') return write.value !== null && TERMINAL.has(write.value.phase)
+  return write.table === 'tasks' && (write.value === null || write.value.desired === 'stop')
 }
 
 function slotViolations(state: WorkloadState, live: readonly Task[]): Violation[] {

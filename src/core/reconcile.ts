@@ -4,6 +4,7 @@ import type { DeploymentSpec } from '../model/manifest.ts'
 import type { Run, Write } from '../model/records.ts'
 import type { Rollout, Target } from '../model/rollout.ts'
 import type { Task } from '../model/task.ts'
+import { DRAINED, withLeaving } from './batch/leave.ts'
 import type { BatchPlan } from './batch/plan.ts'
 import { planCronJob } from './batch/plan-cron.ts'
 import { planJob, tasksOf } from './batch/plan-job.ts'
@@ -17,7 +18,7 @@ import { rolloutFacts } from './rollout/facts.ts'
 import { followRollout, overtaken, targetOf } from './rollout/follow.ts'
 import { planTasks } from './rollout/pace.ts'
 import { isFinished } from './rollout/step.ts'
-import { hasFailed, isLive, isTerminal, type TaskState } from './task-state.ts'
+import { hasFailed, isLive, mayRunUntil, type TaskState } from './task-state.ts'
 import type { WorkloadState } from './workload.ts'
 
 export interface Decision {
@@ -45,7 +46,7 @@ export function reconcile(state: WorkloadState, context: DecideContext): Decisio
   const decision =
     plan === null ? (version.kind === 'Deployment' ? deployment(state, version.spec, context) : NOTHING) : batch(state, plan, context)
   const health = workloadHealth(state, context.now)
-  return { writes: [...decision.writes, ...forget(state, plan)], wakeAt: earliest(decision.wakeAt, health.wakeAt) }
+  return { writes: [...decision.writes, ...forget(state, plan, context.now)], wakeAt: earliest(decision.wakeAt, health.wakeAt) }
 }
 
 /** What becomes of its rollout or its run, before anything is done about tasks. */
@@ -121,18 +122,17 @@ function batch(state: WorkloadState, plan: BatchPlan, context: DecideContext): D
   const schedule = JSON.stringify(plan.schedule) === JSON.stringify(state.cron?.state ?? null) ? [] : scheduleWrites(state, plan)
   const { drained, lost } = plan.leaving
   const stops = [
-    ...stopWrites(state, plan.stop),
+    ...endWrites(state, plan.stop),
     ...stopWrites(
       state,
       drained.filter((id) => !plan.stop.includes(id)),
-      'Drained',
+      DRAINED,
     ),
   ]
-  // Runs first: one that is recorded is found again, while a slot that counts as decided is never looked at again.
+  const runs = changedRuns(state, plan.runs)
   return {
     writes: [
-      ...changedRuns(state, plan.runs),
-      ...schedule,
+      ...(startsAfterOthers(state) ? [...schedule, ...runs] : [...runs, ...schedule]),
       ...dropped(plan),
       ...good,
       ...stops,
@@ -141,6 +141,20 @@ function batch(state: WorkloadState, plan: BatchPlan, context: DecideContext): D
     ],
     wakeAt: plan.wakeAt,
   }
+}
+
+/**
+ * Which comes first, for a turn may be cut in between. A run that is recorded is found again, while a slot that counts as
+ * decided is never looked at again: the mark in a schedule comes after its runs. The mark in a graph only says what starts
+ * no run; without it what a later run took the place of would start after that.
+ */
+const startsAfterOthers = ({ version }: WorkloadState): boolean => version.kind === 'CronJob' && version.spec.after !== undefined
+
+/** What has no machine yet leaves nothing that anybody could ask for. */
+function endWrites(state: WorkloadState, ids: readonly TaskId[]): Write[] {
+  const isPlaced = ({ task }: TaskState): boolean => task.agent !== null
+  const unplaced = state.tasks.filter((one) => !isPlaced(one) && ids.includes(one.task.id))
+  return [...stopWrites({ ...state, tasks: state.tasks.filter(isPlaced) }, ids), ...unplaced.flatMap(deleteWrites)]
 }
 
 /** Null for a Deployment. */
@@ -173,17 +187,31 @@ function remove(state: WorkloadState, context: DecideContext): Decision {
   if (state.removalWaits.length > 0) return { writes: given, wakeAt: null }
   const running = state.tasks.filter((task) => isLive(task)).map((task) => task.task.id)
   const ended = state.runs.flatMap((run) => changedRun(run, giveUp(run, 'Removed', { tasks: tasksOf(state, run), now: context.now })))
-  if (state.tasks.some((task) => !isTerminal(task) && task.task.agent !== null))
-    return { writes: [...given, ...ended, ...stopWrites(state, running)], wakeAt: null }
+  const until = state.tasks.filter(({ task }) => task.agent !== null).map(mayRunUntil)
+  const last = Math.max(context.now, ...until)
+  if (last > context.now)
+    return {
+      writes: [...given, ...ended, ...unscheduled(state), ...stopWrites(state, running)],
+      wakeAt: last === Number.POSITIVE_INFINITY ? null : last,
+    }
   const record: Write = { table: 'workloads', id: state.record.key, value: null }
   const rollouts = state.rollouts.map(({ id }): Write => ({ table: 'rollouts', id, value: null }))
   const schedule: Write[] = state.cron?.state == null ? [] : [{ table: 'schedules', id: state.record.key, value: null }]
   return { writes: [...ended, ...state.tasks.flatMap(deleteWrites), ...rollouts, ...schedule, record], wakeAt: null }
 }
 
-function forget(state: WorkloadState, plan: BatchPlan | null): Write[] {
+/** Slots that pass while it is on its way out are not wanted, should it return before it is gone. */
+function unscheduled({ record, cron }: WorkloadState): Write[] {
+  const mark = cron?.state ?? null
+  return mark === null || mark.schedule === null ? [] : [{ table: 'schedules', id: record.key, value: { ...mark, schedule: null } }]
+}
+
+function forget(state: WorkloadState, plan: BatchPlan | null, now: Millis): Write[] {
   const { slots, record, tasks } = state
-  const old = plan === null ? expendable(tasks, { slots, templateDigest: record.templateDigest }) : ofOldRuns(tasks, plan)
+  const old =
+    plan === null
+      ? expendable(tasks, { slots, templateDigest: record.templateDigest })
+      : ofOldRuns(withLeaving(tasks, plan.leaving), plan, now)
   return old.flatMap(deleteWrites)
 }
 
@@ -243,5 +271,6 @@ function deleteWrites({ task }: TaskState): Write[] {
 }
 
 function changedRun(before: Run | null, after: Run): Write[] {
-  return JSON.stringify(before) === JSON.stringify(after) ? [] : [{ table: 'runs', id: after.id, value: after }]
+  const isSame = before === after || JSON.stringify(before) === JSON.stringify(after)
+  return isSame ? [] : [{ table: 'runs', id: after.id, value: after }]
 }

@@ -1,6 +1,6 @@
-import type { Digest } from '../model/ids.ts'
+import type { Digest, Millis } from '../model/ids.ts'
 import type { BatchPlan } from './batch/plan.ts'
-import { hasFailed, isOver, oldestFirst, type TaskState } from './task-state.ts'
+import { hasFailed, isOver, mayRunUntil, oldestFirst, type TaskState } from './task-state.ts'
 
 /** Ended tasks kept per workload, so that logs and exit codes of the last ones can still be read. */
 const KEPT_STOPPED = 3
@@ -24,10 +24,11 @@ export function expendable(tasks: readonly TaskState[], needed: Needed): TaskSta
   return [...failed.slice(Math.max(0, KEPT_FAILED - backingOff.size)), ...others.slice(KEPT_STOPPED)]
 }
 
-/** Ended tasks of runs that are kept without them, and those that their run's record counts already. */
-export function ofOldRuns(tasks: readonly TaskState[], { keep, runs }: Pick<BatchPlan, 'keep' | 'runs'>): TaskState[] {
-  const counted = new Set(runs.flatMap((run) => run.counted))
-  return tasks.filter((state) => isOver(state) && (state.task.run === null || !keep.has(state.task.run) || counted.has(state.task.id)))
+/** Ended tasks of runs that are kept without them, and those that their run's record counts already; none that `exclusive` may wait for. */
+export function ofOldRuns(tasks: readonly TaskState[], { keep, forget }: Pick<BatchPlan, 'keep' | 'forget'>, now: Millis): TaskState[] {
+  const forgotten = new Set(forget)
+  const isOld = ({ task }: TaskState): boolean => task.run === null || !keep.has(task.run) || forgotten.has(task.id)
+  return tasks.filter((state) => mayRunUntil(state) <= now && isOld(state))
 }
 
 function failuresBySlot(ended: readonly TaskState[], templateDigest: Digest): (slot: string) => TaskState[] {

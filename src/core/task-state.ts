@@ -24,6 +24,19 @@ export function isUnplaced({ agent, desired }: Task): boolean {
   return agent === null && desired === 'run'
 }
 
+/** An agent that is back sweeps away within this time what it does not know; see `sweep` in `runtime/roster.ts`. */
+const SWEPT_WITHIN: Millis = 60_000
+/** Where the leader takes a task for lost, and not its agent: what runs of it is swept away. */
+const ONLY_PRESUMED: ReadonlySet<string> = new Set(['AgentForgot', 'AgentReplaced'])
+
+/** Until when its machine may run something of it, as far as anybody can tell: infinity while it has not ended, 0 when it has. */
+export function mayRunUntil(state: TaskState): Millis {
+  if (!isOver(state)) return Number.POSITIVE_INFINITY
+  const { observed } = state
+  const presumed = observed?.phase === 'Lost' && observed.reasons.some(({ code }) => ONLY_PRESUMED.has(code))
+  return presumed ? observed.updatedAt + SWEPT_WITHIN : 0
+}
+
 /** Wanted and not ended: it counts against `replicas` and `maxSurge`. */
 export function isLive(state: TaskState): boolean {
   return state.task.desired === 'run' && !isTerminal(state)

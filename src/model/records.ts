@@ -162,18 +162,18 @@ export const Run = z.object({
 })
 export type Run = z.infer<typeof Run>
 
-/** How far the schedule of a CronJob is decided. */
+/** How far the schedule of a CronJob is decided, or the graph before it. */
 export const CronState = z.object({
   workload: WorkloadKey,
-  /** Slots until then are decided, whatever the clock says later; of one without a schedule: when its parents ended. */
+  /** Slots until then are decided, whatever the clock says later. */
   through: z.number(),
-  /** The schedule and time zone that this is about; null: it starts after others. */
+  /** What this is about: a schedule and its time zone, or `after` and names; null: it was removed, and begins anew if it returns. */
   schedule: z.string().nullable(),
+  /** Runs of the graph that start nothing, each with the sum of its parents' numbers then: any of them that is run again makes it more. */
+  passed: z.record(RunId, z.number().int()).default({}),
   /** Slots that passed without a run since it was created, and the latest of them. */
   missed: z.number().int(),
   lastMissed: z.number().nullable(),
-  /** The highest number of a run whose record went. */
-  lastNumber: z.number().int().default(0),
 })
 export type CronState = z.infer<typeof CronState>
 

@@ -169,7 +169,7 @@ export function cronJobState(spec: object = {}, over: Partial<WorkloadState> = {
   const version = cronJobVersion(spec)
   const { schedule, timeZone, after = [] } = version.spec as CronJobSpec
   const calendar = schedule === undefined ? null : calendarOf(schedule, timeZone)
-  const cron = { state: null, calendar, parents: after.map(() => []), versions: new Map() }
+  const cron = { state: null, calendar, parents: after.map(() => []), going: new Map() }
   return { ...BARE, record: workload({ key: CRON_KEY }), version, cron, ...over }
 }
 

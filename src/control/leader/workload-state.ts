@@ -1,3 +1,4 @@
+import type { RunInputs } from '../../core/batch/cron-steps.ts'
 import { withRuns } from '../../core/batch/job.ts'
 import type { Machines } from '../../core/batch/leave.ts'
 import type { CronContext } from '../../core/batch/plan-cron.ts'
@@ -45,15 +46,17 @@ function independentState(key: WorkloadKey, context: StateContext): WorkloadStat
   const version = cluster.version(record.inputsDigest)
   const slots = record.wanted ? slotsOf(record.inputsDigest, cluster) : []
   const away = awayOf(slots, version, context)
+  const tasks = cluster.tasksOfWorkload(key)
   const bare: WorkloadState = {
     record,
     version,
-    tasks: cluster.tasksOfWorkload(key).filter(({ task }) => !away.has(task.slot)),
+    // What failed on a machine that is away has failed all the same: a run counts it.
+    tasks: version.kind === 'Deployment' ? tasks.filter(({ task }) => !away.has(task.slot)) : tasks,
     runs: version.kind === 'Deployment' ? [] : cluster.runsOfWorkload(key),
     run: null,
     staleRuns: [],
     blocked: 'No',
-    cron: version.kind === 'CronJob' ? cronContext(key, version.spec, cluster) : null,
+    cron: version.kind === 'CronJob' ? cronContext(key, version.spec, context) : null,
     slots: slots.filter((slot) => !away.has(slot)),
     unplaced: unplaced.get(key) ?? [],
     unmet: [],
@@ -81,15 +84,24 @@ function machinesOf(key: WorkloadKey, { term }: StateContext): Machines {
   }
 }
 
-function cronContext(key: WorkloadKey, spec: CronJobSpec, cluster: Cluster): CronContext {
+function cronContext(key: WorkloadKey, spec: CronJobSpec, context: StateContext): CronContext {
+  const { cluster } = context.term
   const { namespace } = parseWorkloadKey(key)
   const open = cluster.runsOfWorkload(key).filter(({ finishedAt }) => finishedAt === null)
   return {
     state: cluster.schedules.get(key) ?? null,
     calendar: spec.schedule === undefined ? null : calendarOf(spec.schedule, spec.timeZone),
     parents: (spec.after ?? []).map((name) => cluster.runsOfWorkload(workloadKey(namespace, 'CronJob', name))),
-    versions: new Map(open.map(({ inputsDigest }) => [inputsDigest, cluster.version(inputsDigest)])),
+    going: new Map(open.map(({ inputsDigest }) => [inputsDigest, runInputs(inputsDigest, context)])),
   }
+}
+
+/** A run goes on as it began, also where its CronJob asks for other machines by now. */
+function runInputs(inputsDigest: Digest, context: StateContext): RunInputs {
+  const version = context.term.cluster.version(inputsDigest)
+  const machines = slotsOf(inputsDigest, context.term.cluster)
+  const away = awayOf(machines, version, context)
+  return { version, machines: machines.filter((machine) => !away.has(machine)) }
 }
 
 /** A Job that has not begun may wait in vain itself; anything else stands for itself. */

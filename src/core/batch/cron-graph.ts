@@ -1,6 +1,5 @@
 import type { Millis, RunId } from '../../model/ids.ts'
-import type { Run } from '../../model/records.ts'
-import type { WorkloadState } from '../workload.ts'
+import type { CronState, Run, WorkloadRecord } from '../../model/records.ts'
 import { byNumber, freeRunId, runBase } from './run-record.ts'
 import { stampOf } from './stamp.ts'
 
@@ -11,38 +10,42 @@ export interface DueGraph {
   readonly slot: Millis | null
   /** When the last of them ended. */
   readonly readyAt: Millis
+  /** The sum of the parents' numbers, which grows whenever one of them runs again. */
+  readonly numbers: number
 }
 
 export interface GraphInput {
   /** Runs of each parent. */
   readonly parents: readonly (readonly Run[])[]
   readonly own: readonly Run[]
-  /** Runs of the graph whose parents had ended by then are none of its business. */
-  readonly through: Millis
+  /** Runs of the graph that are none of this node's business, in the state that they were passed over in. */
+  readonly passed: CronState['passed']
 }
 
 /**
  * Runs of the graph in which every parent's newest run succeeded and which this node has not followed yet. Level, not
  * edge: a parent that was run again makes another due, and nothing is lost when nobody looked for a while. Oldest first.
+ * By runs and never by the clock, which may jump.
  */
-export function dueGraphs({ parents, own, through }: GraphInput): DueGraph[] {
+export function dueGraphs({ parents, own, passed }: GraphInput): DueGraph[] {
   const newest = parents.map(newestByGraph)
   const followed = newestByGraph(own)
   const [first, ...others] = newest
   const graphs = [...(first?.keys() ?? [])].filter((graph) => others.every((runs) => runs.has(graph)))
   return graphs
-    .flatMap((graph) =>
-      dueGraph(
-        graph,
-        newest.flatMap((runs) => runs.get(graph) ?? []),
-        followed.get(graph),
-      ),
-    )
-    .filter(({ readyAt }) => readyAt > through)
+    .flatMap((graph) => {
+      const runs = newest.flatMap((all) => all.get(graph) ?? [])
+      return dueGraph(graph, runs, followed.get(graph))
+    })
+    .filter(({ graph, numbers }) => (passed[graph] ?? 0) < numbers)
     .sort((a, b) => a.readyAt - b.readyAt || (a.graph < b.graph ? -1 : 1))
 }
 
-type Node = Pick<WorkloadState, 'record' | 'runs'>
+interface Node {
+  readonly record: WorkloadRecord
+  /** Those that have a name already. */
+  readonly runs: readonly Pick<Run, 'id'>[]
+}
 
 /** Of a run in a graph: after the slot that the graph began with; without one, after the person's word that it did. */
 export function nodeRunId({ record, runs }: Node, { graph, slot }: Pick<DueGraph, 'graph' | 'slot'>): RunId {
@@ -66,5 +69,12 @@ function dueGraph(graph: RunId, parents: readonly Run[], followed: Run | undefin
   if (!parents.every(({ phase }) => phase === 'Succeeded')) return []
   if (followed !== undefined && ids.every((id) => followed.parents.includes(id))) return []
   const readyAt = Math.max(...parents.map(({ finishedAt }) => finishedAt ?? 0))
-  return [{ graph, parents: ids, slot: parents[0]?.slot ?? null, readyAt }]
+  const numbers = parents.reduce((sum, { number }) => sum + number, 0)
+  return [{ graph, parents: ids, slot: parents[0]?.slot ?? null, readyAt, numbers }]
+}
+
+/** Of graphs that no parent knows any more nothing can become due. */
+export function ofKnownGraphs(passed: CronState['passed'], parents: GraphInput['parents']): CronState['passed'] {
+  const known = new Set<string | null>(parents.flatMap((runs) => runs.map(({ graph }) => graph)))
+  return Object.fromEntries(Object.entries(passed).filter(([graph]) => known.has(graph)))
 }

@@ -14,6 +14,8 @@ export interface SlotInput {
   readonly spec: CronJobSpec
   readonly calendar: Calendar
   readonly state: CronState
+  /** Slots that have their run, earliest first: a turn may be cut between a run's record and the mark. */
+  readonly begun: readonly Millis[]
   /** Runs that go on. */
   readonly active: number
   /** `Wait`: what it depends on is not there. */
@@ -31,8 +33,9 @@ export interface DueSlots {
  * Which slots start a run now. All follows from the calendar and from one mark, so that a time of any length without a
  * control plane costs no more than a minute, and no slot comes twice however the clock jumps.
  */
-export function dueSlots(input: SlotInput): DueSlots {
-  const { spec, calendar, now } = input
+export function dueSlots(given: SlotInput): DueSlots {
+  const { spec, calendar, now } = given
+  const input = { ...given, state: given.begun.reduce((state, slot) => startedAll(state, [slot], given), given.state) }
   const wakeAt = nextSlot(calendar, Math.max(now, input.state.through))
   if (spec.suspend) return { start: [], state: skipped(input.state, calendar, now), wakeAt }
   const state = withoutLate(input)
@@ -46,12 +49,12 @@ function skipped(state: CronState, calendar: Calendar, now: Millis): CronState {
   return last === null ? state : { ...state, through: last }
 }
 
-/** Those that could not start for too long are missed. */
+/** Those that could not start for longer than they may are missed; at the very end of that time one still starts. */
 function withoutLate({ spec, calendar, state, now }: SlotInput): CronState {
   const deadline =
     spec.startingDeadlineSeconds === undefined ? (spec.missedRuns === 'Skip' ? ON_TIME : null) : spec.startingDeadlineSeconds * 1000
-  if (deadline === null || state.through >= now - deadline) return state
-  return missing(state, calendar, now - deadline)
+  const upTo = deadline === null ? state.through : now - deadline - 1
+  return upTo > state.through ? missing(state, calendar, upTo) : state
 }
 
 /** All slots until then are missed. */
@@ -88,7 +91,7 @@ function eachOf(input: SlotInput): Millis[] {
 /** What lies between the mark and the latest that starts was missed, unless each of them starts. */
 function startedAll(state: CronState, start: readonly Millis[], { spec, calendar }: SlotInput): CronState {
   const last = start.at(-1)
-  if (last === undefined) return state
+  if (last === undefined || last <= state.through) return state
   const before = spec.missedRuns === 'RunAll' ? state : missing(state, calendar, last - 1)
   return { ...before, through: last }
 }

@@ -2,7 +2,7 @@ import type { CronJobSpec } from '../../model/batch.ts'
 import type { Millis, RunId } from '../../model/ids.ts'
 import type { Run } from '../../model/records.ts'
 import { earliest } from '../earliest.ts'
-import { buried, byNumber } from './run-record.ts'
+import { bury, byNumber } from './run-record.ts'
 
 /** Ended runs of a Job, and of a CronJob, whose results are kept. */
 const JOB_RUNS_KEPT = 20
@@ -11,42 +11,43 @@ const CRON_RUNS_KEPT = 100
 const JOB_RUNS_WITH_LOGS = 2
 
 export interface History {
-  /** Runs that are too old to be told in full. */
-  readonly old: readonly Run[]
-  /** When the next one will be. */
+  /** All that are left; those that are told in full no more are buried. */
+  readonly runs: readonly Run[]
+  /** Those whose records go. */
+  readonly drop: readonly RunId[]
+  /** When the next one is too old. */
   readonly wakeAt: Millis | null
 }
 
-interface Kept {
-  readonly most: number
-  readonly ttlSecondsAfterFinished: number | undefined
+interface Age {
+  readonly ttl: number | undefined
   readonly now: Millis
 }
 
-/** Ended runs beyond the newest `most`, and those whose time is over. */
-function historyOf(runs: readonly Run[], { most, ttlSecondsAfterFinished: ttl, now }: Kept): History {
-  const newestFirst = runs.filter(({ finishedAt }) => finishedAt !== null).sort((a, b) => byNumber(b, a))
-  const ends = (run: Run): Millis | null => (ttl === undefined || run.finishedAt === null ? null : run.finishedAt + ttl * 1000)
-  const isOver = (run: Run): boolean => (ends(run) ?? Number.POSITIVE_INFINITY) <= now
-  const old = newestFirst.filter((run, index) => index >= most || isOver(run))
-  const left = newestFirst.filter((run) => !old.includes(run)).map(ends)
-  return { old, wakeAt: earliest(...left) }
-}
-
 /** Of a Job the fact that it ran is kept for ever: whatever has come to an end must not run again because its record went. */
-export function buryOld(
-  runs: readonly Run[],
-  { ttl, now }: { ttl: number | undefined; now: Millis },
-): { runs: Run[]; wakeAt: Millis | null } {
-  const open = runs.filter(({ buriedAt }) => buriedAt === null)
-  const { old, wakeAt } = historyOf(open, { most: JOB_RUNS_KEPT, ttlSecondsAfterFinished: ttl, now })
-  const gone = new Set(old)
-  return { runs: runs.map((run) => (gone.has(run) ? buried(run, now) : run)), wakeAt }
+export function buryOld(runs: readonly Run[], age: Age): History {
+  return buried(runs, { most: JOB_RUNS_KEPT, ...age })
 }
 
-/** Of a CronJob a mark in the schedule says what ran, so that its records may go. */
-export function expired(runs: readonly Run[], spec: CronJobSpec, now: Millis): History {
-  return historyOf(runs, { most: CRON_RUNS_KEPT, ttlSecondsAfterFinished: spec.jobTemplate.spec.ttlSecondsAfterFinished, now })
+/**
+ * Of a CronJob a mark in the schedule says what ran, so that old records may go. What is too old by the clock is only
+ * buried, for others may be to start after it; and none goes while a parent's run of its graph is there, which it has followed.
+ */
+export function expired(runs: readonly Run[], { parents, ...age }: Age & { parents: readonly (readonly Run[])[] }): History {
+  const { runs: left, wakeAt } = buried(runs, { most: CRON_RUNS_KEPT, ...age })
+  const graphs = new Set(parents.flatMap((all) => all.map(({ graph }) => graph)))
+  const ended = left.filter(({ finishedAt }) => finishedAt !== null).sort((a, b) => byNumber(b, a))
+  const gone = new Set(ended.slice(CRON_RUNS_KEPT).filter(({ graph }) => graph === null || !graphs.has(graph)))
+  return { runs: left.filter((run) => !gone.has(run)), drop: [...gone].map(({ id }) => id), wakeAt }
+}
+
+/** Ended runs beyond the newest `most`, and those whose time is over, are buried. */
+function buried(runs: readonly Run[], { most, ttl, now }: Age & { most: number }): History {
+  const ended = runs.filter(({ finishedAt, buriedAt }) => finishedAt !== null && buriedAt === null).sort((a, b) => byNumber(b, a))
+  const endOf = ({ finishedAt }: Run): Millis | null => (ttl === undefined || finishedAt === null ? null : finishedAt + ttl * 1000)
+  const old = new Set(ended.filter((run, index) => index >= most || (endOf(run) ?? Number.POSITIVE_INFINITY) <= now))
+  const wakeAt = earliest(...ended.filter((run) => !old.has(run)).map(endOf))
+  return { runs: runs.map((run) => (old.has(run) ? bury(run, now) : run)), drop: [], wakeAt }
 }
 
 /** Runs of a Job whose ended tasks stay: those that go on, and the newest others. */
@@ -60,7 +61,7 @@ export function keptOfJob(runs: readonly Run[], present: Run): ReadonlySet<RunId
 export function keptOfCron(runs: readonly Run[], spec: CronJobSpec): ReadonlySet<RunId> {
   const newestFirst = [...runs].sort((a, b) => byNumber(b, a))
   const ended = (phase: Run['phase'], most: number): Run[] =>
-    newestFirst.filter((run) => run.finishedAt !== null && run.phase === phase).slice(0, most)
+    newestFirst.filter((run) => run.finishedAt !== null && run.buriedAt === null && run.phase === phase).slice(0, most)
   const open = runs.filter(({ finishedAt }) => finishedAt === null)
   const kept = [...open, ...ended('Succeeded', spec.successfulJobsHistoryLimit), ...ended('Failed', spec.failedJobsHistoryLimit)]
   return new Set(kept.map(({ id }) => id))

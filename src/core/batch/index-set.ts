@@ -1,17 +1,50 @@
 /** A set of completion numbers as ranges, both ends included, ascending, never touching: what stays small while most of a run is done. */
 export type IndexSet = readonly (readonly [from: number, to: number])[]
 
-/** Of text as in `0-5,7`; empty text is the empty set. */
+/** From so many characters on a set is written bit by bit: ranges of 100,000 numbers could take more than a store does. */
+const MOST_AS_RANGES = 25_000
+const BITS = 'x'
+
+/** Of text as in `0-5,7`, or `x` and hexadecimal digits of four numbers each; empty text is the empty set. */
 export function parseIndexes(text: string): IndexSet {
   if (text === '') return []
+  if (text.startsWith(BITS)) return withIndexes([], numbersOf(text.slice(BITS.length)))
   return text.split(',').map((part) => {
     const [from = '', to = from] = part.split('-')
     return [Number(from), Number(to)]
   })
 }
 
+/** At most `MOST_AS_RANGES` characters for numbers below 100,000. */
 export function formatIndexes(set: IndexSet): string {
-  return set.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(',')
+  const ranges = set.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(',')
+  return ranges.length <= MOST_AS_RANGES ? ranges : BITS + bitsOf(set)
+}
+
+function* numbersOf(digits: string): Generator<number> {
+  for (const [place, digit] of [...digits].entries())
+    for (let bit = 0; bit < 4; bit += 1) if (Math.floor(Number.parseInt(digit, 16) / 2 ** bit) % 2 === 1) yield 4 * place + bit
+}
+
+function bitsOf(set: IndexSet): string {
+  const digits: number[] = Array.from({ length: Math.floor((set.at(-1)?.[1] ?? 0) / 4) + 1 }, () => 0)
+  for (const [from, to] of set)
+    for (let index = from; index <= to; index += 1) {
+      const place = Math.floor(index / 4)
+      digits[place] = (digits[place] ?? 0) + 2 ** (index % 4)
+    }
+  return digits.map((digit) => digit.toString(16)).join('')
+}
+
+/** Whether a number is in it. */
+export function hasIndex(set: IndexSet, index: number): boolean {
+  let [low, high] = [0, set.length]
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    if ((set[middle]?.[1] ?? 0) < index) low = middle + 1
+    else high = middle
+  }
+  return (set[low]?.[0] ?? Number.POSITIVE_INFINITY) <= index
 }
 
 export function withIndexes(set: IndexSet, added: Iterable<number>): IndexSet {

@@ -13,6 +13,9 @@ export interface Machines {
   readonly silent: ReadonlyMap<AgentId, Millis>
 }
 
+/** Why a task is told to stop whose machine is drained. */
+export const DRAINED = 'Drained'
+
 export interface LostTask extends TaskState {
   readonly observed: Observed
 }
@@ -50,9 +53,13 @@ function lostTask({ task, observed }: TaskState, now: Millis): LostTask[] {
   return [{ task, observed: { ...(observed ?? neverHeard(task)), ...told } }]
 }
 
-/** The tasks as they count once those are lost. */
-export function withLost(tasks: readonly TaskState[], { lost }: Leaving): readonly TaskState[] {
-  if (lost.length === 0) return tasks
+/** The tasks as they count once those are lost, and those are told to stop. */
+export function withLeaving(tasks: readonly TaskState[], { lost, drained }: Leaving): readonly TaskState[] {
+  if (lost.length + drained.length === 0) return tasks
   const byId = new Map<TaskId, TaskState>(lost.map((state) => [state.task.id, state]))
-  return tasks.map((state) => byId.get(state.task.id) ?? state)
+  const stopped = new Set(drained)
+  return tasks.map((state) => {
+    const { task, observed } = byId.get(state.task.id) ?? state
+    return stopped.has(task.id) ? { task: { ...task, desired: 'stop', stopReason: DRAINED }, observed } : { task, observed }
+  })
 }

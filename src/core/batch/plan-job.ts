@@ -6,7 +6,7 @@ import { isLive, type TaskState } from '../task-state.ts'
 import type { WorkloadState } from '../workload.ts'
 import { buryOld, keptOfJob } from './history.ts'
 import { presentRun } from './job.ts'
-import { leavingTasks, withLost } from './leave.ts'
+import { leavingTasks, withLeaving } from './leave.ts'
 import type { BatchPlan } from './plan.ts'
 import { giveUp } from './run-record.ts'
 import { slotsInUse, stepRun } from './run-step.ts'
@@ -14,11 +14,15 @@ import { slotsInUse, stepRun } from './run-step.ts'
 /** One look at a Job: its run, which attempts to add, which tasks to stop. Runs of earlier templates give way to it. */
 export function planJob(given: WorkloadState, spec: JobSpec, now: Millis): BatchPlan {
   const leaving = leavingTasks(given.tasks, given.machines, { spec, now })
-  const state = { ...given, tasks: withLost(given.tasks, leaving) }
+  const state = { ...given, tasks: withLeaving(given.tasks, leaving) }
   const present = presentRun(state, spec, now)
   const others = state.tasks.filter(({ task }) => task.run !== present.id)
   const tasks = tasksOf(state, present)
-  const busy = new Set(slotsInUse(others))
+  // The others end now, and of those that have no machine nothing is left.
+  const busy = slotsInUse(
+    others.filter(({ task }) => task.agent !== null),
+    now,
+  )
   const step = stepRun(present, { spec, tasks, busy, machines: state.slots, wish: wishOf(state, spec), now })
   const stale = state.staleRuns.map((run) => giveUp(run, 'Superseded', { tasks: tasksOf(state, run), now }))
   const history = buryOld(withChanged(state.runs, [...stale, step.run]), { ttl: spec.ttlSecondsAfterFinished, now })
@@ -30,6 +34,7 @@ export function planJob(given: WorkloadState, spec: JobSpec, now: Millis): Batch
     stop: [...others.filter(isLive).map(({ task }) => task.id), ...step.stop],
     leaving,
     keep: keptOfJob(history.runs, history.runs.find(({ id }) => id === present.id) ?? step.run),
+    forget: step.forget,
     wakeAt: earliest(step.wakeAt, history.wakeAt, leaving.wakeAt),
   }
 }

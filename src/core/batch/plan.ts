@@ -25,5 +25,7 @@ export interface BatchPlan {
   readonly leaving: Leaving
   /** Runs whose ended tasks stay, for their logs. */
   readonly keep: ReadonlySet<RunId>
+  /** Ended tasks of these runs that go all the same. */
+  readonly forget: readonly TaskId[]
   readonly wakeAt: Millis | null
 }

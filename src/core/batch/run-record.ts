@@ -5,9 +5,11 @@ import type { Target } from '../../model/rollout.ts'
 import type { AttemptRecord, Task } from '../../model/task.ts'
 import type { TaskState } from '../task-state.ts'
 import type { WorkloadState } from '../workload.ts'
+import { formatIndexes, parseIndexes, withIndexes } from './index-set.ts'
 
 /** Newest attempts that a run's record holds, for the store takes no large values; a task's own record has its last 20. */
 const RUN_ATTEMPTS_KEPT = 200
+const MESSAGE_MAX = 200
 
 /** The reason of a run that failed with a revision which went back. */
 export const TAKEN_BACK = 'RolledBack'
@@ -20,7 +22,7 @@ export const gaveWay = ({ reason }: Pick<Run, 'reason'>): boolean => GAVE_WAY.ha
 export const byNumber = (a: Run, b: Run): number => a.number - b.number || a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1)
 
 /** A name that no run has yet: the plain one, or the next number behind it. */
-export function freeRunId(base: string, runs: readonly Run[]): RunId {
+export function freeRunId(base: string, runs: readonly Pick<Run, 'id'>[]): RunId {
   const taken = new Set<string>(runs.map(({ id }) => id))
   if (!taken.has(base)) return base as RunId
   let next = 2
@@ -33,9 +35,9 @@ export function runBase({ key }: Pick<WorkloadRecord, 'key'>, what: string): str
   return `${namespace}-${name}-${what}`
 }
 
-/** Of the next run of a workload; the records of a CronJob's earlier ones may be gone. */
-export const nextNumber = ({ runs, cron }: Pick<WorkloadState, 'runs' | 'cron'>): number =>
-  runs.reduce((most, { number }) => Math.max(most, number), cron?.state?.lastNumber ?? 0) + 1
+/** Of the next run of a workload: the newest record of one is never dropped. */
+export const nextNumber = ({ runs }: Pick<WorkloadState, 'runs'>): number =>
+  runs.reduce((most, { number }) => Math.max(most, number), 0) + 1
 
 /** What tells one run from another of its workload. */
 type Occasion = Pick<Run, 'id' | 'trigger'> & Partial<Pick<Run, 'actor' | 'slot' | 'graph' | 'parents'>>
@@ -84,7 +86,10 @@ export function giveUp(
   context: { tasks: readonly TaskState[]; now: Millis },
 ): Run {
   const told = withAttempts(run, context.tasks)
-  return run.finishedAt === null ? { ...told, phase: 'Failed', reason, finishedAt: context.now } : told
+  if (run.finishedAt !== null) return told
+  const done = context.tasks.filter(({ observed }) => observed?.phase === 'Succeeded').flatMap(({ task }) => indexOf(task.slot) ?? [])
+  const succeeded = formatIndexes(withIndexes(parseIndexes(run.succeeded), done))
+  return { ...told, phase: 'Failed', reason, succeeded, counted: [], finishedAt: context.now }
 }
 
 /** What the tasks tell beside what is known; a task that is forgotten leaves its records here. */
@@ -92,6 +97,7 @@ export function withAttempts(run: Run, tasks: readonly TaskState[]): Run {
   const told = tasks.flatMap(({ task, observed }) =>
     (observed?.attempts ?? []).map((attempt) => ({
       ...attempt,
+      message: attempt.message === null ? null : attempt.message.slice(0, MESSAGE_MAX),
       reason: reasonOf(attempt, task),
       task: task.id,
       index: indexOf(task.slot),
@@ -112,6 +118,12 @@ function indexOf(slot: string): number | null {
 }
 
 /** All but the fact that it ran goes: a Job that ran once must not run again because its record was old. */
-export function buried(run: Run, now: Millis): Run {
-  return run.buriedAt === null ? { ...run, attempts: [], lastLines: [], images: {}, indexFailures: {}, counted: [], buriedAt: now } : run
-}
+export const bury = (run: Run, now: Millis): Run => ({
+  ...run,
+  attempts: [],
+  lastLines: [],
+  images: {},
+  indexFailures: {},
+  counted: [],
+  buriedAt: now,
+})

@@ -1,0 +1,35 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { cron, cronHistory, type Extent, graphHistory, job, jobHistory, node, steps } from './model/histories.ts'
+
+/** Histories of each of the three kinds; the issue of these promises asks for 20,000 in all, which `BATCH_HISTORIES=7000` is. */
+const HISTORIES = Number(process.env['BATCH_HISTORIES'] ?? 1500)
+
+describe('keeps every promise whatever machines, people, commits and clocks do', { timeout: 3_600_000 }, () => {
+  const extent: Extent = { runs: 0, slots: 0, followed: 0 }
+
+  it(`over ${HISTORIES} histories of a Job`, () => {
+    const told = fc.property(job, steps(job), (first, given) => {
+      expect(jobHistory(first, given, extent)).toEqual([])
+    })
+    fc.assert(told, { numRuns: HISTORIES })
+    expect(extent.runs).toBeGreaterThan(HISTORIES)
+  })
+
+  it(`over ${HISTORIES} histories of a CronJob`, () => {
+    const told = fc.property(cron, steps(cron), (first, given) => {
+      expect(cronHistory(first, given, extent)).toEqual([])
+    })
+    fc.assert(told, { numRuns: HISTORIES })
+    expect(extent.slots).toBeGreaterThan(10 * HISTORIES)
+  })
+
+  it(`over ${HISTORIES} histories of a graph`, () => {
+    const nodes = fc.tuple(node, node, node, node)
+    const told = fc.property(nodes, steps(node, 4), (first, given) => {
+      expect(graphHistory(first, given, extent)).toEqual([])
+    })
+    fc.assert(told, { numRuns: HISTORIES })
+    expect(extent.followed).toBeGreaterThan(HISTORIES)
+  })
+})
