@@ -25,6 +25,8 @@ export interface Exit {
   readonly reason: string
   readonly startedAt: number | null
   readonly finishedAt: number
+  /** Null where nothing counted it; of a container the most that was seen while it ran. */
+  readonly peakMemoryBytes: number | null
 }
 
 export interface Capabilities {
@@ -37,7 +39,8 @@ export interface Capabilities {
 
 export interface Usage {
   readonly memoryBytes: number
-  readonly peakMemoryBytes: number
+  /** Null where nothing counts it. */
+  readonly peakMemoryBytes: number | null
   readonly cpuMicros: number
 }
 

@@ -1,7 +1,8 @@
-import type { AgentView, AppView, RunView, TaskView, WorkloadView } from '../model/views.ts'
+import type { AgentView, AppView, AttemptView, RunView, TaskView, WorkloadView } from '../model/views.ts'
 import { cronFields } from './cron.ts'
 import { durationOf, type Look } from './listings.ts'
 import type { Field } from './output/report.ts'
+import { sizeOf } from './output/size.ts'
 import { ageOf } from './output/time.ts'
 import { workloadName } from './read.ts'
 import { quarantineFields, rolloutLine } from './rollout-fields.ts'
@@ -43,8 +44,15 @@ export const workloadFields = (view: WorkloadView, { now }: Look): Field[] => [
   ['Reasons', reasonLines(view.reasons)],
 ]
 
-const attemptLine = (attempt: { attempt: number; exitCode: number | null; reason: string }): string =>
-  `attempt ${attempt.attempt}: ${attempt.reason}, exit code ${attempt.exitCode ?? 'unknown'}`
+/** `attempt 2: OOMKilled, exit code 137 (SIGKILL), ran 12s, peak memory 64.0Mi`. */
+function attemptLine(record: AttemptView, now: number): string {
+  const { attempt, reason, message, exitCode, signal, peakMemoryBytes } = record
+  const why = message === null ? reason : `${reason} (${message})`
+  const code = `exit code ${exitCode ?? 'unknown'}${signal === null ? '' : ` (${signal})`}`
+  const ran = record.startedAt === null ? [] : [`ran ${durationOf(record, now)}`]
+  const memory = peakMemoryBytes === null ? [] : [`peak memory ${sizeOf(peakMemoryBytes)}`]
+  return `attempt ${attempt}: ${[why, code, ...ran, ...memory].join(', ')}`
+}
 
 export const taskFields = (task: TaskView, { now }: Look): Field[] => [
   ['Task', task.id],
@@ -61,7 +69,7 @@ export const taskFields = (task: TaskView, { now }: Look): Field[] => [
   ['Revision', task.revision],
   ['Age', ageOf(task.createdAt, now)],
   ['Reasons', reasonLines(task.reasons)],
-  ['Attempts', task.attempts.map(attemptLine)],
+  ['Attempts', task.attempts.map((attempt) => attemptLine(attempt, now))],
 ]
 
 export const runFields = (run: RunView, { now }: Look): Field[] => [
@@ -78,7 +86,7 @@ export const runFields = (run: RunView, { now }: Look): Field[] => [
   ['Reason', run.message === null ? run.reason : `${run.reason ?? 'Failed'}: ${run.message}`],
   ['Duration', durationOf(run, now)],
   ['Revision', run.revision],
-  ['Attempts', run.attempts.map((attempt) => `${attempt.task} ${attemptLine(attempt)}`)],
+  ['Attempts', run.attempts.map((attempt) => `${attempt.task} ${attemptLine(attempt, now)}`)],
   ['Last lines', run.lastLines],
 ]
 

@@ -2,6 +2,7 @@ import type { AgentView, AppView, EventView, HistoryView, RolloutView, RunView, 
 import { cronText, readyText } from './cron.ts'
 import { type Colors, statusColor } from './output/colors.ts'
 import type { Listing } from './output/print.ts'
+import { sizeOf } from './output/size.ts'
 import { ageOf, span } from './output/time.ts'
 import { shortRevision, workloadName } from './read.ts'
 import { quarantineText, rolloutName, rolloutUnderWay, rolloutWorkload, standingOf, stepOf } from './rollouts.ts'
@@ -101,9 +102,17 @@ export const runListing = ({ colors, now }: Look): Listing<RunView> => ({
     { header: 'ATTEMPTS', value: (run) => String(run.attempts.length), wide: true },
     { header: 'ACTOR', value: (run) => run.actor ?? '-', wide: true },
     { header: 'GRAPH', value: (run) => run.graph ?? '-', wide: true },
+    { header: 'SIGNAL', value: (run) => run.attempts.at(-1)?.signal ?? '-', wide: true },
+    { header: 'PEAK MEMORY', value: peakMemoryOf, wide: true },
     { header: 'REVISION', value: (run) => shortRevision(run.revision), wide: true },
   ],
 })
+
+/** Of the attempt that used most. */
+function peakMemoryOf({ attempts }: RunView): string {
+  const known = attempts.flatMap(({ peakMemoryBytes }) => peakMemoryBytes ?? [])
+  return known.length === 0 ? '-' : sizeOf(Math.max(...known))
+}
 
 export const rolloutListing = ({ colors, now }: Look): Listing<RolloutView> => ({
   name: rolloutName,

@@ -258,7 +258,7 @@ function givenUp(state: AgentTask, failure: Failure): AgentTask {
 
 const lost = (now: Millis): AttemptEnd => ({
   ...{ exitCode: null, signal: null, reason: 'LostUnknownExit' },
-  ...{ startedAt: null, finishedAt: now, lastLines: [] },
+  ...{ startedAt: null, finishedAt: now, peakMemoryBytes: null, lastLines: [] },
 })
 
 /** It ended because it was told to; other causes (OOMKilled, HostReboot) are worth keeping. */

@@ -62,6 +62,8 @@ export const AttemptRecord = z.object({
   message: z.string().nullable(),
   startedAt: z.number().nullable(),
   finishedAt: z.number(),
+  /** Most memory that it used at once, as the kernel counts it (page cache included); null where nothing counted. */
+  peakMemoryBytes: z.number().int().nonnegative().nullable().default(null),
 })
 export type AttemptRecord = z.infer<typeof AttemptRecord>
 

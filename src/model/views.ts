@@ -119,6 +119,9 @@ export const AppView = z.object({
 export type AppView = z.infer<typeof AppView>
 
 /** Times in views are ISO 8601 in UTC. */
+const AttemptView = AttemptRecord.extend({ startedAt: z.string().nullable(), finishedAt: z.string() })
+export type AttemptView = z.infer<typeof AttemptView>
+
 export const TaskView = z.object({
   id: z.string(),
   app: z.string(),
@@ -139,9 +142,7 @@ export const TaskView = z.object({
   inputsDigest: z.string(),
   revision: z.string(),
   createdAt: z.string(),
-  attempts: z.array(
-    AttemptRecord.omit({ startedAt: true, finishedAt: true }).extend({ startedAt: z.string().nullable(), finishedAt: z.string() }),
-  ),
+  attempts: z.array(AttemptView),
 })
 export type TaskView = z.infer<typeof TaskView>
 
@@ -172,18 +173,8 @@ export const RunView = z.object({
   finishedAt: z.string().nullable(),
   inputsDigest: z.string(),
   revision: z.string(),
-  attempts: z.array(
-    z.object({
-      task: z.string(),
-      attempt: z.number().int(),
-      /** Null in a Global run. */
-      index: z.number().int().nullable(),
-      exitCode: z.number().int().nullable(),
-      reason: z.string(),
-      startedAt: z.string().nullable(),
-      finishedAt: z.string(),
-    }),
-  ),
+  /** `index` is null in a Global run. */
+  attempts: z.array(AttemptView.extend({ task: z.string(), index: z.number().int().nullable() })),
   lastLines: z.array(z.string()),
 })
 export type RunView = z.infer<typeof RunView>

@@ -77,9 +77,11 @@ const runs = items(
         attempt: z.number(),
         index: z.number(),
         exitCode: z.number().nullable(),
+        signal: z.string().nullable(),
         reason: z.string(),
         startedAt: iso.nullable(),
         finishedAt: iso,
+        peakMemoryBytes: z.number().nullable(),
       }),
     ),
     lastLines: z.array(z.string()),
@@ -203,7 +205,7 @@ const lists: [string, z.ZodType][] = [
   ['get agents -o json', items(z.looseObject({ id: z.string(), status: z.string() }))],
   ['history shop -o json', history],
   ['get task/web-0-abc12 -o json', z.looseObject({ id: z.literal('web-0-abc12') })],
-  ['get run report-7 -o json', z.looseObject({ id: z.literal('report-7'), exitCode: z.literal(3) })],
+  ['get run report-7 -o json', z.looseObject({ id: z.literal('report-7'), exitCode: z.literal(137) })],
 ]
 
 describe('JSON for scripts', () => {

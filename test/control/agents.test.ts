@@ -145,7 +145,9 @@ describe('an agent', () => {
       startedAt: null,
       images: {},
       lastLines: [],
-      attempts: [{ attempt: 1, exitCode, signal: null, reason: 'Forged', message: null, startedAt: null, finishedAt: 1 }],
+      attempts: [
+        { attempt: 1, exitCode, signal: null, reason: 'Forged', message: null, startedAt: null, finishedAt: 1, peakMemoryBytes: null },
+      ],
     })
     const forger = dial(world, { tasks: [told(String(done?.id), 9), told(String(served?.id), 9), told('no-such-task', 9)] })
     const again = { ...told(String(done?.id), 8), phase: 'Succeeded' as const }

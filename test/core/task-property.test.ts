@@ -26,7 +26,14 @@ const UNWELL = { code: 'ProbeFailed', message: 'it does not answer', count: 1 }
 const failure = (retryable: boolean) => ({ retryable, code: 'Failing', message: 'it fails' })
 
 function answer(step: Step, machine: Machine, { choice, now }: { choice: number; now: number }): TaskEvent | null {
-  const exit = { exitCode: choice % 3, signal: null, reason: choice % 3 === 0 ? 'Completed' : 'Error', startedAt: null, finishedAt: now }
+  const exit = {
+    exitCode: choice % 3,
+    signal: null,
+    reason: choice % 3 === 0 ? 'Completed' : 'Error',
+    startedAt: null,
+    finishedAt: now,
+    peakMemoryBytes: null,
+  }
   const last = machine.started.at(-1) ?? 0
   switch (step.type) {
     case 'prepare':

@@ -15,6 +15,7 @@ const exit = (exitCode: number | null, reason = 'Error', signal: string | null =
   reason,
   startedAt: NOW - 5_000,
   finishedAt: NOW,
+  peakMemoryBytes: 4096,
 })
 
 const unwell = { code: 'LivenessProbeFailed', message: 'status 503', count: 1 }

@@ -48,7 +48,7 @@ describe('secrets of a task', () => {
 
   it('are blacked out of last lines, reasons and failures, and of nothing else', () => {
     const secrets = opened('hunter2')
-    const exit = { exitCode: 1, signal: null, reason: 'Error', startedAt: 1, finishedAt: 2 }
+    const exit = { exitCode: 1, signal: null, reason: 'Error', startedAt: 1, finishedAt: 2, peakMemoryBytes: null }
     expect(withoutSecrets({ type: 'exited', exit, lastLines: ['with hunter2', 'plain'] }, secrets)).toEqual({
       type: 'exited',
       exit,

@@ -1,5 +1,16 @@
 import type { FakeData } from './fake-control.ts'
-import { agentView, appView, COMMIT_1, historyView, REVISION_1, REVISION_2, runView, taskView, workloadView } from './fake-views.ts'
+import {
+  agentView,
+  appView,
+  attemptView,
+  COMMIT_1,
+  historyView,
+  REVISION_1,
+  REVISION_2,
+  runView,
+  taskView,
+  workloadView,
+} from './fake-views.ts'
 
 /** A shop in some trouble: one healthy app with two workloads, one degraded app whose newest commit is broken. */
 export function shop(): Partial<FakeData> {
@@ -51,6 +62,7 @@ export function shop(): Partial<FakeData> {
             message: null,
             startedAt: '2026-11-20T11:58:00.000Z',
             finishedAt: '2026-11-20T11:58:01.000Z',
+            peakMemoryBytes: 12_582_912,
           },
         ],
       }),
@@ -74,9 +86,10 @@ export function shop(): Partial<FakeData> {
         id: 'report-7',
         job: 'report',
         phase: 'Failed',
-        exitCode: 3,
+        exitCode: 137,
         reason: 'BackoffLimitExceeded',
         finishedAt: '2026-11-20T11:30:00.000Z',
+        attempts: [attemptView(), attemptView({ attempt: 2, peakMemoryBytes: null, startedAt: null })],
       }),
     ],
     agents: [agentView(), agentView({ id: 'node-2', status: 'Suspect', labels: { os: 'linux', zone: 'b' } })],

@@ -83,6 +83,21 @@ export const taskView = (over: Partial<TaskView> = {}): TaskView => ({
   ...over,
 })
 
+/** Killed for lack of memory. */
+export const attemptView = (over: Partial<RunView['attempts'][number]> = {}): RunView['attempts'][number] => ({
+  task: 'report-0-oom77',
+  attempt: 1,
+  index: 0,
+  exitCode: 137,
+  signal: 'SIGKILL',
+  reason: 'OOMKilled',
+  message: null,
+  startedAt: '2026-11-20T11:00:00.000Z',
+  finishedAt: '2026-11-20T11:00:12.000Z',
+  peakMemoryBytes: 64 * 2 ** 20,
+  ...over,
+})
+
 export const runView = (over: Partial<RunView> = {}): RunView => ({
   id: 'migrate-1',
   app: 'shop',
@@ -112,9 +127,12 @@ export const runView = (over: Partial<RunView> = {}): RunView => ({
       attempt: 1,
       index: 0,
       exitCode: 0,
+      signal: null,
       reason: 'Completed',
+      message: null,
       startedAt: '2026-11-20T11:00:00.000Z',
       finishedAt: '2026-11-20T11:00:42.000Z',
+      peakMemoryBytes: 50_331_648,
     },
   ],
   lastLines: ['migrated 3 tables'],

@@ -114,7 +114,7 @@ export function taskState(over: Partial<Task> = {}, said: Partial<Observed> | Ob
 /** An attempt's terminal record. */
 export function attempt(number: number, exitCode: number | null, finishedAt = NOW) {
   const reason = exitCode === 0 ? 'Completed' : 'Error'
-  return { attempt: number, exitCode, signal: null, reason, message: null, startedAt: NOW, finishedAt }
+  return { attempt: number, exitCode, signal: null, reason, message: null, startedAt: NOW, finishedAt, peakMemoryBytes: null }
 }
 
 const BARE = {

@@ -17,6 +17,7 @@ import { containerLogs } from './logs.ts'
 import { containerName } from './names.ts'
 import { createNetwork } from './network.ts'
 import { ownHealth } from './own-health.ts'
+import { createPeaks } from './peaks.ts'
 import { probeContainer } from './probes.ts'
 import { programFailure } from './program-check.ts'
 import { createSerial } from './serial.ts'
@@ -43,7 +44,8 @@ export function createDockerDriver(options: DockerDriverOptions): Driver {
   const engine = createEngine(options.socketPath, { ...DEADLINES, ...options.deadlines })
   const containers = createContainers({ engine, identity, clock })
   const watcher = createWatcher({ engine, identity, clock, log })
-  const ending = createEnding({ engine, containers, watcher, clock, log })
+  const peaks = createPeaks(clock)
+  const ending = createEnding({ engine, containers, watcher, peaks, clock, log })
   const network = createNetwork(engine)
   const images = createImages(engine, log)
   const usages = createUsages(containers)
@@ -76,7 +78,7 @@ export function createDockerDriver(options: DockerDriverOptions): Driver {
     health: async (handle) => ownHealth(await containers.inspect(handle.ref)),
     probe: (handle, request, signal) => probeContainer({ engine, clock, log, addresses, unended }, handle.ref, request, signal),
     stop: (handle, graceMs) => ending.stop(handle.ref, graceMs),
-    remove: (ref) => exclusively(ref, () => removeAttempt({ ...tools, noted: [ending, usages, addresses] }, ref)),
+    remove: (ref) => exclusively(ref, () => removeAttempt({ ...tools, noted: [ending, peaks, usages, addresses] }, ref)),
     logs: (handle, query, signal) => containerLogs(engine, handle.ref, { ...query, signal: AbortSignal.any([signal, closed.signal]) }),
     stats: (handle) => usages.read(handle.ref),
     async owned() {

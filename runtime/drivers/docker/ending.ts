@@ -4,12 +4,14 @@ import type { Clock } from '../../../src/lib/clock.ts'
 import { messageOf, RetryableError } from '../../../src/lib/errors.ts'
 import type { Logger } from '../../../src/lib/log.ts'
 import { Mailbox } from '../../../src/lib/mailbox.ts'
+import { firstOf } from '../../../src/lib/waits.ts'
 import type { Millis } from '../../../src/model/ids.ts'
 import type { Exit } from '../../driver.ts'
 import type { Containers } from './containers.ts'
 import type { Engine } from './engine.ts'
 import { whenStatus } from './errors.ts'
-import { exitOf, hasBegun, isRunning, looksKilledByDaemon, removedExternally } from './exit.ts'
+import { type End, endOf, hasBegun, isRunning, looksKilledByDaemon, removedExternally } from './exit.ts'
+import type { Peaks } from './peaks.ts'
 import { initComplaint } from './program-check.ts'
 import type { Watcher } from './watcher.ts'
 
@@ -17,6 +19,7 @@ export interface EndingTools {
   readonly engine: Engine
   readonly containers: Containers
   readonly watcher: Watcher
+  readonly peaks: Peaks
   readonly clock: Clock
   readonly log: Logger
 }
@@ -30,18 +33,24 @@ export interface Ending {
   forget(id: string): void
 }
 
-export function createEnding({ engine, containers, watcher, clock, log }: EndingTools): Ending {
+/** What one look at a container shows. `unknown`: nobody can tell just now. */
+type Look =
+  | { readonly state: 'running'; readonly pid: number }
+  | { readonly state: 'ended'; readonly end: End }
+  | { readonly state: 'unknown' }
+
+export function createEnding({ engine, containers, watcher, peaks, clock, log }: EndingTools): Ending {
   const stopped = new Set<string>()
 
-  /** Null: it runs, or nobody knows just now. */
-  async function ended(id: string): Promise<Exit | null> {
+  async function lookAt(id: string): Promise<Look> {
     try {
       const info = await containers.inspect(id)
-      if (info === null) return removedExternally(clock.now())
-      return isRunning(info) || (await daemonIsGoing(id, info)) ? null : await exitFrom(info)
+      if (info === null) return { state: 'ended', end: removedExternally(clock.now()) }
+      if (isRunning(info)) return { state: 'running', pid: info.State.Pid }
+      return (await daemonIsGoing(id, info)) ? { state: 'unknown' } : { state: 'ended', end: await endFrom(info) }
     } catch (error) {
       log.warn({ container: id, error: messageOf(error) }, 'cannot tell how a container is')
-      return null
+      return { state: 'unknown' }
     }
   }
 
@@ -52,11 +61,11 @@ export function createEnding({ engine, containers, watcher, clock, log }: Ending
     return true
   }
 
-  async function exitFrom(info: ContainerInspectInfo): Promise<Exit> {
+  async function endFrom(info: ContainerInspectInfo): Promise<End> {
     const bootedAt = clock.now() - uptime() * 1000
-    const exit = exitOf(info, { stopped: stopped.has(info.Id), outages: watcher.outages, bootedAt })
+    const end = endOf(info, { stopped: stopped.has(info.Id), outages: watcher.outages, bootedAt })
     const notRun = (await initComplaint(engine, info.Id, info.State.ExitCode)) !== null
-    return notRun ? { ...exit, reason: 'StartFailed' } : exit
+    return notRun ? { ...end, reason: 'StartFailed' } : end
   }
 
   async function wait(id: string, signal: AbortSignal): Promise<Exit> {
@@ -66,9 +75,10 @@ export function createEnding({ engine, containers, watcher, clock, log }: Ending
     try {
       for (;;) {
         signal.throwIfAborted()
-        const exit = await ended(id)
-        if (exit !== null) return exit
-        await looks.waitForItem(signal)
+        const seen = await lookAt(id)
+        if (seen.state === 'ended') return { ...seen.end, peakMemoryBytes: peaks.of(id) }
+        const news = (over: AbortSignal): Promise<void> => looks.waitForItem(over)
+        await firstOf(signal, seen.state === 'running' ? [news, (over) => peaks.watch(id, seen.pid, over)] : [news])
         looks.takeAll()
       }
     } finally {

@@ -1,6 +1,10 @@
 import type { ContainerInspectInfo } from 'dockerode'
 import type { Millis } from '../../../src/model/ids.ts'
 import type { Exit } from '../../driver.ts'
+import { signalOf } from '../../exit-signal.ts'
+
+/** How it ended, as the engine tells it: of the memory that it used it keeps nothing. */
+export type End = Omit<Exit, 'peakMemoryBytes'>
 
 /** From when to when the daemon did not answer; wall clock, which container times use too. */
 export interface Outage {
@@ -37,13 +41,19 @@ export const hasBegun = (info: ContainerInspectInfo): boolean => timeOf(info.Sta
 export const isRunning = ({ State: state }: ContainerInspectInfo): boolean => state.Running || state.Restarting
 
 /** How a container ended. */
-export function exitOf(info: ContainerInspectInfo, context: ExitContext): Exit {
+export function endOf(info: ContainerInspectInfo, context: ExitContext): End {
   const startedAt = timeOf(info.State.StartedAt)
   const finishedAt = timeOf(info.State.FinishedAt) ?? startedAt ?? 0
   const reason = reasonOf(info.State, { ...context, startedAt, finishedAt })
   // After a reboot Docker makes up a code.
   const exitCode = reason === 'HostReboot' ? null : info.State.ExitCode
-  return { exitCode, signal: null, reason, startedAt, finishedAt: Math.max(finishedAt, startedAt ?? 0) }
+  return {
+    exitCode,
+    signal: exitCode === null ? null : signalOf(exitCode),
+    reason,
+    startedAt,
+    finishedAt: Math.max(finishedAt, startedAt ?? 0),
+  }
 }
 
 interface Times {
@@ -72,7 +82,7 @@ const endedInOutage = ({ finishedAt, outages }: ExitContext & Times): boolean =>
   outages.some(({ from, to }) => finishedAt >= from - SLACK && (to === null || finishedAt <= to + SLACK))
 
 /** The record of a container that somebody else removed: nothing can know its exit code. */
-export const removedExternally = (now: Millis): Exit => ({
+export const removedExternally = (now: Millis): End => ({
   exitCode: null,
   signal: null,
   reason: 'RemovedExternally',

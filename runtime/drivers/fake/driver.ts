@@ -52,7 +52,7 @@ export function createFakeDriver(options: FakeDriverOptions): Driver {
       context.changes.announce(keyOf(ref))
     },
     logs: (handle, query, signal) => logs(context, { handle, query, signal }),
-    stats: async () => ({ memoryBytes: 0, peakMemoryBytes: 0, cpuMicros: 0 }),
+    stats: async () => ({ memoryBytes: 0, peakMemoryBytes: null, cpuMicros: 0 }),
     owned: async () => (await machine.list()).map(bare),
     close: async () => undefined,
   }

@@ -34,9 +34,10 @@ export function exitAt(record: FakeRecord, now: number): Exit | null {
   if (finishedAt === null || finishedAt > now) return null
   const { startedAt } = record
   const end = ownEnd(scriptOf(record))
+  const times = { startedAt, finishedAt, peakMemoryBytes: null }
   const byItself = end !== null && startedAt !== null && startedAt + end.afterMs <= (record.stoppedAt ?? Number.POSITIVE_INFINITY)
-  if (!byItself) return { exitCode: TERMINATED, signal: 'SIGTERM', reason: 'Error', startedAt, finishedAt }
-  return { exitCode: end.exitCode, signal: null, reason: end.exitCode === 0 ? 'Completed' : 'Error', startedAt, finishedAt }
+  if (!byItself) return { exitCode: TERMINATED, signal: 'SIGTERM', reason: 'Error', ...times }
+  return { exitCode: end.exitCode, signal: null, reason: end.exitCode === 0 ? 'Completed' : 'Error', ...times }
 }
 
 const readyFrom = (record: FakeRecord): number | null =>

@@ -29,7 +29,8 @@ export const Result = z.object({
   reason: z.string(),
   startedAt: z.number().nullable(),
   finishedAt: z.number(),
-  peakMemoryBytes: z.number(),
+  /** Null where no memory cgroup counted it. */
+  peakMemoryBytes: z.number().nullable(),
   cpuMicros: z.number(),
 })
 export type Result = z.infer<typeof Result>

@@ -147,13 +147,16 @@ export async function oomKilled(leaves: readonly Leaf[]): Promise<boolean> {
 export async function leafUsage(leaves: readonly Leaf[]): Promise<Usage | null> {
   const memory = find(leaves, 'memory')
   if (memory === undefined) return null
-  const read = async (v1: string, v2: string): Promise<number> =>
-    Number((await readIfThere(join(memory.dir, memory.hierarchy.version === 2 ? v2 : v1))) ?? 0)
+  const read = async (v1: string, v2: string): Promise<number | null> => {
+    const text = await readIfThere(join(memory.dir, memory.hierarchy.version === 2 ? v2 : v1))
+    return text === null ? null : Number(text)
+  }
   const [memoryBytes, peakMemoryBytes] = await Promise.all([
     read('memory.usage_in_bytes', 'memory.current'),
+    // `memory.peak` came with Linux 5.19.
     read('memory.max_usage_in_bytes', 'memory.peak'),
   ])
-  return { memoryBytes, peakMemoryBytes: Math.max(peakMemoryBytes, memoryBytes), cpuMicros: await leafCpu(leaves) }
+  return { memoryBytes: memoryBytes ?? 0, peakMemoryBytes, cpuMicros: await leafCpu(leaves) }
 }
 
 async function leafCpu(leaves: readonly Leaf[]): Promise<number> {

@@ -181,7 +181,7 @@ async function stats(context: Context, handle: Handle): Promise<Usage> {
   const measured = intent?.cgroups ? await leafUsage(await leaves(context, handle)) : null
   if (measured !== null) return measured
   const { task, group } = await look(context, handle)
-  return task === null || group === null ? { memoryBytes: 0, peakMemoryBytes: 0, cpuMicros: 0 } : usageOf(task.pid)
+  return task === null || group === null ? { memoryBytes: 0, peakMemoryBytes: null, cpuMicros: 0 } : usageOf(task.pid)
 }
 
 /** Tasks go on; only what is empty is given back: the launcher, the folder of secrets, and cgroups without tasks. */

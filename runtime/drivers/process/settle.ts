@@ -1,20 +1,12 @@
-import { constants } from 'node:os'
 import { writeDurably } from '../../../src/lib/durable-file.ts'
 import { hasCode, messageOf, TerminalError } from '../../../src/lib/errors.ts'
 import type { AttemptRef, Exit } from '../../driver.ts'
+import { signalOf } from '../../exit-signal.ts'
 import { modifiedAt, type Observation, type Result, readResult } from './attempt.ts'
 import { leafUsage, oomKilled, removeLeaves } from './cgroup.ts'
 import { type Context, leaves, look, once } from './context.ts'
 import { keyOf, pathsOf } from './names.ts'
 import { killTree } from './tree.ts'
-
-const SIGNAL_BASE = 128
-
-/** A shell reports a death by signal n as 128 + n; null for a code no signal has. */
-function signalOf(exitCode: number): string | null {
-  const [name] = Object.entries(constants.signals).find(([, number]) => number === exitCode - SIGNAL_BASE) ?? []
-  return name ?? null
-}
 
 function reasonOf(exitCode: number, oom: boolean): string {
   if (exitCode === 0) return 'Completed'
@@ -26,7 +18,7 @@ async function resultOf(context: Context, ref: AttemptRef, seen: Observation): P
   const paths = pathsOf(context.layout, ref)
   const groups = seen.intent?.cgroups ? await leaves(context, ref) : []
   const [oom, usage, startedAt] = await Promise.all([oomKilled(groups), leafUsage(groups), modifiedAt(paths.pid)])
-  const shared = { startedAt, peakMemoryBytes: usage?.peakMemoryBytes ?? 0, cpuMicros: usage?.cpuMicros ?? 0 }
+  const shared = { startedAt, peakMemoryBytes: usage?.peakMemoryBytes ?? null, cpuMicros: usage?.cpuMicros ?? 0 }
   const { verdict } = seen
   if (verdict.state === 'ended') {
     const { exitCode } = verdict
@@ -85,10 +77,4 @@ async function settleNow(context: Context, ref: AttemptRef): Promise<Result | nu
 export const settle = (context: Context, ref: AttemptRef): Promise<Result | null> =>
   once(context.ending, keyOf(ref), () => settleNow(context, ref))
 
-export const exitOf = ({ exitCode, signal, reason, startedAt, finishedAt }: Result): Exit => ({
-  exitCode,
-  signal,
-  reason,
-  startedAt,
-  finishedAt,
-})
+export const exitOf = ({ cpuMicros: _, ...exit }: Result): Exit => exit

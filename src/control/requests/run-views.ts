@@ -7,7 +7,8 @@ import type { RunSpec } from '../../model/batch.ts'
 import { bodyOf } from '../../model/body.ts'
 import { parseWorkloadKey } from '../../model/ids.ts'
 import type { Run, WorkloadRecord } from '../../model/records.ts'
-import type { RunView, WorkloadView } from '../../model/views.ts'
+import type { AttemptRecord } from '../../model/task.ts'
+import type { AttemptView, RunView, WorkloadView } from '../../model/views.ts'
 import { calendarOf } from '../leader/calendars.ts'
 import type { Term } from '../leader/term.ts'
 import { iso, isoOrNull } from './times.ts'
@@ -29,17 +30,13 @@ export function runView(run: Run, { cluster }: Pick<Term, 'cluster'>): RunView {
     createdAt: iso(run.createdAt),
     startedAt: isoOrNull(run.startedAt),
     finishedAt: isoOrNull(run.finishedAt),
-    attempts: attempts.map((attempt) => ({
-      task: attempt.task,
-      attempt: attempt.attempt,
-      index: attempt.index,
-      exitCode: attempt.exitCode,
-      reason: attempt.reason,
-      startedAt: isoOrNull(attempt.startedAt),
-      finishedAt: iso(attempt.finishedAt),
-    })),
+    attempts: attempts.map(({ task, index, ...record }) => ({ task, index, ...attemptView(record) })),
     lastLines: run.lastLines,
   }
+}
+
+export function attemptView({ startedAt, finishedAt, ...rest }: AttemptRecord): AttemptView {
+  return { ...rest, startedAt: isoOrNull(startedAt), finishedAt: iso(finishedAt) }
 }
 
 /** What it was started with; null once nobody needs that any more. */

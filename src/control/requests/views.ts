@@ -3,12 +3,11 @@ import type { AgentId } from '../../model/ids.ts'
 import { parseWorkloadKey } from '../../model/ids.ts'
 import { type Reason, reasonOf } from '../../model/reason.ts'
 import type { AgentRecord, AppRecord, EventRecord, Quarantine, RevisionRecord, WorkloadRecord } from '../../model/records.ts'
-import type { AttemptRecord } from '../../model/task.ts'
 import type { AgentView, AppView, EventView, HistoryView, TaskView, WorkloadView } from '../../model/views.ts'
 import { appHealth } from '../leader/app-outcome.ts'
 import { reasonsOf, type Term } from '../leader/term.ts'
 import { resultsOf, rolloutView } from './rollout-views.ts'
-import { scheduleView } from './run-views.ts'
+import { attemptView, scheduleView } from './run-views.ts'
 import { iso, isoOrNull } from './times.ts'
 
 /** Records in memory as the API shows them. Nothing here decides; times become ISO 8601. */
@@ -100,10 +99,6 @@ function taskReasons({ task, observed }: TaskState, term: Term, standing: AgentS
   if (task.agent === null) return [...(term.unplaced.get(task.workload) ?? [])]
   const silent = standing === 'Unreachable' ? [reasonOf('AgentUnreachable', `agent ${task.agent} has not been heard of`)] : []
   return [...silent, ...(observed?.reasons ?? [])]
-}
-
-function attemptView({ startedAt, finishedAt, ...rest }: AttemptRecord): TaskView['attempts'][number] {
-  return { ...rest, startedAt: isoOrNull(startedAt), finishedAt: iso(finishedAt) }
 }
 
 export function agentView(agent: AgentRecord, term: Term): AgentView {

@@ -107,6 +107,15 @@ describe('the files', () => {
     }
   })
 
+  it('of an agent that measured no memory are read as of attempts of which none is known', async () => {
+    const record = { attempt: 1, exitCode: 0, signal: null, reason: 'Completed', message: null, startedAt: 1, finishedAt: 2 }
+    await createFileJournal(directory)
+    const old = { ...entry('a'), state: { ...entry('a').state, records: [record] } }
+    await writeFile(join(directory, 'tasks', 'a.json'), JSON.stringify(old))
+    const { entries } = await (await createFileJournal(directory)).load()
+    expect(entries[0]?.state.records).toEqual([{ ...record, peakMemoryBytes: null }])
+  })
+
   it('of the agent itself may be damaged too: it then has seen no leader', async () => {
     const journal = await createFileJournal(directory)
     await journal.save(entry('a'))

@@ -13,6 +13,7 @@ const record = (attempt: number, message = '') => ({
   message,
   startedAt: 1,
   finishedAt: 2,
+  peakMemoryBytes: null,
 })
 
 function status(task: string, attempt: number, attempts: TaskStatus['attempts'] = []): TaskStatus {

@@ -5,6 +5,9 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { downloadKey } from '../../../runtime/artifacts/downloads.ts'
 import type { AttemptRef, Driver, Exit, Handle } from '../../../runtime/driver.ts'
+import { createPeaks } from '../../../runtime/drivers/docker/peaks.ts'
+import { cgroupOf } from '../../../runtime/drivers/docker/usage.ts'
+import { systemClock } from '../../../src/lib/clock.ts'
 import { Oid } from '../../../src/model/ids.ts'
 import type { TaskSpec } from '../../../src/model/task-spec.ts'
 import { freePort } from '../../support/free-port.ts'
@@ -87,7 +90,7 @@ describe('docker driver: what runs in the container', () => {
   it('ends as OOMKilled when it takes more memory than it may', async () => {
     const eat = script('x=a; while :; do x=$x$x; done')
     const { exit } = await run(containerSpec({ ...eat, limits: { memoryBytes: 16 * 1024 * 1024 } }))
-    expect(exit).toMatchObject({ reason: 'OOMKilled', exitCode: 137 })
+    expect(exit).toMatchObject({ reason: 'OOMKilled', exitCode: 137, signal: 'SIGKILL' })
   })
 
   it('shows a configuration as files that cannot be written, whoever the task runs as', async () => {
@@ -239,8 +242,28 @@ describe('docker driver: what runs in the container', () => {
     await driver.wait(handle, never())
     await driver.remove(ref)
     expect(await collect(driver.logs(handle, { ...ALL, follow: true }, never()))).toEqual([])
-    expect(await driver.stats(handle)).toEqual({ memoryBytes: 0, peakMemoryBytes: 0, cpuMicros: 0 })
+    expect(await driver.stats(handle)).toEqual({ memoryBytes: 0, peakMemoryBytes: null, cpuMicros: 0 })
     await driver.stop(handle, 1_000)
+  })
+
+  it('remembers the most memory that a container was seen to use, after its end too', async () => {
+    const handle = await start(containerSpec(script('x=$(head -c 16777216 /dev/zero | tr "\\0" x); sleep 1000')))
+    const peaks = createPeaks(systemClock)
+    const over = new AbortController()
+    const watching = peaks.watch(handle.ref, (await inspect(handle)).State.Pid, over.signal)
+    await waitUntil(() => (peaks.of(handle.ref) ?? 0) > 2 ** 24)
+    const seen = peaks.of(handle.ref)
+    await driver.stop(handle, 0)
+    over.abort()
+    await watching
+    expect(peaks.of(handle.ref)).toBeGreaterThanOrEqual(seen ?? Number.POSITIVE_INFINITY)
+  })
+
+  it('takes no other container for this one, although its process has the number', async () => {
+    const handle = await start(containerSpec(script('sleep 1000')))
+    const { Pid } = (await inspect(handle)).State
+    expect(await cgroupOf(handle.ref, Pid)).not.toBeNull()
+    expect(await cgroupOf('0'.repeat(64), Pid)).toBeNull()
   })
 
   it('measures what it uses', async () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { addressOf } from '../../../runtime/drivers/docker/addresses.ts'
 import { containerConfig, imageOf } from '../../../runtime/drivers/docker/container-config.ts'
 import { engineError, pullFailure, startFailure } from '../../../runtime/drivers/docker/errors.ts'
-import { type ExitContext, exitOf, hasBegun } from '../../../runtime/drivers/docker/exit.ts'
+import { type ExitContext, endOf, hasBegun } from '../../../runtime/drivers/docker/exit.ts'
 import { lastingReference } from '../../../runtime/drivers/docker/image-reference.ts'
 import { refOfLabels } from '../../../runtime/drivers/docker/names.ts'
 import { ownHealth } from '../../../runtime/drivers/docker/own-health.ts'
@@ -26,25 +26,30 @@ function ended(state: Partial<ContainerInspectInfo['State']>): ContainerInspectI
 
 describe('how a container ended', () => {
   const outage = { from: T0 + 50 * SECOND, to: T0 + 70 * SECOND }
-  it.each<[string, Partial<ContainerInspectInfo['State']>, Partial<ExitContext>, [string, number | null]]>([
-    ['0 is completed', {}, {}, ['Completed', 0]],
-    ['another code is an error', { ExitCode: 3 }, {}, ['Error', 3]],
-    ['out of memory', { ExitCode: 137, OOMKilled: true }, { outages: [outage] }, ['OOMKilled', 137]],
-    ['killed while the daemon was away', { ExitCode: 137 }, { outages: [outage] }, ['RuntimeRestart', 137]],
-    ['killed while it is still away', { ExitCode: 143 }, { outages: [{ from: outage.from, to: null }] }, ['RuntimeRestart', 143]],
-    ['killed long before it went away', { ExitCode: 137 }, { outages: [{ from: T0 + 90 * SECOND, to: null }] }, ['Error', 137]],
-    ['killed after it came back', { ExitCode: 137 }, { outages: [{ from: T0, to: T0 + 10 * SECOND }] }, ['Error', 137]],
-    ['stopped by us while it was away', { ExitCode: 137 }, { outages: [outage], stopped: true }, ['Error', 137]],
-    ['crashed by itself while it was away', { ExitCode: 1 }, { outages: [outage] }, ['Error', 1]],
-    ['found dead after a reboot', { ExitCode: 255 }, { bootedAt: T0 + 55 * SECOND }, ['HostReboot', null]],
-    ['ended before the reboot', { ExitCode: 4 }, { bootedAt: T0 + 90 * SECOND }, ['Error', 4]],
-  ])('%s', (_, state, context, [reason, exitCode]) => {
-    const times = { startedAt: T0, finishedAt: T0 + 60 * SECOND, signal: null }
-    expect(exitOf(ended(state), { ...CALM, ...context })).toEqual({ ...times, reason, exitCode })
+  it.each<[string, Partial<ContainerInspectInfo['State']>, Partial<ExitContext>, [string, number | null, string | null]]>([
+    ['0 is completed', {}, {}, ['Completed', 0, null]],
+    ['another code is an error', { ExitCode: 3 }, {}, ['Error', 3, null]],
+    ['out of memory', { ExitCode: 137, OOMKilled: true }, { outages: [outage] }, ['OOMKilled', 137, 'SIGKILL']],
+    ['killed while the daemon was away', { ExitCode: 137 }, { outages: [outage] }, ['RuntimeRestart', 137, 'SIGKILL']],
+    [
+      'killed while it is still away',
+      { ExitCode: 143 },
+      { outages: [{ from: outage.from, to: null }] },
+      ['RuntimeRestart', 143, 'SIGTERM'],
+    ],
+    ['killed long before it went away', { ExitCode: 137 }, { outages: [{ from: T0 + 90 * SECOND, to: null }] }, ['Error', 137, 'SIGKILL']],
+    ['killed after it came back', { ExitCode: 137 }, { outages: [{ from: T0, to: T0 + 10 * SECOND }] }, ['Error', 137, 'SIGKILL']],
+    ['stopped by us while it was away', { ExitCode: 137 }, { outages: [outage], stopped: true }, ['Error', 137, 'SIGKILL']],
+    ['crashed by itself while it was away', { ExitCode: 1 }, { outages: [outage] }, ['Error', 1, null]],
+    ['found dead after a reboot', { ExitCode: 255 }, { bootedAt: T0 + 55 * SECOND }, ['HostReboot', null, null]],
+    ['ended before the reboot', { ExitCode: 4 }, { bootedAt: T0 + 90 * SECOND }, ['Error', 4, null]],
+  ])('%s', (_, state, context, [reason, exitCode, signal]) => {
+    const times = { startedAt: T0, finishedAt: T0 + 60 * SECOND }
+    expect(endOf(ended(state), { ...CALM, ...context })).toEqual({ ...times, reason, exitCode, signal })
   })
 
   it('never ends before it started, and has not begun while Docker says year 1', () => {
-    const { startedAt, finishedAt } = exitOf(ended({ FinishedAt: NEVER }), CALM)
+    const { startedAt, finishedAt } = endOf(ended({ FinishedAt: NEVER }), CALM)
     expect([startedAt, finishedAt]).toEqual([T0, T0])
     expect([hasBegun(ended({})), hasBegun(ended({ StartedAt: NEVER }))]).toEqual([true, false])
   })

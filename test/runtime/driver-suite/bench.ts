@@ -45,8 +45,8 @@ export interface DriverHarness {
   outside(ref: AttemptRef): Promise<Outside>
 }
 
-/** What a driver may lack, besides behaviours: `usage` is stats that are more than zeros. */
-export type Lackable = Behaviour['kind'] | 'usage'
+/** What a driver may lack, besides behaviours: `usage` is stats that are more than zeros, `memory` the peak of an attempt. */
+export type Lackable = Behaviour['kind'] | 'usage' | 'memory'
 
 export const RUN: Behaviour = { kind: 'run' }
 export const never = (): AbortSignal => new AbortController().signal

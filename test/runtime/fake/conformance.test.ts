@@ -10,6 +10,7 @@ const lacks = {
   killed: PRETENDS,
   serve: PRETENDS,
   usage: PRETENDS,
+  memory: PRETENDS,
 }
 
 driverSuite('fake, in memory', memoryHarness, { lacks })

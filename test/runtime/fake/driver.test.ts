@@ -40,7 +40,7 @@ describe('fake driver under a virtual clock', () => {
     await clock.advance(59_999)
     expect(seen.exit).toBeNull()
     await clock.advance(1)
-    const times = { startedAt: 1_000_000, finishedAt: 1_060_000 }
+    const times = { startedAt: 1_000_000, finishedAt: 1_060_000, peakMemoryBytes: null }
     expect(seen.exit).toEqual({ exitCode: 5, signal: null, reason: 'Error', ...times })
   })
 

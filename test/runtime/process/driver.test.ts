@@ -193,10 +193,28 @@ describe('limits', () => {
     const limited: Partial<UnitSpec> = { limits: { memoryBytes: 48 * 2 ** 20 }, isolation: 'cgroup' }
     const eater = [process.execPath, '-e', 'const all = []; for (;;) all.push(Buffer.alloc(2 ** 20, 1))']
     if (cgroups.some(({ abilities }) => abilities.has('memory'))) {
-      expect((await run(eater, limited)).exit).toMatchObject({ exitCode: 137, signal: 'SIGKILL', reason: 'OOMKilled' })
+      const { exit } = await run(eater, limited)
+      expect(exit).toMatchObject({ exitCode: 137, signal: 'SIGKILL', reason: 'OOMKilled' })
+      expect(exit.peakMemoryBytes).toBeGreaterThan(40 * 2 ** 20)
+      expect(exit.peakMemoryBytes).toBeLessThanOrEqual(48 * 2 ** 20)
     } else {
       await expect(start(eater, limited)).rejects.toMatchObject({ code: 'NoCgroup' })
     }
+  })
+
+  it('tells the peak of the memory of what ended while no agent was there', async () => {
+    const eater = [process.execPath, '-e', 'process.exit(Buffer.alloc(64 * 2 ** 20, 1).length === 0 ? 1 : 5)']
+    const handle = await start(eater, { isolation: 'cgroup' })
+    await driver.close()
+    await waitUntil(async () => (await readFile(paths().exit, 'utf8')).trim() !== '')
+    driver = harness.make()
+    const { exitCode, peakMemoryBytes } = await driver.wait(handle, never())
+    expect(exitCode).toBe(5)
+    expect(peakMemoryBytes).toBeGreaterThan(64 * 2 ** 20)
+  })
+
+  it('says nothing of the memory of what runs in no cgroup', async () => {
+    expect((await run(['true'], { isolation: 'none' })).exit.peakMemoryBytes).toBeNull()
   })
 
   it('tells the peak of the memory after the end, and frees the cgroups', async () => {
