@@ -1,7 +1,7 @@
 import type { TaskId } from '../src/model/ids.ts'
 import type { ProbeCheck } from '../src/model/probe.ts'
 import type { IsolationOffer } from '../src/model/process.ts'
-import type { LogLine } from '../src/model/protocol.ts'
+import type { LogLine, LogOptions } from '../src/model/protocol.ts'
 import type { TaskSpec } from '../src/model/task-spec.ts'
 import type { OpenedSecrets } from './secrets.ts'
 
@@ -44,11 +44,10 @@ export interface Usage {
   readonly cpuMicros: number
 }
 
-export interface LogQuery {
-  readonly unit: string | null
-  readonly tail: number | null
-  readonly follow: boolean
-}
+/** Which lines of an attempt; with a range of time, `tail` counts from its end. */
+export type LogQuery = Omit<LogOptions, 'attempt'>
+
+export const WHOLE_LOG: LogQuery = { unit: null, tail: null, since: null, until: null, follow: false }
 
 /** The very image of each container, by its name: `name@sha256:...` where a registry knows it, else the image's id. */
 export type ResolvedImages = Readonly<Record<string, string>>
@@ -99,6 +98,7 @@ export interface Driver {
   stop(handle: Handle, graceMs: number): Promise<void>
   /** Every trace of it, logs too. Already gone is success. */
   remove(ref: AttemptRef): Promise<void>
+  /** In the order of time, as far as it is known; a line of which it is not may be of any range. */
   logs(handle: Handle, query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>
   stats(handle: Handle): Promise<Usage>
   /** Everything on this machine that carries this agent's mark, for the orphan sweep. */

@@ -4,7 +4,7 @@ import type { Logger } from '../src/lib/log.ts'
 import { firstOf } from '../src/lib/waits.ts'
 import type { Millis } from '../src/model/ids.ts'
 import { LAST_LINE_MAX, LAST_LINES } from '../src/model/task.ts'
-import type { Driver, Handle } from './driver.ts'
+import { type Driver, type Handle, WHOLE_LOG } from './driver.ts'
 
 /** The next attempt waits for this. */
 const PATIENCE: Millis = 2_000
@@ -19,8 +19,7 @@ interface Tools {
 export async function lastLines({ driver, clock, log }: Tools, handle: Handle, signal: AbortSignal): Promise<readonly string[]> {
   const lines: string[] = []
   const read = async (over: AbortSignal): Promise<void> => {
-    const query = { unit: null, tail: LAST_LINES, follow: false }
-    for await (const { text } of driver.logs(handle, query, over)) lines.push(text.slice(0, LAST_LINE_MAX))
+    for await (const { text } of driver.logs(handle, { ...WHOLE_LOG, tail: LAST_LINES }, over)) lines.push(text.slice(0, LAST_LINE_MAX))
   }
   try {
     await firstOf(signal, [read, (over) => clock.sleep(PATIENCE, over)])

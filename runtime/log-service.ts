@@ -24,11 +24,10 @@ export function createLogService(deps: { roster: Roster; uplink: Uplink; log: Lo
   const room = createSemaphore(READERS_MAX)
   const under = new Set<Promise<void>>()
 
-  const send = async ({ ticket, task, options }: LogsFrame): Promise<void> => {
+  const send = async ({ ticket, task, options: { attempt, ...query } }: LogsFrame): Promise<void> => {
     const over = new AbortController()
     const either = AbortSignal.any([signal, over.signal])
-    const found = deps.roster.findLog(task, options.attempt)
-    const query = { unit: options.unit, tail: options.tail, follow: options.follow }
+    const found = deps.roster.findLog(task, attempt)
     try {
       await deps.uplink.sendLogs(ticket, found?.driver.logs(found.handle, query, either) ?? noLines(), either)
     } catch (error) {

@@ -21,15 +21,23 @@ export const EventsQuery = z.strictObject({ object: z.string().max(300).optional
 export const WhyQuery = z.strictObject({ object: z.string().min(3).max(300), namespace: Name.default('default') })
 
 const Count = z.coerce.number().int()
-export const LogsQuery = z.strictObject({
-  unit: Name.nullable().default(null),
-  attempt: Count.min(1).nullable().default(null),
-  tail: Count.min(0).max(1_000_000).nullable().default(null),
-  follow: z
-    .enum(['true', 'false'])
-    .default('false')
-    .transform((text) => text === 'true'),
-})
+const Moment = z.iso.datetime({ offset: true, error: 'must be a time as in RFC 3339, such as 2026-11-21T18:00:00Z' }).transform(Date.parse)
+export const LogsQuery = z
+  .strictObject({
+    unit: Name.nullable().default(null),
+    attempt: Count.min(1).nullable().default(null),
+    tail: Count.min(0).max(1_000_000).nullable().default(null),
+    since: Moment.nullable().default(null),
+    until: Moment.nullable().default(null),
+    follow: z
+      .enum(['true', 'false'])
+      .default('false')
+      .transform((text) => text === 'true'),
+  })
+  .refine(({ until, follow }) => until === null || !follow, {
+    path: ['until'],
+    error: 'ends what follow goes on with: leave one of them out',
+  })
 
 export const PlanBody = z.strictObject({
   ref: z.string().min(1).max(255).nullable().default(null),

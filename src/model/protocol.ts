@@ -18,6 +18,9 @@ export const LogOptions = z.object({
   attempt: z.number().int().nullable(),
   /** Last lines only; null: from the beginning. */
   tail: z.number().int().nullable(),
+  /** Only lines written at this moment or later, and at that one or before; milliseconds since 1970. */
+  since: z.number().int().nullable().default(null),
+  until: z.number().int().nullable().default(null),
   follow: z.boolean(),
 })
 export type LogOptions = z.infer<typeof LogOptions>

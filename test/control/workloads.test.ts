@@ -181,7 +181,7 @@ it('logs of a task come from its agent, and end with it', async () => {
   const world = await open({ 'job.yaml': job('migrate') })
   await world.synced()
   const [task] = world.plane.tasks()
-  const options = { unit: null, attempt: null, tail: null, follow: true }
+  const options = { unit: null, attempt: null, tail: null, since: null, until: null, follow: true }
   const lines: string[] = []
   for await (const line of await world.plane.logs(String(task?.id), options, new AbortController().signal)) lines.push(line.text)
   expect(lines).toEqual(['started', 'exited with code 0'])

@@ -1,6 +1,7 @@
 import { readFile, readlink } from 'node:fs/promises'
 import type { Clock } from '../../../src/lib/clock.ts'
 import type { Millis } from '../../../src/model/ids.ts'
+import { WHOLE_LOG } from '../../driver.ts'
 import type { Containers } from './containers.ts'
 import type { Engine } from './engine.ts'
 import { containerLogs } from './logs.ts'
@@ -37,7 +38,7 @@ export async function programFailure(tools: ProgramCheckTools, id: string): Prom
 /** What init said when it could not run the program of an ended container; null when that is not how it ended. */
 export async function initComplaint(engine: Engine, id: string, exitCode: number): Promise<string | null> {
   if (!NOT_RUN.has(exitCode)) return null
-  const query = { unit: null, tail: 1, follow: false, signal: new AbortController().signal }
+  const query = { ...WHOLE_LOG, tail: 1, signal: new AbortController().signal }
   for await (const { text } of containerLogs(engine, id, query)) return COMPLAINT.exec(text)?.[1] ?? null
   return null
 }

@@ -7,7 +7,7 @@ import type { TaskSpec } from '../../../src/model/task-spec.ts'
 import type { AttemptRef, Driver, Exit, Handle, LogQuery, ResolvedImages } from '../../driver.ts'
 import { Changes } from './changes.ts'
 import { type FakeMachine, type FakeRecord, keyOf } from './machine.ts'
-import { exitAt, healthAt, linesUntil, nextChange, probedAt } from './script.ts'
+import { exitAt, healthAt, linesOf, linesUntil, nextChange, probedAt } from './script.ts'
 
 export interface FakeDriverOptions {
   readonly machine: FakeMachine
@@ -118,10 +118,10 @@ async function* logs(context: Context, reading: Reading): AsyncGenerator<LogLine
   const { handle, query } = reading
   const record = await known(context, handle)
   if (query.unit !== null && query.unit !== record.unit) return
-  const lines = linesUntil(record, context.clock.now())
-  const skip = query.tail === null ? 0 : Math.max(0, lines.length - query.tail)
-  if (query.follow) yield* follow(context, reading, skip)
-  else yield* lines.slice(skip)
+  const all = linesUntil(record, context.clock.now())
+  const lines = linesOf(all, query)
+  if (query.follow) yield* follow(context, reading, all.length - lines.length)
+  else yield* lines
 }
 
 async function* follow(context: Context, { handle, signal }: Reading, skip: number): AsyncGenerator<LogLine> {

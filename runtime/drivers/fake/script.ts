@@ -1,6 +1,6 @@
 import type { LogLine } from '../../../src/model/protocol.ts'
 import type { FakeScript } from '../../../src/model/template.ts'
-import type { Exit, OwnHealth, ProbeResult } from '../../driver.ts'
+import type { Exit, LogQuery, OwnHealth, ProbeResult } from '../../driver.ts'
 import type { FakeRecord } from './machine.ts'
 
 const SECOND = 1000
@@ -79,6 +79,12 @@ export function linesUntil(record: FakeRecord, now: number): LogLine[] {
   if (unhealthy !== null && unhealthy <= now && (end === null || unhealthy < end)) lines.push(line(unhealthy, 'unhealthy'))
   if (exit !== null) lines.push(line(exit.finishedAt, `exited with code ${exit.exitCode}`))
   return lines
+}
+
+/** Those that a query is about, tail last. */
+export function linesOf(lines: readonly LogLine[], { since, until, tail }: LogQuery): LogLine[] {
+  const inRange = lines.filter(({ at }) => at !== null && (since === null || at >= since) && (until === null || at <= until))
+  return tail === null ? inRange : inRange.slice(Math.max(0, inRange.length - tail))
 }
 
 /** The next moment after `now` at which it does something; null: none is planned. */

@@ -76,8 +76,10 @@ async function readTask(paths: AttemptPaths): Promise<Identity | null> {
 
 const readExit = async (paths: AttemptPaths): Promise<LastWord | null> => parseExit(await readIfThere(paths.exit))
 
-export const modifiedAt = async (path: string): Promise<number | null> =>
-  (await stat(path).catch(nullOn('ENOENT', 'ENOTDIR')))?.mtimeMs ?? null
+export async function modifiedAt(path: string): Promise<number | null> {
+  const found = await stat(path).catch(nullOn('ENOENT', 'ENOTDIR'))
+  return found === null ? null : Math.floor(found.mtimeMs)
+}
 
 export interface Observation {
   readonly verdict: Verdict

@@ -3,14 +3,16 @@ import type { Logger } from '../../../src/lib/log.ts'
 import type { ProcessPolicy } from '../../../src/model/process-policy.ts'
 import type { TaskSpec } from '../../../src/model/task-spec.ts'
 import type { AttemptRef } from '../../driver.ts'
+import type { Serial } from '../../serial.ts'
 import { type Observation, observe, type Result } from './attempt.ts'
 import { type Leaf, leavesOf } from './cgroup.ts'
 import type { Facts } from './facts.ts'
 import type { Launcher } from './launcher.ts'
+import type { StreamTimes } from './log-times.ts'
 import { keyOf, type Layout, pathsOf } from './names.ts'
 import type { Account } from './users.ts'
 
-/** When the log files of a running task are rotated, and how many of each stream are kept with the current one. */
+/** When the log files of a running task are rotated, and how many of each stream are kept: at least 2, the current one included. */
 export interface LogLimits {
   readonly maxBytes: number
   readonly files: number
@@ -39,6 +41,10 @@ export interface Context {
   /** One start and one end at a time for each attempt. */
   readonly starting: Map<string, Promise<void>>
   readonly ending: Map<string, Promise<Result | null>>
+  /** When the streams of an attempt said what. */
+  readonly times: Map<string, readonly [StreamTimes, StreamTimes]>
+  /** Readers and rotations of a stream take turns. */
+  readonly logTurns: Serial
   /** Since when (monotonic) an attempt has been silent. */
   readonly silentSince: Map<string, number>
 }

@@ -6,6 +6,7 @@ import type { Logger } from '../../../src/lib/log.ts'
 import { DEFAULT_PROCESS_POLICY, type ProcessPolicy } from '../../../src/model/process-policy.ts'
 import { PROCESSES_NOT_ALLOWED } from '../../../src/model/reason.ts'
 import type { AttemptRef, Capabilities, Driver, Exit, Handle, Usage } from '../../driver.ts'
+import { createSerial } from '../../serial.ts'
 import { abandonUnlessClaimed } from './abandon.ts'
 import { readIntent, readResult } from './attempt.ts'
 import { leafUsage } from './cgroup.ts'
@@ -15,6 +16,7 @@ import { type Facts, probeFacts } from './facts.ts'
 import { isolationsOf, sandboxRefusal } from './isolation.ts'
 import { Launcher } from './launcher.ts'
 import { DEFAULT_LOG_LIMITS, rotateIfLarge } from './log-rotate.ts'
+import { keepTimes } from './log-times.ts'
 import { readLogs } from './logs.ts'
 import { handleOf, keyOf, layoutOf, pathsOf, refOf } from './names.ts'
 import { prepareTask } from './prepare.ts'
@@ -112,6 +114,8 @@ function contextOf(options: ProcessDriverOptions): Context {
     accounts: new WeakMap(),
     starting: new Map(),
     ending: new Map(),
+    times: new Map(),
+    logTurns: createSerial(),
     silentSince: new Map(),
   }
 }
@@ -159,6 +163,20 @@ async function settledOrStuck(context: Context, handle: Handle): ReturnType<type
 }
 
 async function wait(context: Context, handle: Handle, signal: AbortSignal): Promise<Exit> {
+  const over = new AbortController()
+  const end = (): void => over.abort()
+  signal.addEventListener('abort', end, { once: true })
+  const noting = keepTimes(context, pathsOf(context.layout, handle), over.signal)
+  try {
+    return await untilOver(context, handle, signal)
+  } finally {
+    signal.removeEventListener('abort', end)
+    end()
+    await noting
+  }
+}
+
+async function untilOver(context: Context, handle: Handle, signal: AbortSignal): Promise<Exit> {
   const paths = pathsOf(context.layout, handle)
   const watch = new DirectoryWatch([paths.dir], context.clock)
   try {

@@ -2,26 +2,51 @@ import type { LogLine } from '../../../src/model/protocol.ts'
 import type { Handle, LogQuery } from '../../driver.ts'
 import { readIntent } from './attempt.ts'
 import { type Context, look } from './context.ts'
-import { generations } from './log-rotate.ts'
-import { StreamReader } from './log-stream.ts'
+import { LogSource } from './log-source.ts'
+import { LineReader, type Said } from './log-stream.ts'
+import { tailOf } from './log-tail.ts'
+import { timesOf } from './log-times.ts'
 import { pathsOf } from './names.ts'
 import { DirectoryWatch } from './watch.ts'
 
-type Stream = LogLine['stream']
-
 /** Longest until a follower looks again without an event; milliseconds. */
 const FOLLOW_POLL_MS = 1_000
+/** A line has a time when it is known to within so much: an agent may be busy, or be restarted, for a moment. Milliseconds. */
+const KNOWN_WITHIN_MS = 5_000
 
-/** Shares a number of last lines between the streams: half each, and what one has not is the other's. */
-async function shares(readers: readonly StreamReader[], tail: number | null): Promise<readonly (number | null)[]> {
-  const [out, err] = readers
-  if (tail === null || out === undefined || err === undefined) return readers.map(() => tail)
-  const [outs, errs] = [await out.count(tail), await err.count(tail)]
-  const forErr = Math.min(errs, Math.max(Math.ceil(tail / 2), tail - outs))
-  return [Math.min(outs, tail - forErr), forErr]
+const lineOf = (reader: LineReader, { text, span: { since, at } }: Said): LogLine => ({
+  stream: reader.source.stream,
+  at: at - since <= KNOWN_WITHIN_MS ? at : null,
+  text,
+})
+
+/** Lines of one reader that were not given yet; null when it has no more now. */
+interface Queue {
+  readonly reader: LineReader
+  lines: readonly Said[] | null
+  next: number
 }
 
-const line = (stream: Stream, text: string): LogLine => ({ stream, at: null, text })
+/** What the readers have now, in the order of time; of what was said in one second, the lines of stdout first. */
+async function* merged(readers: readonly LineReader[]): AsyncGenerator<LogLine> {
+  const queues = readers.map((reader): Queue => ({ reader, lines: [], next: 0 }))
+  for (;;) {
+    for (const queue of queues) if (queue.next === queue.lines?.length) await refill(queue)
+    const first = queues.reduce((a, b) => (momentOf(b) < momentOf(a) ? b : a))
+    const said = first.lines?.[first.next]
+    if (said === undefined) return
+    first.next += 1
+    yield lineOf(first.reader, said)
+  }
+}
+
+async function refill(queue: Queue): Promise<void> {
+  const lines = await queue.reader.next()
+  queue.lines = lines.length === 0 ? null : lines
+  queue.next = 0
+}
+
+const momentOf = ({ lines, next }: Queue): number => lines?.[next]?.span.at ?? Number.POSITIVE_INFINITY
 
 /** True once nothing can be written any more. */
 async function isOver(context: Context, handle: Handle): Promise<boolean> {
@@ -31,7 +56,7 @@ async function isOver(context: Context, handle: Handle): Promise<boolean> {
 
 interface Reading {
   readonly handle: Handle
-  readonly readers: readonly StreamReader[]
+  readonly readers: readonly LineReader[]
   readonly signal: AbortSignal
 }
 
@@ -42,7 +67,7 @@ async function* follow(context: Context, { handle, readers, signal }: Reading): 
     while (!signal.aborted) {
       // Asked before reading: what was written until it ended is then read below.
       const over = await isOver(context, handle)
-      for (const reader of readers) for await (const text of reader.more()) yield line(reader.stream, text)
+      yield* merged(readers)
       if (over) return
       await watch.changed(FOLLOW_POLL_MS, signal).catch((error: unknown) => {
         if (!signal.aborted) throw error
@@ -53,24 +78,32 @@ async function* follow(context: Context, { handle, readers, signal }: Reading): 
   }
 }
 
+/** One for each stream, at the place from which the query wants its lines. */
+async function readersFor(context: Context, handle: Handle, query: LogQuery): Promise<LineReader[]> {
+  const [out, err] = timesOf(context, pathsOf(context.layout, handle))
+  const sources = [new LogSource(context, out, 'stdout'), new LogSource(context, err, 'stderr')]
+  const whole = await Promise.all(sources.map((source) => source.rangeOf(query)))
+  const ranges = query.tail === null ? whole : await tailOf(sources, whole, query.tail)
+  return sources.flatMap((source, i) => {
+    const range = ranges[i]
+    return range === undefined ? [] : [new LineReader(source, query.follow ? { ...range, end: Number.POSITIVE_INFINITY } : range)]
+  })
+}
+
 /**
- * Lines of stdout, then those of stderr; when following, each as it comes, until the task ends.
- * The files hold no times, so `at` is null and the streams keep no order among each other.
+ * Lines of both streams in the order of time, as far as it is known: to the second for what was written while an agent
+ * ran, and not at all (`at` null) for the rest, which belongs to any range that touches the time without an agent.
  */
 export async function* readLogs(context: Context, handle: Handle, query: LogQuery & { signal: AbortSignal }): AsyncGenerator<LogLine> {
-  const paths = pathsOf(context.layout, handle)
-  const intent = await readIntent(paths)
+  const { signal } = query
+  const intent = await readIntent(pathsOf(context.layout, handle))
   if (intent === null || (query.unit !== null && query.unit !== intent.unit)) return
-  const files = (current: string) => generations(current, context.logLimits.files)
-  const readers = [new StreamReader('stdout', files(paths.stdout)), new StreamReader('stderr', files(paths.stderr))]
-  const tails = await shares(readers, query.tail)
-  for (const [i, reader] of readers.entries()) {
-    for await (const text of reader.begin(tails[i] ?? null)) {
-      if (query.signal.aborted) return
-      yield line(reader.stream, text)
-    }
+  const readers = await readersFor(context, handle, query)
+  for await (const line of merged(readers)) {
+    if (signal.aborted) return
+    yield line
   }
-  if (query.follow) yield* follow(context, { handle, readers, signal: query.signal })
-  if (query.signal.aborted) return
-  for (const reader of readers) for (const text of reader.rest()) yield line(reader.stream, text)
+  if (query.follow) yield* follow(context, { handle, readers, signal })
+  if (signal.aborted) return
+  for (const reader of readers) for (const said of reader.rest()) yield lineOf(reader, said)
 }

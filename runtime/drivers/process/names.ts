@@ -23,6 +23,8 @@ export interface AttemptPaths {
   readonly logs: string
   readonly stdout: string
   readonly stderr: string
+  /** Notes of when the lines were written; beside the streams, for a follower watches those. */
+  readonly times: string
   /** Home of a task that runs as another user, who may not look into the state directory. */
   readonly foreignHome: string
 }
@@ -57,6 +59,7 @@ export function pathsOf(layout: Layout, ref: AttemptRef): AttemptPaths {
     logs: inside('logs'),
     stdout: inside('logs/stdout'),
     stderr: inside('logs/stderr'),
+    times: inside('times'),
     foreignHome: join(layout.foreign, key),
   }
 }

@@ -79,6 +79,7 @@ export async function removeAttempt(context: Context, ref: AttemptRef): Promise<
   // A shim may still be writing its last words there.
   await rm(aside, { recursive: true, force: true, maxRetries: 5 })
   context.silentSince.delete(paths.key)
+  context.times.delete(paths.key)
 }
 
 /** What an agent that died while removing has left. */

@@ -7,7 +7,7 @@ import { deploymentVersion, observed, task } from '../../support/make.ts'
 
 const said = observed({ attempt: 2 })
 const one = task({ id: said.task })
-const all: LogOptions = { unit: null, attempt: null, tail: null, follow: false }
+const all: LogOptions = { unit: null, attempt: null, tail: null, since: null, until: null, follow: false }
 
 function ask(options: Partial<LogOptions>, name: string = one.id): unknown[] {
   const sent: unknown[] = []
@@ -30,7 +30,7 @@ const unit = bodyOf(deploymentVersion()).template.spec.containers?.[0]?.name ?? 
 
 it('asks the agent of the task', () => {
   expect(ask({ attempt: 2, unit, tail: 3 })).toEqual([
-    { type: 'logs', ticket: 'ticket', task: one.id, options: { unit, attempt: 2, tail: 3, follow: false } },
+    { type: 'logs', ticket: 'ticket', task: one.id, options: { unit, attempt: 2, tail: 3, since: null, until: null, follow: false } },
   ])
 })
 

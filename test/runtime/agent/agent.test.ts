@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { WHOLE_LOG } from '../../../runtime/driver.ts'
 import type { Epoch, TaskId } from '../../../src/model/ids.ts'
 import { createWorld, fakeSpec } from './world.ts'
 
@@ -406,7 +407,7 @@ it('answers for logs on a connection of its own, of the running attempt and of o
   const agent = startAgent()
   await clock.advance(15 * SECOND)
   const ask = (ticket: string, attempt: number | null, follow = false) =>
-    hub.send({ type: 'logs', ticket, task: 'web-0' as TaskId, options: { unit: null, attempt, tail: null, follow } })
+    hub.send({ type: 'logs', ticket, task: 'web-0' as TaskId, options: { ...WHOLE_LOG, attempt, follow } })
   ask('now', null)
   ask('then', 1)
   ask('never', 9)

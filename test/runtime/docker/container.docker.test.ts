@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { downloadKey } from '../../../runtime/artifacts/downloads.ts'
-import type { AttemptRef, Driver, Exit, Handle } from '../../../runtime/driver.ts'
+import { type AttemptRef, type Driver, type Exit, type Handle, WHOLE_LOG } from '../../../runtime/driver.ts'
 import { createPeaks } from '../../../runtime/drivers/docker/peaks.ts'
 import { cgroupOf } from '../../../runtime/drivers/docker/usage.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
@@ -15,8 +15,6 @@ import { TEST_KEYRING } from '../../support/vault.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 import { collect, errorOf, never, newRef, texts } from '../driver-suite/bench.ts'
 import { containerSpec, type DockerHarness, dockerHarness, script } from './harness.ts'
-
-const ALL = { unit: null, tail: null, follow: false }
 
 describe('docker driver: what runs in the container', () => {
   let harness: DockerHarness
@@ -40,7 +38,7 @@ describe('docker driver: what runs in the container', () => {
   async function run(spec: TaskSpec, artifacts?: Readonly<Record<string, string>>): Promise<{ exit: Exit; out: string[]; err: string[] }> {
     const handle = await start(spec, artifacts)
     const exit = await driver.wait(handle, never())
-    const lines = await collect(driver.logs(handle, ALL, never()))
+    const lines = await collect(driver.logs(handle, WHOLE_LOG, never()))
     return { exit, out: texts(lines, 'stdout'), err: texts(lines, 'stderr') }
   }
   const inspect = (handle: Handle) => harness.docker.getContainer(handle.ref).inspect()
@@ -121,7 +119,7 @@ describe('docker driver: what runs in the container', () => {
     )
     await driver.prepare(spec, never())
     const handle = await driver.start(ref, spec, { artifacts: {}, secrets })
-    const said = async () => texts(await collect(driver.logs(handle, ALL, never())), 'stdout')
+    const said = async () => texts(await collect(driver.logs(handle, WHOLE_LOG, never())), 'stdout')
     await waitUntil(async () => (await said()).length === 4)
     expect(await said()).toEqual(['canary variable', 'canary', 'file', expect.stringMatching(/^tmpfs tmpfs ro/)])
     const { Mounts } = await inspect(handle)
@@ -228,7 +226,7 @@ describe('docker driver: what runs in the container', () => {
     )
     await driver.wait(handle, never())
     const texts: string[] = []
-    for await (const line of driver.logs(handle, ALL, never())) {
+    for await (const line of driver.logs(handle, WHOLE_LOG, never())) {
       texts.push(line.text)
       expect(line.at).toBeGreaterThanOrEqual(before - 1000)
       if (texts.length % 500 === 0) await new Promise((resolve) => setImmediate(resolve))
@@ -241,7 +239,7 @@ describe('docker driver: what runs in the container', () => {
     const handle = await start(containerSpec(script('echo hello')))
     await driver.wait(handle, never())
     await driver.remove(ref)
-    expect(await collect(driver.logs(handle, { ...ALL, follow: true }, never()))).toEqual([])
+    expect(await collect(driver.logs(handle, { ...WHOLE_LOG, follow: true }, never()))).toEqual([])
     expect(await driver.stats(handle)).toEqual({ memoryBytes: 0, peakMemoryBytes: null, cpuMicros: 0 })
     await driver.stop(handle, 1_000)
   })

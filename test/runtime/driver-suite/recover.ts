@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { AttemptRef, Driver, Handle } from '../../../runtime/driver.ts'
+import { type AttemptRef, type Driver, type Handle, WHOLE_LOG } from '../../../runtime/driver.ts'
 import { TerminalError } from '../../../src/lib/errors.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 import { type Behaviour, type Bench, bare, collect, type Has, never, newRef, type Patient, RUN, texts } from './bench.ts'
@@ -52,7 +52,7 @@ export function recoverTests(bench: () => Bench, has: Has, patient: Patient): vo
       const driver = await restarted(ref, { kind: 'print', stdout: ['one', 'two'], stderr: [], end: 'exit' })
       const handle = await attached(driver, ref)
       await driver.wait(handle, never())
-      const lines = await collect(driver.logs(handle, { unit: null, tail: null, follow: false }, never()))
+      const lines = await collect(driver.logs(handle, WHOLE_LOG, never()))
       expect(texts(lines, 'stdout')).toEqual(['one', 'two'])
     })
   }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { AttemptRef, Driver, Exit, Handle } from '../../../runtime/driver.ts'
+import { type AttemptRef, type Driver, type Exit, type Handle, WHOLE_LOG } from '../../../runtime/driver.ts'
 import { createFakeDriver } from '../../../runtime/drivers/fake/driver.ts'
 import { createFileFakeMachine, createMemoryFakeMachine } from '../../../runtime/drivers/fake/machine.ts'
 import { must } from '../../../src/lib/must.ts'
@@ -14,7 +14,6 @@ import { VirtualClock } from './virtual-clock.ts'
 
 const REF: AttemptRef = { task: TaskId.parse('web-1'), attempt: 1 }
 const never = () => new AbortController().signal
-const EVERYTHING = { unit: null, tail: null, follow: false }
 
 function bench() {
   const clock = new VirtualClock()
@@ -123,7 +122,7 @@ describe('fake driver under a virtual clock', () => {
     const handle = await start(driver, { readyAfterSeconds: 1, runForSeconds: 2, exitCode: 3 })
     const told: string[] = []
     const reading = (async () => {
-      for await (const line of driver.logs(handle, { ...EVERYTHING, follow: true }, never())) told.push(`${line.at} ${line.text}`)
+      for await (const line of driver.logs(handle, { ...WHOLE_LOG, follow: true }, never())) told.push(`${line.at} ${line.text}`)
     })()
     await clock.advance(1_000)
     expect(told).toEqual(['1000000 started', '1001000 ready'])

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { AttemptRef, Driver, Exit, Handle } from '../../../runtime/driver.ts'
+import { type AttemptRef, type Driver, type Exit, type Handle, WHOLE_LOG } from '../../../runtime/driver.ts'
 import { probeCgroups, removeBases } from '../../../runtime/drivers/process/cgroup-tree.ts'
 import { layoutOf, pathsOf } from '../../../runtime/drivers/process/names.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
@@ -46,8 +46,7 @@ async function start(command: readonly string[], unit: Partial<UnitSpec> = {}): 
 
 async function output(handle: Handle, stream: 'stdout' | 'stderr' = 'stdout'): Promise<string[]> {
   const lines: string[] = []
-  const query = { unit: null, tail: null, follow: false }
-  for await (const line of driver.logs(handle, query, never())) if (line.stream === stream) lines.push(line.text)
+  for await (const line of driver.logs(handle, WHOLE_LOG, never())) if (line.stream === stream) lines.push(line.text)
   return lines
 }
 

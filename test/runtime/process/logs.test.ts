@@ -1,62 +1,87 @@
-import { mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AttemptRef, Driver, Handle } from '../../../runtime/driver.ts'
-import { LineCutter, tailStart } from '../../../runtime/drivers/process/log-reader.ts'
+import { LineCutter } from '../../../runtime/drivers/process/log-reader.ts'
+import { formatSpan, parseSpans, Timeline } from '../../../runtime/drivers/process/log-timeline.ts'
 import { TaskId } from '../../../src/model/ids.ts'
-import { waitUntil } from '../../support/wait-until.ts'
 import { type ProcessHarness, processHarness, processSpec } from './harness.ts'
+import { textsOf } from './talker.ts'
 
-const never = () => new AbortController().signal
-const all = { unit: null, tail: null, follow: false }
-
-describe('reading lines', () => {
-  it('cuts any bytes at any place into the same lines (property)', () => {
+describe('cutting lines', () => {
+  it('gives any bytes, cut at any place, as the same lines with their positions (property)', () => {
     const text = fc.string({ unit: fc.constantFrom('a', '\n', 'é', '✓', '😀', ' ') })
     fc.assert(
-      fc.property(text, fc.integer({ min: 1, max: 7 }), (whole, size) => {
+      fc.property(text, fc.integer({ min: 1, max: 7 }), fc.nat(), (whole, size, begin) => {
         const bytes = Buffer.from(whole)
-        const cutter = new LineCutter()
-        const lines: string[] = []
+        const cutter = new LineCutter(begin)
+        const lines: { position: number; text: string }[] = []
         for (let at = 0; at < bytes.length; at += size) lines.push(...cutter.push(bytes.subarray(at, at + size)))
         lines.push(...cutter.end())
-        expect(lines).toEqual(whole === '' ? [] : whole.replace(/\n$/, '').split('\n'))
+        expect(lines.map((line) => line.text)).toEqual(whole === '' ? [] : whole.replace(/\n$/, '').split('\n'))
+        for (const line of lines) {
+          const from = line.position - begin
+          expect(bytes.toString('utf8', from, from + Buffer.byteLength(line.text))).toBe(line.text)
+        }
       }),
     )
   })
 
   it('gives an endless line in pieces', () => {
-    const cutter = new LineCutter()
-    expect(cutter.push(Buffer.alloc(100_000, 'x')).map((line) => line.length)).toEqual([100_000])
-  })
-
-  it('finds the last lines of a large file', async () => {
-    const path = join(await mkdtemp(join(tmpdir(), 'drover-tail-')), 'log')
-    const lines = Array.from({ length: 40_000 }, (_, i) => `line ${i}`)
-    for (const end of ['\n', '']) {
-      await writeFile(path, lines.join('\n') + end)
-      const file = await open(path, 'r')
-      for (const wanted of [0, 1, 7, 20_000, 40_000, 50_000]) {
-        const { offset, lines: count } = await tailStart(file, wanted)
-        const found = (await file.read(Buffer.alloc(1_000_000), 0, 1_000_000, offset)).buffer.toString('utf8').replace(/\n?\0*$/, '')
-        expect(count).toBe(Math.min(wanted, lines.length))
-        expect(found).toBe(lines.slice(lines.length - count).join('\n'))
-      }
-      await file.close()
-    }
-    await rm(join(path, '..'), { recursive: true })
+    const cutter = new LineCutter(0)
+    expect(cutter.push(Buffer.alloc(100_000, 'x')).map((line) => line.text.length)).toEqual([100_000])
+    expect(cutter.push(Buffer.from('yz\n'))).toEqual([{ position: 100_000, text: 'yz' }])
   })
 })
 
-describe('rotation', () => {
-  const REF: AttemptRef = { task: TaskId.parse('chatty'), attempt: 1 }
+describe('a timeline', () => {
+  const spans = [
+    { end: 110, since: 0, at: 1_000 },
+    { end: 120, since: 1_000, at: 2_000 },
+    { end: 150, since: 60_000, at: 61_000 },
+  ]
+  const timeline = new Timeline(100, spans)
+
+  it('tells when each byte was written', () => {
+    expect([100, 109, 110, 149].map((position) => timeline.of(position).at)).toEqual([1_000, 1_000, 2_000, 61_000])
+  })
+
+  it('says of what nobody noted that it may be of any time', () => {
+    expect(timeline.of(150)).toMatchObject({ since: 0, at: Number.MAX_SAFE_INTEGER })
+  })
+
+  it.each([
+    [0, 100],
+    [1_000, 100],
+    [1_500, 110],
+    [3_000, 120],
+    [70_000, 150],
+  ])('begins what was said at %d or later at %d', (since, begin) => {
+    expect(timeline.beginOf(since)).toBe(begin)
+  })
+
+  it.each([
+    [-1, 100],
+    [500, 110],
+    [1_000, 120],
+    [59_999, 120],
+    [99_999, 150],
+  ])('ends what was said at %d or before at %d', (until, end) => {
+    expect(timeline.endOf(until)).toBe(end)
+  })
+
+  it('comes back from the text it is kept as, without a line that was cut short', () => {
+    expect(parseSpans(spans.map(formatSpan).join(''))).toEqual(spans)
+    expect(parseSpans(`${formatSpan({ end: 1, since: 2, at: 3 })}17 179`)).toEqual([{ end: 1, since: 2, at: 3 }])
+  })
+})
+
+describe('the last lines', () => {
+  const REF: AttemptRef = { task: TaskId.parse('printer'), attempt: 1 }
   let harness: ProcessHarness
   let driver: Driver
   beforeEach(async () => {
     harness = await processHarness()
-    driver = harness.make({ logLimits: { maxBytes: 2_000, files: 3 } })
+    driver = harness.make()
   })
   afterEach(async () => {
     await driver.remove(REF)
@@ -64,58 +89,27 @@ describe('rotation', () => {
     await harness.destroy()
   })
 
-  /** Prints `burst` lines for every line in the file `more`; so the test decides when. */
-  const CHATTY =
-    'n=0; while :; do while read -r burst; do m=0; while [ $m -lt "$burst" ]; do echo "line $n"; n=$((n+1)); m=$((m+1)); done; done; sleep 0.01; done'
-
-  async function chatty(): Promise<{ handle: Handle; say(lines: number): Promise<void> }> {
-    const bursts = join(harness.ledger, 'bursts')
-    await writeFile(bursts, '')
-    const handle = await driver.start(REF, processSpec(['sh', '-c', `exec < ${bursts}; ${CHATTY}`]), { artifacts: {}, secrets: new Map() })
-    return { handle, say: (lines) => writeFile(bursts, `${lines}\n`, { flag: 'a' }) }
+  async function printed(script: string): Promise<Handle> {
+    const handle = await driver.start(REF, processSpec(['sh', '-c', script]), { artifacts: {}, secrets: new Map() })
+    await driver.wait(handle, new AbortController().signal)
+    return handle
   }
 
-  async function read(handle: Handle, tail: number | null = null): Promise<string[]> {
-    const lines: string[] = []
-    for await (const line of driver.logs(handle, { ...all, tail }, never())) lines.push(line.text)
-    return lines
-  }
-
-  it('bounds what is kept, and readers go on over it without losing or repeating a line', async () => {
-    const { handle, say } = await chatty()
-    const gone = new AbortController()
-    const waiting = driver.wait(handle, gone.signal).catch(() => null)
-    const seen: string[] = []
-    const following = (async () => {
-      for await (const line of driver.logs(handle, { ...all, follow: true }, gone.signal)) seen.push(line.text)
-    })()
-    let expected = 0
-    for (let burst = 0; burst < 3; burst += 1) {
-      await say(300)
-      expected += 300
-      await waitUntil(() => seen.length === expected)
-      // A waiting driver rotates when it looks, which it does at once when a control file changes.
-      await writeFile(join(harness.stateDir, 'attempts', handle.ref, 'poke'), '')
-      await waitUntil(async () => (await sizeOf(handle)) < 2_000 && (await isWhole(handle)))
+  it.each([
+    ['', 'with'],
+    ['printf open', 'without'],
+  ])('of a large file are found from its end, %s its last line %s an end', async (more) => {
+    const handle = await printed(`seq 40000; ${more}`)
+    const all = [...Array.from({ length: 40_000 }, (_, i) => String(i + 1)), ...(more === '' ? [] : ['open'])]
+    for (const tail of [0, 1, 7, 20_000, 40_000, 50_000]) {
+      expect(await textsOf(driver, handle, { tail })).toEqual(all.slice(all.length - Math.min(tail, all.length)))
     }
-    expect(seen).toEqual(Array.from({ length: expected }, (_, i) => `line ${i}`))
-    const kept = await read(handle)
-    expect(kept.length).toBeLessThan(expected)
-    expect(kept).toEqual(seen.slice(-kept.length))
-    expect(await read(handle, 310)).toEqual(seen.slice(-310))
-    gone.abort()
-    await Promise.all([waiting, following])
   })
 
-  /** While a rotation is on its way, lines are in a copy that no reader looks at. */
-  async function isWhole(handle: Handle): Promise<boolean> {
-    return !(await readdir(join(harness.stateDir, 'attempts', handle.ref, 'logs'))).includes('stdout.copy')
-  }
-
-  async function sizeOf(handle: Handle): Promise<number> {
-    const file = await open(join(harness.stateDir, 'attempts', handle.ref, 'logs/stdout'), 'r')
-    const { size } = await file.stat()
-    await file.close()
-    return size
-  }
+  it('of what was said at once are half of each stream, and what one has not is the other one`s', async () => {
+    const handle = await printed('seq -f out%g 6; seq -f err%g 3 >&2')
+    expect(await textsOf(driver, handle, { tail: 4 })).toEqual(expect.arrayContaining(['out5', 'out6', 'err2', 'err3']))
+    expect(await textsOf(driver, handle, { tail: 8 })).toEqual(expect.arrayContaining(['out2', 'err1']))
+    expect(await textsOf(driver, handle, { tail: 100 })).toHaveLength(9)
+  })
 })

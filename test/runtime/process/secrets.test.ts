@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { AttemptRef, Driver, Handle, Prepared } from '../../../runtime/driver.ts'
+import { type AttemptRef, type Driver, type Handle, type Prepared, WHOLE_LOG } from '../../../runtime/driver.ts'
 import { layoutOf } from '../../../runtime/drivers/process/names.ts'
 import { memoryFolder } from '../../../runtime/memory-folder.ts'
 import { TaskId } from '../../../src/model/ids.ts'
@@ -35,7 +35,7 @@ describe('secret variables of a process', () => {
     const handle = await start(specOf(script, unit))
     await driver.wait(handle, never())
     const lines: string[] = []
-    for await (const { text } of driver.logs(handle, { unit: null, tail: null, follow: false }, never())) lines.push(text)
+    for await (const { text } of driver.logs(handle, WHOLE_LOG, never())) lines.push(text)
     return lines.join('\n')
   }
   it('reach the program as they are, whatever is in them, beside plain ones', async () => {

@@ -1,3 +1,4 @@
+import { WHOLE_LOG } from '../../../runtime/driver.ts'
 import { createProcessDriver } from '../../../runtime/drivers/process/driver.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
@@ -29,7 +30,7 @@ const probed = await probe(`${RIGHTS}; exit 1`)
 await driver.stop(handle, 60_000)
 const exit = await driver.wait(handle, never)
 const lines: string[] = []
-for await (const { text } of driver.logs(handle, { unit: null, tail: null, follow: false }, never)) lines.push(text)
+for await (const { text } of driver.logs(handle, WHOLE_LOG, never)) lines.push(text)
 await driver.remove(ref)
 await driver.close()
 process.stdout.write(JSON.stringify({ probed, exit, lines }))

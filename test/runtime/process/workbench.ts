@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
-import type { AttemptRef, Driver, Exit, Handle, Prepared } from '../../../runtime/driver.ts'
+import { type AttemptRef, type Driver, type Exit, type Handle, type Prepared, WHOLE_LOG } from '../../../runtime/driver.ts'
 import type { ProcessDriverOptions } from '../../../runtime/drivers/process/driver.ts'
 import { type AttemptPaths, layoutOf, pathsOf } from '../../../runtime/drivers/process/names.ts'
 import { TaskId } from '../../../src/model/ids.ts'
@@ -47,7 +47,7 @@ export class Workbench {
 
   async output(handle: Handle): Promise<string[]> {
     const lines: string[] = []
-    for await (const { text } of this.driver.logs(handle, { unit: null, tail: null, follow: false }, never())) lines.push(text)
+    for await (const { text } of this.driver.logs(handle, WHOLE_LOG, never())) lines.push(text)
     return lines
   }
 
