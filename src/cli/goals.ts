@@ -1,5 +1,6 @@
 import type { AppView, HistoryView, RunView, WorkloadView } from '../model/views.ts'
 import { EXIT, type ExitCode } from './exit.ts'
+import { span } from './output/time.ts'
 import { sameRevision, shortRevision, workloadName } from './read.ts'
 import { isUnderWay, promoteCommand, quarantineText, rolloutName, rolloutUnderWay, standingOf } from './rollouts.ts'
 
@@ -126,10 +127,23 @@ export function takenBack(view: WorkloadView, revision: string | null): Verdict 
 }
 
 export function runVerdict(run: RunView): Verdict {
-  if (run.phase === 'Succeeded') return over(EXIT.ok, `run/${run.id} succeeded`)
-  if (run.phase === 'Failed')
-    return over(EXIT.unhealthy, `run/${run.id} failed: ${run.reason ?? 'no reason'}, exit code ${run.exitCode ?? 'unknown'}`)
+  if (run.phase === 'Succeeded') return over(EXIT.ok, `run/${run.id} succeeded: ${courseOf(run)}`)
+  if (run.phase === 'Failed') return over(EXIT.unhealthy, `run/${run.id} failed: ${failureOf(run)}, ${courseOf(run)}`)
   return waiting(`run/${run.id} is ${run.phase}`)
+}
+
+/** `BackoffLimitExceeded (OOMKilled), exit code 137 (SIGKILL)`: why it gave up, and how the last attempt that failed ended. */
+function failureOf({ reason, exitCode, attempts }: RunView): string {
+  const last = attempts.findLast((attempt) => attempt.exitCode !== 0)
+  const why = [reason ?? 'no reason', ...(last === undefined ? [] : [`(${last.reason})`])].join(' ')
+  const signal = last?.signal ?? null
+  return `${why}, exit code ${exitCode ?? 'unknown'}${signal === null ? '' : ` (${signal})`}`
+}
+
+/** `2 attempts in 30m`. */
+function courseOf({ attempts, startedAt, finishedAt }: RunView): string {
+  const tries = attempts.length === 1 ? '1 attempt' : `${attempts.length} attempts`
+  return startedAt === null || finishedAt === null ? tries : `${tries} in ${span(Date.parse(finishedAt) - Date.parse(startedAt))}`
 }
 
 /** The run of a job's present inputs: one that goes on before one that has ended, the latest of those. */

@@ -20,12 +20,33 @@ export const timeoutOption = (value: string): Option =>
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
+const DURATION = /^(\d+(\.\d+)?(ms|[smhd]))+$/
+
 /** `500ms`, `2s`, `1h30m` as milliseconds. @throws CliError 2. */
 export function durationOf(text: string): number {
-  if (!/^(\d+(\.\d+)?(ms|[smhd]))+$/.test(text))
+  if (!DURATION.test(text))
     throw new CliError(EXIT.usage, `"${text}" is no duration`, 'write a number with its unit: 500ms, 90s, 5m, 1h30m')
   const parts = text.matchAll(/(\d+(?:\.\d+)?)(ms|[smhd])/g)
   return [...parts].reduce((sum, [, amount, unit = '']) => sum + Number(amount) * (UNITS[unit] ?? 0), 0)
+}
+
+/** So many milliseconds ago, or a moment in milliseconds since 1970. */
+export type Moment = { readonly ago: number } | { readonly at: number }
+
+const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i
+
+/** `10m` for ten minutes ago, or `2026-11-21T18:00:00Z`. @throws CliError 2. */
+export function momentOf(text: string): Moment {
+  if (DURATION.test(text)) return { ago: durationOf(text) }
+  const at = RFC_3339.test(text) && isDay(text.slice(0, 10)) ? Date.parse(text) : Number.NaN
+  if (!Number.isNaN(at)) return { at }
+  throw new CliError(EXIT.usage, `"${text}" is no time`, 'say how long ago, such as 10m, or when, with the zone: 2026-11-21T18:00:00Z')
+}
+
+/** JavaScript takes February 31 for March 3. */
+function isDay(day: string): boolean {
+  const at = Date.parse(day)
+  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(day)
 }
 
 /** @throws CliError 2. */

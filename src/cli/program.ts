@@ -4,6 +4,7 @@ import {
   countOf,
   defaultDataDir,
   durationOf,
+  momentOf,
   namespaceOption,
   outputOption,
   parsedOption,
@@ -195,11 +196,16 @@ function objectCommands({ program, start }: Parts): void {
     .action(start(async () => (await import('./commands/why.ts')).why))
   program
     .command('logs <kind> [name]')
-    .description('output of task/ID, or of all tasks of deployment/NAME, job/NAME, run/ID, or the newest run of cronjob/NAME')
+    .description(
+      'output of task/ID, of all tasks of deployment/NAME or run/ID, of the newest task of job/NAME, or the newest run of cronjob/NAME',
+    )
     .addOption(namespaceOption())
     .option('-c, --container <name>', 'of this container or process')
-    .option('-f, --follow', 'go on with new lines')
+    .option('-f, --follow', 'go on with new lines, until the task or the run has ended')
     .option('--tail <count>', 'only the last lines', countOf)
+    .option('--since <time>', 'only lines of the last 10m, or from 2026-11-21T18:00:00Z on', momentOf)
+    .option('--until <time>', 'only lines up to then', momentOf)
+    .option('--timestamps', 'begin each line with when it was written')
     .option('--attempt <number>', 'of this attempt (default: the latest)', countOf)
     .addOption(outputOption(['text', 'json']))
     .action(start(async () => (await import('./commands/logs.ts')).logs))

@@ -11,6 +11,8 @@ export interface WatchOptions {
   readonly client: Client
   readonly clock: CliClock
   readonly signal: AbortSignal
+  /** What to do when the connection ends: to connect again unless told. */
+  readonly whenLost?: 'Reconnect' | 'End'
 }
 
 /**
@@ -30,7 +32,7 @@ export async function* changes(options: WatchOptions): AsyncGenerator<void> {
       yield
       if (!(await pause(options, READS_APART))) return
     }
-    if (!(await pause(options, delay))) return
+    if (options.whenLost === 'End' || !(await pause(options, delay))) return
     delay = Math.min(delay * 2, RECONNECT[1])
   }
 }

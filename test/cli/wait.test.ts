@@ -4,13 +4,15 @@ import { type Serving, serveApi } from '../../src/api/serve.ts'
 import { RequestError } from '../../src/control/requests/control-plane.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
-import type { AppView } from '../../src/model/views.ts'
+import type { LogLine } from '../../src/model/protocol.ts'
+import type { AppView, RunView, TaskView } from '../../src/model/views.ts'
 import { cliOver } from '../support/fake-cli.ts'
 import { type FakeControl, fakeControl } from '../support/fake-control.ts'
 import { fakeGate } from '../support/fake-gate.ts'
 import { shop } from '../support/fake-shop.ts'
 import {
   appView,
+  attemptView,
   COMMIT_2,
   historyView,
   quarantineView,
@@ -123,6 +125,18 @@ describe('wait', () => {
     control.data.runs = [runView({ phase: 'Failed', exitCode: 7, reason: 'BackoffLimitExceeded' })]
     control.touch()
     expect(await waiting).toMatchObject({ exit: 3, stderr: expect.stringContaining('exit code 7') })
+  })
+
+  it('ends with 4 when a run takes too long, and with 5 when it goes away', async () => {
+    const control = fakeControl({ runs: [runView({ phase: 'Running', finishedAt: null, exitCode: null })] })
+    const cli = await overSocket(control)
+    const late = await cli.run('wait', 'run/migrate-1', '--timeout', '2s')
+    expect(late).toMatchObject({ exit: 4, stderr: expect.stringContaining('run/migrate-1 is Running') })
+    const waiting = cli.run('wait', 'run/migrate-1')
+    await waitUntil(() => control.watchers() === 1)
+    control.data.runs = []
+    control.touch()
+    expect(await waiting).toMatchObject({ exit: 5, stderr: expect.stringContaining('there is no run "migrate-1"') })
   })
 
   it('waits for a workload that a revision is about to bring', async () => {
@@ -267,6 +281,72 @@ describe('watching', () => {
     await waitUntil(() => cli.printed().stdout.includes('20001') && cli.printed().stdout.includes('20002'))
     interrupt.abort()
     expect((await following).exit).toBe(130)
+    await waitUntil(() => control.openLogs() === 0)
+  })
+})
+
+describe('following a run', () => {
+  const going = (over: Partial<RunView> = {}) => runView({ phase: 'Running', finishedAt: null, exitCode: null, attempts: [], ...over })
+  const part = (id: string, over: Partial<TaskView> = {}) => taskView({ id, kind: 'Job', workload: 'migrate', run: 'migrate-1', ...over })
+  const said = (text: string): LogLine[] => [{ stream: 'stdout', at: null, text }]
+  const ended = (attempt: number) => attemptView({ attempt, task: 'a' })
+
+  async function following(control: FakeControl, ...more: string[]) {
+    const cli = await overSocket(control)
+    return { cli, done: cli.run('logs', 'run/migrate-1', '-f', ...more) }
+  }
+
+  it('goes on with each attempt and each task that begins, and ends when the run has', async () => {
+    const logs = { 'a.1': said('first try'), 'a.2': said('second try'), 'b.1': said('the other half') }
+    const control = fakeControl({ runs: [going()], tasks: [part('a')], logs })
+    const { cli, done } = await following(control)
+    await waitUntil(() => cli.printed().stdout === 'first try\n')
+    control.data.tasks = [part('a', { attempt: 2, phase: 'Preparing', attempts: [ended(1)] })]
+    control.touch()
+    await waitUntil(() => control.openLogs() === 0)
+    control.data.tasks = [part('a', { attempt: 2, attempts: [ended(1)] }), part('b', { slot: '1' })]
+    control.touch()
+    await waitUntil(() => cli.printed().stdout.includes('second try') && cli.printed().stdout.includes('half'))
+    control.data.tasks = [part('a', { attempt: 2, phase: 'Succeeded' }), part('b', { slot: '1', phase: 'Succeeded' })]
+    control.data.runs = [going({ phase: 'Succeeded', finishedAt: '2026-11-20T12:00:00.000Z' })]
+    control.touch()
+    const { exit, stdout } = await done
+    expect(exit).toBe(0)
+    expect(stdout.split('\n').toSorted()).toEqual(['', 'a second try', 'b the other half', 'first try'])
+    await waitUntil(() => control.openLogs() === 0 && control.watchers() === 0)
+  })
+
+  it('begins with the newest attempt and its last lines, and gives all of what comes later', async () => {
+    const control = fakeControl({
+      runs: [going()],
+      tasks: [part('a', { attempt: 2, attempts: [ended(1)] })],
+      logs: { 'a.1': said('old'), 'a.2': [...said('one'), ...said('two')], 'a.3': [...said('three'), ...said('four')] },
+    })
+    const { cli, done } = await following(control, '--tail', '1')
+    await waitUntil(() => cli.printed().stdout === 'two\n')
+    control.data.tasks = [part('a', { attempt: 3, attempts: [ended(2)] })]
+    control.touch()
+    await waitUntil(() => cli.printed().stdout === 'two\nthree\nfour\n')
+    control.data.tasks = [part('a', { attempt: 3, phase: 'Failed' })]
+    control.data.runs = [going({ phase: 'Failed', finishedAt: '2026-11-20T12:00:00.000Z' })]
+    control.touch()
+    expect((await done).exit).toBe(0)
+  })
+
+  it('shows one that is over as it is, task by task, and says which are gone', async () => {
+    const attempts = [attemptView({ task: 'a' }), attemptView({ task: 'b' })]
+    const control = fakeControl({ runs: [runView({ attempts })], tasks: [part('b', { phase: 'Succeeded' })], logs: { b: said('done') } })
+    const { done } = await following(control)
+    expect(await done).toMatchObject({ exit: 0, stdout: 'b done\n', stderr: 'task/a: there is no task "a"\n' })
+  })
+
+  it('ends with an error when it hears no more of the run', async () => {
+    const control = fakeControl({ runs: [going()], tasks: [part('a')], logs: { a: said('one') } })
+    control.changes = async function* () {
+      yield
+    }
+    const { done } = await following(control)
+    expect(await done).toMatchObject({ exit: 1, stderr: expect.stringContaining('the connection ended before run/migrate-1 did') })
     await waitUntil(() => control.openLogs() === 0)
   })
 })

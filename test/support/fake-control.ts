@@ -158,11 +158,16 @@ export function fakeControl(data: Partial<FakeData> = {}): FakeControl {
       return begun((run) => run.job === of.job && run.namespace === of.namespace, id)
     },
     logs: async (task, options, signal) => {
-      const lines = all.logs[task]
+      const lines = all.logs[`${task}.${options.attempt}`] ?? all.logs[task]
       if (lines === undefined) throw new RequestError('NotFound', `there is no task "${task}"`)
-      return counted(followed(tailOf(lines, options), options, signal))
+      const shown = linesOf(lines, options)
+      return counted(options.follow ? followed(shown, ticks(listeners, signal), () => isOver(task, options.attempt)) : given(shown))
     },
     changes: (signal) => ticks(listeners, signal),
+  }
+  const isOver = (id: string, attempt: number | null): boolean => {
+    const task = all.tasks.find((candidate) => candidate.id === id)
+    return task !== undefined && (task.phase !== 'Running' || task.attempt !== (attempt ?? task.attempt))
   }
   async function* counted(lines: AsyncIterable<LogLine>): AsyncGenerator<LogLine> {
     openLogs += 1
@@ -190,11 +195,20 @@ const nothing = (): FakeData => ({
   logs: {},
 })
 
-const tailOf = (lines: LogLine[], { tail }: LogOptions): LogLine[] => (tail === null ? lines : tail === 0 ? [] : lines.slice(-tail))
+function linesOf(lines: readonly LogLine[], { tail, since, until }: LogOptions): readonly LogLine[] {
+  const inRange = lines.filter(({ at }) => (since === null || (at ?? 0) >= since) && (until === null || (at ?? 0) <= until))
+  return inRange.slice(tail === null ? 0 : Math.max(0, inRange.length - tail))
+}
 
-async function* followed(lines: LogLine[], { follow }: LogOptions, signal: AbortSignal): AsyncGenerator<LogLine> {
+async function* given(lines: readonly LogLine[]): AsyncGenerator<LogLine> {
   yield* lines
-  if (follow && !signal.aborted) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
+/** Ends with the attempt, of which a `touch` tells. */
+async function* followed(lines: readonly LogLine[], touches: AsyncIterable<void>, isOver: () => boolean): AsyncGenerator<LogLine> {
+  yield* lines
+  if (isOver()) return
+  for await (const _ of touches) if (isOver()) return
 }
 
 async function* ticks(listeners: Set<() => void>, signal: AbortSignal): AsyncGenerator<void> {

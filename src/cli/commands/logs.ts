@@ -1,132 +1,80 @@
-import { LogLine } from '../../model/protocol.ts'
-import type { TaskView } from '../../model/views.ts'
-import { type Client, ServerRefusal } from '../client.ts'
 import { CliError, EXIT } from '../exit.ts'
-import { currentRun } from '../goals.ts'
-import { isWorkloadKind, parseOne } from '../objects.ts'
-import { escapeText } from '../output/escape.ts'
-import { found, isKind, readRuns, readTasks, readWorkload } from '../read.ts'
+import { type LogFlags, printLogs, printLogsIfThere } from '../log-lines.ts'
+import { type LogTarget, logTarget, lookAtRun, type RunTask } from '../log-targets.ts'
 import type { Command, Session } from '../session.ts'
+import { Together } from '../together.ts'
+import { changes } from '../watch.ts'
 
-export interface LogsOptions {
+export interface LogsOptions extends LogFlags {
   readonly namespace: string
-  readonly container?: string
-  readonly follow?: boolean
-  readonly tail?: number
-  readonly attempt?: number
-  readonly output: 'text' | 'json'
 }
 
-/** Output of one task, or of every task of a workload or run, each line then begins with its task. */
+/** Output of one task, or of several, each line then begins with its task. */
 export const logs: Command<LogsOptions> = async (session, words, options) => {
+  if (options.follow === true && options.until !== undefined)
+    throw new CliError(EXIT.usage, '--until ends what --follow goes on with', 'leave one of them out')
   const { deps, printer } = session
-  const client = await session.client()
-  const tasks = await tasksOf(client, words, options.namespace)
-  if (tasks.length === 0) {
-    printer.say(`${words.join(' ')} has no task yet`)
-    return EXIT.ok
-  }
-  const several = tasks.length > 1
-  const one = async (task: string, signal: AbortSignal) => {
-    const stream = await client
-      .stream(logPath(task, options), signal)
-      .catch(several ? (error: unknown) => missing(session, task, error) : null)
-    for await (const json of linesOf(stream)) printer.out(shown({ task, json, several, format: options.output }))
-  }
-  if (options.follow === true) await together(tasks, deps.signal, one)
-  else for (const task of tasks) await one(task, deps.signal)
+  const target = await logTarget(await session.client(), words, options.namespace)
+  const tasks = await printTarget(session, target, options)
+  if (tasks === 0) printer.say(`${words.join(' ')} has no task yet`)
   return deps.signal.aborted ? EXIT.interrupted : EXIT.ok
 }
 
-/** Of several tasks one may be gone already; the others are still worth reading. */
-async function missing({ printer }: Session, task: string, error: unknown): Promise<AsyncIterable<string>> {
-  if (!(error instanceof ServerRefusal)) throw error
-  printer.say(escapeText(`task/${task}: ${error.message}`))
-  return nothing()
-}
-
-async function* nothing(): AsyncGenerator<string> {
-  yield* []
-}
-
-/** All at once; when one fails the others end too. */
-async function together(
-  tasks: readonly string[],
-  signal: AbortSignal,
-  one: (task: string, signal: AbortSignal) => Promise<void>,
-): Promise<void> {
-  const failed = new AbortController()
-  const all = AbortSignal.any([signal, failed.signal])
-  try {
-    await Promise.all(tasks.map((task) => one(task, all)))
-  } finally {
-    failed.abort()
-  }
-}
-
-async function tasksOf(client: Client, words: readonly string[], namespace: string): Promise<string[]> {
-  const { kind, name } = await parseOne(words)
-  const tasks = await readTasks(client)
-  if (kind === 'task') return [await taskNamed(client, name, tasks)]
-  if (kind === 'run') return runTasks(client, name, tasks)
-  if (!isWorkloadKind(kind))
-    throw new CliError(EXIT.usage, `${kind} has no logs`, 'give task/ID, deployment/NAME, job/NAME, cronjob/NAME or run/ID')
-  const view = await readWorkload(client, { kind, name, namespace })
-  if (view.schedule !== null) return view.schedule.lastRun === null ? [] : runTasks(client, view.schedule.lastRun, tasks)
-  const own = tasks.filter((task) => task.workload === name && task.namespace === namespace && isKind(task, view.kind.toLowerCase()))
-  const run = view.kind === 'Job' && own.length === 0 ? currentRun(view, await readRuns(client)) : undefined
-  if (run !== undefined) return runTasks(client, run.id, tasks)
-  return bySlot(own.filter((task) => task.agent !== null)).map((task) => task.id)
-}
-
-/** A task that is gone may still have its logs: the run that it belonged to knows of it. */
-async function taskNamed(client: Client, name: string, tasks: readonly TaskView[]): Promise<string> {
-  if (tasks.some((task) => task.id === name)) return name
-  const past = (await readRuns(client)).flatMap((run) => run.attempts.map((attempt) => attempt.task))
-  return found(past.includes(name) ? name : undefined, { kind: 'task', name, known: [...tasks.map((task) => task.id), ...past] })
-}
-
-/** Tasks that ran an attempt of it, and those that run one now. */
-async function runTasks(client: Client, name: string, tasks: readonly TaskView[]): Promise<string[]> {
-  const runs = await readRuns(client)
-  const run = found(
-    runs.find((item) => item.id === name),
-    { kind: 'run', name, known: runs.map((item) => item.id) },
+/** With how many tasks there were. */
+async function printTarget(session: Session, target: LogTarget, flags: LogFlags): Promise<number> {
+  if (target.type === 'tasks') return printTasks(session, target.tasks, flags)
+  const { run, tasks } = await lookAtRun(await session.client(), target.run)
+  if (flags.follow === true && run.finishedAt === null) return followRun(session, { id: run.id, tasks }, flags)
+  return printTasks(
+    session,
+    tasks.map(({ task }) => task),
+    flags,
   )
-  const own = tasks.filter((task) => task.run === run.id && task.agent !== null)
-  return [...new Set([...run.attempts.map((attempt) => attempt.task), ...bySlot(own).map((task) => task.id)])]
 }
 
-const bySlot = (tasks: readonly TaskView[]): TaskView[] => tasks.toSorted((a, b) => a.slot.localeCompare(b.slot, 'en', { numeric: true }))
-
-function logPath(task: string, { container, attempt, tail, follow }: LogsOptions): string {
-  const query = new URLSearchParams()
-  if (container !== undefined) query.set('unit', container)
-  if (attempt !== undefined) query.set('attempt', String(attempt))
-  if (tail !== undefined) query.set('tail', String(tail))
-  if (follow === true) query.set('follow', 'true')
-  return `/api/v1/tasks/${encodeURIComponent(task)}/logs?${query}`
-}
-
-async function* linesOf(chunks: AsyncIterable<string>): AsyncGenerator<string> {
-  let rest = ''
-  for await (const chunk of chunks) {
-    const lines = (rest + chunk).split('\n')
-    rest = lines.pop() ?? ''
-    yield* lines
+async function printTasks(session: Session, tasks: readonly string[], flags: LogFlags): Promise<number> {
+  const { signal } = session.deps
+  const print = tasks.length > 1 ? printLogsIfThere : printLogs
+  const one = (task: string, until: AbortSignal) => print(session, { task, flags, among: () => tasks.length }, until)
+  if (flags.follow !== true) {
+    for (const task of tasks) await one(task, signal)
+    return tasks.length
   }
-  if (rest !== '') yield rest
+  const group = new Together(signal)
+  for (const task of tasks) group.add((until) => one(task, until))
+  await group.ended()
+  return tasks.length
 }
 
-interface Shown {
-  readonly task: string
-  readonly json: string
-  readonly several: boolean
-  readonly format: LogsOptions['output']
+interface RunSeen {
+  readonly id: string
+  readonly tasks: readonly RunTask[]
 }
 
-function shown({ task, json, several, format }: Shown): string {
-  const line = LogLine.parse(JSON.parse(json))
-  if (format === 'json') return `${JSON.stringify({ task, ...line })}\n`
-  return `${several ? `${task} ` : ''}${escapeText(line.text.replace(/\n$/, ''))}\n`
+/** Every task and attempt of a run as it comes, until the run has ended. */
+async function followRun(session: Session, { id, tasks }: RunSeen, flags: LogFlags): Promise<number> {
+  const { clock, signal } = session.deps
+  const client = await session.client()
+  const group = new Together(signal)
+  const newest = new Map<string, number>()
+  const open = (task: string, attempt: number, asked: LogFlags): void => {
+    newest.set(task, attempt)
+    if (flags.attempt !== undefined && flags.attempt !== attempt) return
+    group.add((until) => printLogsIfThere(session, { task, flags: { ...asked, attempt }, among: () => newest.size }, until))
+  }
+  for (const { task, attempts } of tasks) for (const attempt of attempts.slice(-1)) open(task, attempt, flags)
+  // Of what begins from now on every line is new.
+  const { tail: _, ...whole } = flags
+  for await (const _ of changes({ client, clock, signal: group.signal, whenLost: 'End' })) {
+    const look = await lookAtRun(client, id)
+    for (const { task, attempts } of look.tasks)
+      for (const attempt of attempts) if (attempt > (newest.get(task) ?? 0)) open(task, attempt, whole)
+    if (look.run.finishedAt === null) continue
+    await group.ended()
+    return newest.size
+  }
+  // A server that stops ends the logs as if they had come to their end.
+  if (!signal.aborted) group.fail(new CliError(EXIT.error, `the connection ended before run/${id} did`, 'follow it again, with --since'))
+  await group.ended()
+  return newest.size
 }
