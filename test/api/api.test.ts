@@ -158,6 +158,8 @@ describe('refusals', () => {
     ['an unknown app', '/api/v1/apps/none', {}, 404, 'NotFound'],
     ['an unknown task', '/api/v1/tasks/none', {}, 404, 'NotFound'],
     ['an unknown query', '/api/v1/tasks?colour=red', {}, 400, 'Invalid'],
+    ['logs since a word', '/api/v1/tasks/web-0/logs?since=yesterday', {}, 400, 'Invalid'],
+    ['logs that go on and end', '/api/v1/tasks/web-0/logs?follow=true&until=2026-11-20T12:00:00Z', {}, 400, 'Invalid'],
     ['a why of nothing', '/api/v1/why', {}, 400, 'Invalid'],
     ['an unknown field', '/api/v1/apps/shop/sync', post({ force: true }), 400, 'Invalid'],
     ['a plan without its fingerprint', '/api/v1/apps/shop/sync', post({ plan: { revision: 'x' } }), 400, 'Invalid'],

@@ -1,9 +1,15 @@
+import { readFile } from 'node:fs/promises'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AttemptRef, Driver, Handle } from '../../../runtime/driver.ts'
 import { LineCutter } from '../../../runtime/drivers/process/log-reader.ts'
 import { formatSpan, parseSpans, Timeline } from '../../../runtime/drivers/process/log-timeline.ts'
+import { layoutOf, pathsOf } from '../../../runtime/drivers/process/names.ts'
+import { lastLines } from '../../../runtime/last-lines.ts'
+import { systemClock } from '../../../src/lib/clock.ts'
+import { silentLog } from '../../../src/lib/log.ts'
 import { TaskId } from '../../../src/model/ids.ts'
+import { waitUntil } from '../../support/wait-until.ts'
 import { type ProcessHarness, processHarness, processSpec } from './harness.ts'
 import { textsOf } from './talker.ts'
 
@@ -91,6 +97,9 @@ describe('the last lines', () => {
 
   async function printed(script: string): Promise<Handle> {
     const handle = await driver.start(REF, processSpec(['sh', '-c', script]), { artifacts: {}, secrets: new Map() })
+    // First looked at when all is said, so that it was said at once as far as anybody knows.
+    const { exit } = pathsOf(layoutOf(harness.stateDir), REF)
+    await waitUntil(async () => (await readFile(exit, 'utf8')).trim() !== '')
     await driver.wait(handle, new AbortController().signal)
     return handle
   }
@@ -104,6 +113,14 @@ describe('the last lines', () => {
     for (const tail of [0, 1, 7, 20_000, 40_000, 50_000]) {
       expect(await textsOf(driver, handle, { tail })).toEqual(all.slice(all.length - Math.min(tail, all.length)))
     }
+  })
+
+  it('are the last words of an attempt, of whichever stream', async () => {
+    const handle = await printed('seq 20; echo "cannot go on" >&2; exit 1')
+    const words = await lastLines({ driver, clock: systemClock, log: silentLog }, handle, new AbortController().signal)
+    expect(words).toHaveLength(10)
+    expect(words).toContain('cannot go on')
+    expect(words).toContain('20')
   })
 
   it('of what was said at once are half of each stream, and what one has not is the other one`s', async () => {
