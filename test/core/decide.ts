@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
 import { withRuns } from '../../src/core/batch/job.ts'
+import { decisionViolations } from '../../src/core/invariants.ts'
 import { type Decision, reconcile } from '../../src/core/reconcile.ts'
 import { goodNow } from '../../src/core/rollout/follow.ts'
 import type { TaskState } from '../../src/core/task-state.ts'
@@ -58,6 +59,7 @@ export class Decider {
 
   decide(): this {
     this.last = reconcile(this.state, this.#context())
+    expect(decisionViolations(this.state, this.last.writes), 'what no decision may lead to').toEqual([])
     for (const write of this.last.writes) if (write.table === 'runs') this.runs.set(write.id, write.value as Run)
     const next = applied(this.state, this.last.writes)
     if (next === null) return this

@@ -19,7 +19,7 @@ export interface CronOccasions {
 }
 
 /** What a run begins for. */
-export type Occasion = Pick<Run, 'id' | 'trigger' | 'slot' | 'graph' | 'parents'>
+type Occasion = Pick<Run, 'id' | 'trigger' | 'slot' | 'graph' | 'parents'>
 
 export interface Due {
   readonly start: readonly Occasion[]

@@ -1,4 +1,4 @@
-import type { RunSpec } from '../../model/batch.ts'
+import type { CronJobSpec, RunSpec } from '../../model/batch.ts'
 import { bodyOf } from '../../model/body.ts'
 import type { Digest, Millis, RunId, TaskId } from '../../model/ids.ts'
 import type { Run } from '../../model/records.ts'
@@ -20,25 +20,38 @@ export interface StepContext {
   readonly state: WorkloadState
   /** What runs that go on were started with, by inputs digest. */
   readonly going: ReadonlyMap<Digest, RunInputs>
+  readonly policy: CronJobSpec['concurrencyPolicy']
   readonly now: Millis
 }
 
 /** It runs what git says now, so that its limits are those of now too, and none that was rolled back. */
 export const isPresent = ({ templateDigest }: Run, { record }: WorkloadState): boolean => templateDigest === record.templateDigest
 
-/** One look at each of some runs of a CronJob, the oldest first. `before`: what this look has come to for others. */
-export function stepInOrder(runs: readonly Run[], before: readonly RunPlan[], { state, going, now }: StepContext): RunPlan[] {
-  const plans: RunPlan[] = []
+/**
+ * One look at each of some runs of a CronJob, the oldest first, after what this look has come to for others. Where runs
+ * replace each other one that begins ends all before it, whatever makes it begin: a slot, its parents or a person.
+ */
+export function stepInOrder(runs: readonly Run[], before: readonly RunPlan[], context: StepContext): RunPlan[] {
+  const { state, now, policy } = context
   const wish = state.unmet.length > 0 ? 'Wait' : 'Go'
+  let plans = [...before]
   for (const run of runs) {
-    const older = isPresent(run, state) ? undefined : going.get(run.inputsDigest)
-    const { version, machines } = older ?? { version: state.version, machines: state.slots }
+    if (policy === 'Replace' && wish === 'Go' && run.startedAt === null) plans = plans.map((plan) => replaced(plan, context))
+    const { version, machines } = inputsOf(run, context)
     const spec = bodyOf(version) as RunSpec
-    const busy = spec.exclusive ? usedByOthers(run, [...before, ...plans], { state, now }) : new Map()
+    const busy = spec.exclusive ? usedByOthers(run, plans, context) : new Map()
     plans.push(stepRun(run, { spec, tasks: tasksOf(state, run), busy, machines, wish, now }))
   }
   return plans
 }
+
+function inputsOf(run: Run, { state, going }: StepContext): RunInputs {
+  const older = isPresent(run, state) ? undefined : going.get(run.inputsDigest)
+  return older ?? { version: state.version, machines: state.slots }
+}
+
+const replaced = (plan: RunPlan, context: StepContext): RunPlan =>
+  plan.run.finishedAt === null ? ending(plan.run, 'Replaced', context) : plan
 
 /** Slots that other runs have something in, or take in this very look; what ends before it had a machine leaves nothing. */
 function usedByOthers(run: Run, before: readonly RunPlan[], { state, now }: Pick<StepContext, 'state' | 'now'>): SlotsInUse {

@@ -16,7 +16,7 @@ export interface Machines {
 /** Why a task is told to stop whose machine is drained. */
 export const DRAINED = 'Drained'
 
-export interface LostTask extends TaskState {
+interface LostTask extends TaskState {
   readonly observed: Observed
 }
 

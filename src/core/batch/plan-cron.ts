@@ -51,26 +51,16 @@ interface Steps {
 
 /** Those that go on come first, so that a run whose end is told now holds up no other, and is not taken for one that goes on. */
 function stepsOf(state: WorkloadState, spec: CronJobSpec, cron: CronContext, now: Millis): Steps {
-  const context = { state, going: cron.going, now }
+  const context = { state, going: cron.going, policy: spec.concurrencyPolicy, now }
   const unsettled = state.runs.filter((run) => isUnsettled(run, state)).sort(byNumber)
   const takenBack = unsettled.filter((run) => isTakenBack(run, state)).map((run) => ending(run, TAKEN_BACK, context))
   const rest = unsettled.filter((run) => !isTakenBack(run, state))
   const going = stepInOrder(rest, takenBack, context)
-  const active = going.filter(({ run }) => run.finishedAt === null)
-  const due = dueRuns(state, spec, { occasions: cron, active: active.length, now })
+  const active = going.filter(({ run }) => run.finishedAt === null).length
+  const due = dueRuns(state, spec, { occasions: cron, active, now })
   const number = nextNumber(state)
   const fresh = due.start.map((occasion, index) => newRun(state.record, occasion, { number: number + index, now }))
-  const replaced = new Set(spec.concurrencyPolicy === 'Replace' ? overtaken(active, state, fresh) : [])
-  const left = going.map((plan) => (replaced.has(plan) ? ending(plan.run, 'Replaced', context) : plan))
-  return { steps: [...takenBack, ...left, ...stepInOrder(fresh, [...takenBack, ...left], context)], due }
-}
-
-/** The newest of those that begin now ends all before it, whatever makes it begin: a slot, its parents or a person. */
-function overtaken(active: readonly RunPlan[], { runs }: WorkloadState, fresh: readonly Run[]): readonly RunPlan[] {
-  if (fresh.length > 0) return active
-  const waited = new Set(runs.flatMap(({ id, startedAt }) => (startedAt === null ? [id] : [])))
-  const newest = active.findLastIndex(({ run }) => run.startedAt !== null && waited.has(run.id))
-  return active.slice(0, Math.max(newest, 0))
+  return { steps: stepInOrder(fresh, going, context), due }
 }
 
 /** What was rolled back must not go on: its inputs may be quarantined. */

@@ -21,7 +21,7 @@ describe('keeps every promise whatever machines, people, commits and clocks do',
       expect(cronHistory(first, given, extent)).toEqual([])
     })
     fc.assert(told, { numRuns: HISTORIES })
-    expect(extent.slots).toBeGreaterThan(10 * HISTORIES)
+    expect(extent.slots).toBeGreaterThan(HISTORIES)
   })
 
   it(`over ${HISTORIES} histories of a graph`, () => {
