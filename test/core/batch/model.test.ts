@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { cron, cronHistory, type Extent, graphHistory, job, jobHistory, node, steps } from './model/histories.ts'
 
 /** Histories of each of the three kinds; the issue of these promises asks for 20,000 in all, which `BATCH_HISTORIES=7000` is. */
-const HISTORIES = Number(process.env['BATCH_HISTORIES'] ?? 1500)
+const HISTORIES = Number(process.env.BATCH_HISTORIES ?? 1500)
 
 describe('keeps every promise whatever machines, people, commits and clocks do', { timeout: 3_600_000 }, () => {
   const extent: Extent = { runs: 0, slots: 0, followed: 0 }

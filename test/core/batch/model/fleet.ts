@@ -103,7 +103,10 @@ export class Fleet {
       placed.is = 'Gone'
       return { phase, failures }
     }
-    if (placed.task.desired === 'stop') return tell(over('Stopped', said.failures), 143, 'Stopped')
+    if (placed.task.desired === 'stop') {
+      tell(over('Stopped', said.failures), 143, 'Stopped')
+      return
+    }
     const restarts = context.rule.restartPolicy === 'OnFailure' && said.failures < (placed.task.maxRestarts ?? 0)
     const again = { phase: 'Preparing' as const, attempt: number + 1 }
     if (outcome === 'succeeds') tell(over('Succeeded', said.failures), 0)

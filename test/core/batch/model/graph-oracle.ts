@@ -68,7 +68,9 @@ export class GraphOracle implements Oracle {
     const after = [...(spec.after ?? [])].sort().join(' ')
     const before = this.#nodes.get(key)
     const passed = new Set(before?.passed ?? [])
-    const pass = (graphs: readonly Ready[]): void => graphs.forEach(({ parents }) => passed.add(parents.join(' ')))
+    const pass = (graphs: readonly Ready[]): void => {
+      for (const { parents } of graphs) passed.add(parents.join(' '))
+    }
     const since = before === undefined ? createdAt : before.after === after ? Number.NEGATIVE_INFINITY : updatedAt
     pass(this.#ready(key, spec).filter(({ readyAt }) => readyAt <= since))
     const due = this.#ready(key, spec).filter(({ parents }) => !passed.has(parents.join(' ')))

@@ -87,8 +87,12 @@ const brokenIn = ({ world, oracles }: Told): string[] => [...world.broken, ...or
 
 function worldOf(keys: readonly WorkloadKey[], oracles: Told['oracles']): World {
   return new World(keys, {
-    look: (look) => oracles.forEach((oracle) => oracle.look(look)),
-    commit: (ops, how) => oracles.forEach((oracle) => oracle.commit(ops, how)),
+    look: (look) => {
+      for (const oracle of oracles) oracle.look(look)
+    },
+    commit: (ops, how) => {
+      for (const oracle of oracles) oracle.commit(ops, how)
+    },
   })
 }
 

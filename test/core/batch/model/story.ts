@@ -165,10 +165,14 @@ function advance(world: World, to: number): void {
 }
 
 export function apply(world: World, given: Event, keys: readonly WorkloadKey[]): void {
+  if (given.type === 'pass') pass(world, given.seconds * 1000)
+  else if (given.type === 'down') down(world, given.seconds * 1000)
+  else if (given.type === 'clock') clock(world, given.seconds * 1000)
+  else happen(world, given, keys)
+}
+
+function happen(world: World, given: Event, keys: readonly WorkloadKey[]): void {
   const { running } = world.fleet
-  if (given.type === 'pass') return pass(world, given.seconds * 1000)
-  if (given.type === 'down') return down(world, given.seconds * 1000)
-  if (given.type === 'clock') return clock(world, given.seconds * 1000)
   if (given.type === 'succeed')
     for (const one of given.all ? running : running.slice(given.pick, given.pick + 1)) end(world, one, 'succeeds', 0)
   if (given.type === 'outcome') {

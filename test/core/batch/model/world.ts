@@ -84,7 +84,7 @@ export class World {
 
   /** Machines with the label that the workloads ask for, without those that are away, unless all are. */
   matching(): string[] {
-    const all = MACHINES.filter((id) => this.#cluster.agents.get(id)?.labels['role'] === 'batch')
+    const all = MACHINES.filter((id) => this.#cluster.agents.get(id)?.labels.role === 'batch')
     const here = all.filter((id) => this.fleet.isHere(id))
     return here.length === 0 ? all : here
   }
