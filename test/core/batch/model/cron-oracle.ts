@@ -68,8 +68,11 @@ export class CronOracle implements Oracle {
   #checkMark(key: string, { state, writes, now }: Look, expected: Progress): void {
     const written = writes.find((write) => write.table === 'schedules')
     const mark = written?.table === 'schedules' ? written.value : state.cron?.state
-    if (mark == null) this.#wrong(key, now, 'has no mark')
-    else if (mark.missed !== expected.missed || mark.lastMissed !== expected.lastMissed)
+    if (mark == null) {
+      this.#wrong(key, now, 'has no mark')
+      return
+    }
+    if (mark.missed !== expected.missed || mark.lastMissed !== expected.lastMissed)
       this.#wrong(
         key,
         now,
