@@ -79,7 +79,7 @@ describe('what an attempt leaves', () => {
     if (runtime === 'processes') for (const { peakMemoryBytes } of run.attempts) expect(peakMemoryBytes).toBeGreaterThan(56 * MIB)
     const { stdout } = await drover.cli('describe', `run/${run.id}`)
     expect(stdout).toMatch(/attempt 2: OOMKilled, exit code 137 \(SIGKILL\), ran \d+s/)
-    expect((await drover.cli('get', 'runs', '-o', 'wide')).stdout).toMatch(new RegExp(`${name} .*BackoffLimitExceeded +SIGKILL`))
+    expect((await drover.cli('get', 'runs', '-o', 'wide')).stdout).toMatch(new RegExp(`${name} .*BackoffLimitExceeded .*SIGKILL`))
     const [task] = (await drover.tasks()).filter(({ run: of }) => of === run.id)
     expect((await drover.cli('describe', `task/${task?.id}`)).stdout).toContain('attempt 1: OOMKilled, exit code 137 (SIGKILL)')
     expect((await drover.cli('logs', `job/${name}`, '--attempt', '1')).stdout).toBe('eating\n')
