@@ -23,7 +23,7 @@ export type TaskId = z.infer<typeof TaskId>
 
 export const RunId = z
   .string()
-  .regex(/^[a-z0-9-]{1,160}$/)
+  .regex(/^[a-z0-9.-]{1,160}$/)
   .brand<'RunId'>()
 export type RunId = z.infer<typeof RunId>
 

@@ -185,7 +185,7 @@ const batch: [string, z.ZodType][] = [
   [
     'run cronjob/backup -o json',
     z.looseObject({
-      id: z.literal('default-backup-manual-4'),
+      id: z.literal('default.backup-manual-4'),
       trigger: z.literal('Manual'),
       actor: z.literal('cli:ann'),
       graph: z.string(),

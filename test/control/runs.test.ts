@@ -38,31 +38,31 @@ describe('a graph that is begun by hand', () => {
     const world = await open(graph(FAILS))
     const begun = await world.plane.run(ref('CronJob', 'a'), ACTOR)
     expect(begun).toMatchObject({
-      id: 'default-a-manual-1',
+      id: 'default.a-manual-1',
       phase: 'Running',
       trigger: 'Manual',
       actor: ACTOR,
-      graph: 'default-a-manual-1',
+      graph: 'default.a-manual-1',
     })
     await Promise.all(['a', 'b', 'c'].map((name) => ended(world, name, 1)))
     const [bad] = runsOf(world, 'c')
-    expect(bad).toMatchObject({ id: 'default-c-manual-1', phase: 'Failed', exitCode: 3, parents: [begun.id], graph: begun.id })
+    expect(bad).toMatchObject({ id: 'default.c-manual-1', phase: 'Failed', exitCode: 3, parents: [begun.id], graph: begun.id })
     expect(runsOf(world, 'd')).toEqual([])
-    expect(told(world, 'cronjob/d')).toEqual(['cronjob/c in the graph of run/default-a-manual-1 ParentFailed'])
+    expect(told(world, 'cronjob/d')).toEqual(['cronjob/c in the graph of run/default.a-manual-1 ParentFailed'])
     expect(told(world, `run/${bad?.id}`).at(-1)).toBe('cronjob/d ParentFailed')
 
     world.commit(graph('fake: {runForSeconds: 0}'))
     await world.healthy()
     const again = await world.plane.rerun(String(bad?.id), ACTOR)
-    expect(again).toMatchObject({ id: 'default-c-manual-1-2', trigger: 'Rerun', parents: [begun.id], graph: begun.id, number: 2 })
+    expect(again).toMatchObject({ id: 'default.c-manual-1-2', trigger: 'Rerun', parents: [begun.id], graph: begun.id, number: 2 })
     await ended(world, 'd', 1)
     const [b] = runsOf(world, 'b')
-    expect(runsOf(world, 'd')).toMatchObject([{ id: 'default-d-manual-1', phase: 'Succeeded', parents: [b?.id, again.id] }])
+    expect(runsOf(world, 'd')).toMatchObject([{ id: 'default.d-manual-1', phase: 'Succeeded', parents: [b?.id, again.id] }])
     expect(told(world, 'cronjob/d')).toEqual([])
     expect(told(world, `run/${bad?.id}`)).toEqual([`task/${bad?.attempts[0]?.task} attempt 1 Error`])
     expect(eventsOf(world, 'cronjob/default/c')).toEqual(['RunStarted', 'RunFailed', 'Degraded', 'Healthy', 'RunStarted', 'RunSucceeded'])
     const [started] = world.plane.events({ object: 'cronjob/default/a' })
-    expect(started).toMatchObject({ actor: ACTOR, message: 'run/default-a-manual-1: Manual', level: 'Normal' })
+    expect(started).toMatchObject({ actor: ACTOR, message: 'run/default.a-manual-1: Manual', level: 'Normal' })
   })
 })
 

@@ -43,13 +43,13 @@ afterAll(async () => {
 })
 
 it('a graph that is run by hand stops at the node that fails', async () => {
-  expect(await drover.cli('run', 'cronjob/a', '--wait')).toMatchObject({ code: 0, stdout: 'run/default-a-manual-1\n' })
+  expect(await drover.cli('run', 'cronjob/a', '--wait')).toMatchObject({ code: 0, stdout: 'run/default.a-manual-1\n' })
   await waitUntil(async () => (await drover.runs()).filter(({ finishedAt }) => finishedAt !== null).length === 3)
-  expect(await drover.cli('wait', 'run/default-b-manual-1')).toMatchObject({ code: 0 })
-  expect(await drover.cli('wait', 'run/default-c-manual-1')).toMatchObject({ code: 3 })
+  expect(await drover.cli('wait', 'run/default.b-manual-1')).toMatchObject({ code: 0 })
+  expect(await drover.cli('wait', 'run/default.c-manual-1')).toMatchObject({ code: 3 })
   expect(told().toSorted()).toEqual(['a', 'b', 'c'])
   expect(await picture()).toEqual([
-    'run/default-a-manual-1: Failed, Manual, 0s ago',
+    'run/default.a-manual-1: Failed, Manual, 0s ago',
     'CRONJOB PHASE DURATION ABOUT',
     'a Succeeded 0s -',
     '|- b Succeeded 0s -',
@@ -57,7 +57,7 @@ it('a graph that is run by hand stops at the node that fails', async () => {
     '`- d (b, c) Blocked - waits for c, which failed',
   ])
   const why = await drover.cli('why', 'cronjob/d')
-  expect(why.stdout).toContain('ParentFailed: run/default-c-manual-1 failed: BackoffLimitExceeded')
+  expect(why.stdout).toContain('ParentFailed: run/default.c-manual-1 failed: BackoffLimitExceeded')
   expect((await drover.cli('status', '--exit-code')).code).toBe(3)
 })
 
@@ -65,11 +65,11 @@ it('and goes on from there once that is mended and run again', async () => {
   commitFiles(repo, graph(0), 'mend c')
   await drover.healthyAt(repo.head())
   expect(told()).toHaveLength(3)
-  expect(await drover.cli('run', 'run/default-c-manual-1', '--wait')).toMatchObject({ code: 0, stdout: 'run/default-c-manual-1-2\n' })
-  expect(await drover.cli('wait', 'run/default-d-manual-1')).toMatchObject({ code: 0 })
+  expect(await drover.cli('run', 'run/default.c-manual-1', '--wait')).toMatchObject({ code: 0, stdout: 'run/default.c-manual-1-2\n' })
+  expect(await drover.cli('wait', 'run/default.d-manual-1')).toMatchObject({ code: 0 })
   expect(told().slice(3)).toEqual(['c', 'd'])
-  expect(await picture('run/default-c-manual-1')).toEqual([
-    'run/default-a-manual-1: Succeeded, Manual, 0s ago',
+  expect(await picture('run/default.c-manual-1')).toEqual([
+    'run/default.a-manual-1: Succeeded, Manual, 0s ago',
     'CRONJOB PHASE DURATION ABOUT',
     'a Succeeded 0s -',
     '|- b Succeeded 0s -',

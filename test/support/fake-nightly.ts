@@ -35,7 +35,7 @@ export function nightly(): Partial<FakeData> {
 }
 
 const SLOT = '2026-11-20T02:30:00.000Z'
-const id = (name: string): string => `default-${name}-20261120t0230z`
+const id = (name: string): string => `default.${name}-20261120t0230z`
 
 const event = (number: string, reason: string, message: string) => ({
   id: number,
@@ -70,10 +70,10 @@ const WORKLOADS: WorkloadView[] = [
       schedule: '0 12 * * *',
       timeZone: 'UTC',
       nextRun: '2026-11-21T12:00:00.000Z',
-      lastRun: 'default-backup-manual-4',
+      lastRun: 'default.backup-manual-4',
       lastPhase: 'Running',
       lastStartedAt: '2026-11-20T11:58:00.000Z',
-      active: ['default-backup-manual-4'],
+      active: ['default.backup-manual-4'],
       missed: 2,
       lastMissed: '2026-11-18T12:00:00.000Z',
     },
@@ -97,9 +97,9 @@ const WORKLOADS: WorkloadView[] = [
       schedule: '@weekly',
       timeZone: 'UTC',
       suspend: true,
-      lastRun: 'default-rests-manual-1',
+      lastRun: 'default.rests-manual-1',
       lastPhase: 'Pending',
-      active: ['default-rests-manual-1'],
+      active: ['default.rests-manual-1'],
     },
     { health: 'Suspended', desired: 1, reasons: [{ code: 'Suspended', message: 'suspend is true', count: 1 }] },
   ),
@@ -126,13 +126,13 @@ const node = (name: string, over: Partial<RunView> = {}): RunView =>
 
 const RUNS: RunView[] = [
   runView({
-    id: 'default-backup-manual-4',
+    id: 'default.backup-manual-4',
     job: 'backup',
     cronJob: 'backup',
     number: 4,
     trigger: 'Manual',
     actor: 'cli:ann',
-    graph: 'default-backup-manual-4',
+    graph: 'default.backup-manual-4',
     phase: 'Running',
     succeeded: 2,
     completions: 5,
@@ -168,10 +168,10 @@ const RUNS: RunView[] = [
   node('export', { trigger: 'Schedule', parents: [], createdAt: SLOT, startedAt: SLOT, finishedAt: '2026-11-20T02:30:58.000Z' }),
   runView({
     ...{
-      id: 'default-rests-manual-1',
+      id: 'default.rests-manual-1',
       job: 'rests',
       cronJob: 'rests',
-      graph: 'default-rests-manual-1',
+      graph: 'default.rests-manual-1',
       trigger: 'Manual',
       actor: 'cli:ann',
     },
@@ -181,5 +181,5 @@ const RUNS: RunView[] = [
 ]
 
 const TASKS: TaskView[] = [
-  taskView({ id: 'backup-y1', kind: 'CronJob', workload: 'backup', run: 'default-backup-manual-4', slot: '2', ports: {} }),
+  taskView({ id: 'backup-y1', kind: 'CronJob', workload: 'backup', run: 'default.backup-manual-4', slot: '2', ports: {} }),
 ]

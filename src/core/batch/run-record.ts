@@ -30,9 +30,10 @@ export function freeRunId(base: string, runs: readonly Pick<Run, 'id'>[]): RunId
   return `${base}-${next}` as RunId
 }
 
+/** Neither part may hold the dot, so that `a-b` in `c` and `b` in `c-a` share no name. */
 export function runBase({ key }: Pick<WorkloadRecord, 'key'>, what: string): string {
   const { namespace, name } = parseWorkloadKey(key)
-  return `${namespace}-${name}-${what}`
+  return `${namespace}.${name}-${what}`
 }
 
 /** Of the next run of a workload: the newest record of one is never dropped. */

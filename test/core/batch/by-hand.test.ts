@@ -29,7 +29,7 @@ const going = (state: WorkloadState): WorkloadState => ({ ...state, record: { ..
 
 /** A run of the CronJob, in the graph that began with its first slot unless said otherwise. */
 const SLOT = NOW - HOUR
-const GRAPH = 'default-root-20261119t2300z' as RunId
+const GRAPH = 'default.root-20261119t2300z' as RunId
 const node = (id: string, over: Partial<Run> = {}): Run =>
   run({ id: id as RunId, workload: CRON_KEY, trigger: 'After', slot: SLOT, graph: GRAPH, ...over })
 const parent = (id: string, over: Partial<Run> = {}): Run =>
@@ -66,7 +66,7 @@ describe('a run by hand is refused', () => {
 })
 
 describe('a run of a Job by hand', () => {
-  const base = `default-migrate-${digest('new').slice(0, 10)}`
+  const base = `default.migrate-${digest('new').slice(0, 10)}`
   const cases: [string, WorkloadState, Partial<Run>][] = [
     ['is the first where none is due to begin otherwise', jobState(), { id: base as RunId, number: 1 }],
     ['is another of what ran', withJobRuns({}, jobRun({ id: base as RunId, ...ended })), { id: `${base}-2` as RunId, number: 2 }],
@@ -118,11 +118,11 @@ describe('a run of a CronJob by hand', () => {
   it('begins a graph of its own', () => {
     const made = runOf(manualRun(cronJobState({}, { runs: [node('x', { number: 4, ...ended })] }), wish))
     expect(made).toMatchObject({
-      id: 'default-export-manual-5',
+      id: 'default.export-manual-5',
       trigger: 'Manual',
       number: 5,
       slot: null,
-      graph: 'default-export-manual-5',
+      graph: 'default.export-manual-5',
       parents: [],
     })
   })
@@ -175,7 +175,7 @@ describe('a run of a CronJob by hand', () => {
       decider.say(String(decider.ids[0]), { phase: 'Succeeded', attempts: [attempt(1, 0)] }).after(60_000)
       expect(decider.state.runs.every(({ buriedAt }) => buriedAt !== null)).toBe(true)
     }
-    expect(ids).toEqual(['default-export-manual-1', 'default-export-manual-2', 'default-export-manual-3'])
+    expect(ids).toEqual(['default.export-manual-1', 'default.export-manual-2', 'default.export-manual-3'])
   })
 })
 
@@ -190,7 +190,7 @@ describe('the same again', () => {
   it('is a node of the same graph, of the present version', () => {
     const made = runOf(again(state({ record: workload({ key: CRON_KEY, templateDigest: digest('mended') }) })))
     expect(made).toMatchObject({
-      id: 'default-export-20261119t2300z',
+      id: 'default.export-20261119t2300z',
       trigger: 'Rerun',
       actor: 'cli:ann',
       number: 4,
@@ -202,11 +202,11 @@ describe('the same again', () => {
   })
 
   it('has a free name, in graphs of slots and in those of a word', () => {
-    const manual = 'default-root-manual-9' as RunId
-    const names = ['default-export-20261119t2300z', 'default-export-manual-9'].map((id) => node(id, { ...failed }))
-    expect(runOf(again(state({ runs: names }))).id).toBe('default-export-20261119t2300z-2')
-    const byWord = node('default-export-manual-9', { graph: manual, slot: null, ...failed })
-    expect(runOf(again(state({ runs: [byWord] }), byWord)).id).toBe('default-export-manual-9-2')
+    const manual = 'default.root-manual-9' as RunId
+    const names = ['default.export-20261119t2300z', 'default.export-manual-9'].map((id) => node(id, { ...failed }))
+    expect(runOf(again(state({ runs: names }))).id).toBe('default.export-20261119t2300z-2')
+    const byWord = node('default.export-manual-9', { graph: manual, slot: null, ...failed })
+    expect(runOf(again(state({ runs: [byWord] }), byWord)).id).toBe('default.export-manual-9-2')
   })
 
   const builds: [string, readonly Run[], string[]][] = [

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { templateDigestOf } from '../../../src/control/source/render.ts'
 import { nextRunId } from '../../../src/core/batch/job.ts'
+import { runBase } from '../../../src/core/batch/run-record.ts'
 import { workloadHealth } from '../../../src/core/health.ts'
 import type { WorkloadState } from '../../../src/core/workload.ts'
 import type { JobSpec } from '../../../src/model/batch.ts'
-import type { TaskId } from '../../../src/model/ids.ts'
+import { type TaskId, workloadKey } from '../../../src/model/ids.ts'
 import { AGENT, attempt, digest, JOB_KEY, jobState, jobVersion, NOW, observed, task, waitsFor, workload } from '../../support/make.ts'
 import { Decider } from '../decide.ts'
 
@@ -23,7 +24,7 @@ describe('a run', () => {
     const decider = job().decide()
     expect(decider.last.writes.map(({ table }) => table)).toEqual(['runs', 'tasks'])
     expect(decider.run).toMatchObject({
-      id: `default-migrate-${digest('new').slice(0, 10)}`,
+      id: `default.migrate-${digest('new').slice(0, 10)}`,
       phase: 'Running',
       startedAt: NOW,
       exitCode: null,
@@ -212,6 +213,11 @@ describe('its record', () => {
       return jobState({}, { record, version })
     }
     expect(idOf(state('a-b', 'c'))).not.toBe(idOf(state('a', 'b-c')))
+  })
+
+  it('is told apart from that of a workload whose names join alike', () => {
+    const base = (namespace: string, name: string) => runBase({ key: workloadKey(namespace, 'CronJob', name) }, '20261121t0230z')
+    expect(base('a-b', 'c')).not.toBe(base('a', 'b-c'))
   })
 
   it('stops tasks that belong to no run of the template', () => {
