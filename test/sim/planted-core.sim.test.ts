@@ -49,25 +49,6 @@ vi.mock('../../src/core/batch/run-step.ts', async (original) => {
   }
 })
 
-let named = 0
-
-/** The mark in the schedule is lost, and so is the name by which a slot's run is known. */
-vi.mock('../../src/core/batch/cron-slots.ts', async (original) => {
-  const real = await original<typeof import('../../src/core/batch/cron-slots.ts')>()
-  return {
-    ...real,
-    dueSlots: (input: Parameters<typeof real.dueSlots>[0]) => {
-      const due = real.dueSlots(input)
-      return bug.name === 'slot-repeated' ? { ...due, state: input.state } : due
-    },
-  }
-})
-
-vi.mock('../../src/core/batch/stamp.ts', async (original) => {
-  const real = await original<typeof import('../../src/core/batch/stamp.ts')>()
-  return { ...real, stampOf: (slot: number) => (bug.name === 'slot-repeated' ? `${real.stampOf(slot)}-${++named}` : real.stampOf(slot)) }
-})
-
 vi.mock('../../src/core/sync.ts', async (original) => {
   const real = await original<typeof import('../../src/core/sync.ts')>()
   return {
@@ -145,9 +126,8 @@ afterEach(() => {
 it.each([
   { name: 'impatient-rollout', caughtBy: ['AvailabilityKept'] },
   { name: 'restless-rollout', caughtBy: ['StopHasCause'] },
-  { name: 'run-repeated', caughtBy: ['RunEndsOnce', 'NothingBreaks'] },
+  { name: 'run-repeated', caughtBy: ['OncePerSpec', 'RunEndsOnce', 'NothingBreaks'] },
   { name: 'exclusive-overlaps', caughtBy: ['ExclusiveIsAlone'] },
-  { name: 'slot-repeated', caughtBy: ['SlotOnce', 'NothingBreaks'] },
   { name: 'empty-prunes', caughtBy: ['RemovalIsMeant'] },
   { name: 'overtaken-goes-on', caughtBy: ['NewestRolloutWins'] },
   { name: 'deadline-ignored', caughtBy: ['ComesToRest'] },
