@@ -206,7 +206,8 @@ describe('a revert beside git itself', () => {
       running.ended = true
     })
     const ours: Oid[] = []
-    for (let turn = 0; !running.ended; turn++) {
+    // On a busy machine git may win every turn; once it has ended one of ours goes through.
+    for (let turn = 0; !running.ended || ours.length === 0; turn++) {
       const target = turn % 2 === 0 ? good : bad
       const options = { branch: 'main', target, paths: ['.'], message: `turn ${turn}`, author: { name: 'D', email: 'd@x' } }
       const before = new Set(ours)

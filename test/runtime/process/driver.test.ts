@@ -147,7 +147,8 @@ describe('what outlives whom', () => {
   it('goes on without its shim, and is lost when it then ends', async () => {
     const handle = await start(['sleep', '1000'])
     process.kill(await shimPid(), 'SIGKILL')
-    expect(await livingPids(REF)).not.toEqual([])
+    // It may not have become its program yet.
+    await waitUntil(async () => (await livingPids(REF)).length > 0)
     process.kill(await taskPid(), 'SIGKILL')
     expect(await driver.wait(handle, never())).toMatchObject({ exitCode: null, signal: null, reason: 'LostUnknownExit' })
   })

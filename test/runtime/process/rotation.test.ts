@@ -169,8 +169,10 @@ describe('rotation on a full disk', () => {
       await writeFile(join(mounted, 'filler'), Buffer.alloc(bavail * bsize - 40_960))
       await talker.tell('count 2500')
       await waitUntil(() => seen.at(-1) === 'line 2499')
-      await poke(talker.paths)
-      await waitUntil(async () => (await stat(talker.paths.stdout)).size === 0)
+      await waitUntil(async () => {
+        await poke(talker.paths)
+        return (await stat(talker.paths.stdout)).size === 0
+      })
       await talker.tell('out after')
       await waitUntil(() => seen.at(-1) === 'after')
       expect(await textsOf(driver, talker.handle)).toEqual(['after'])
