@@ -75,17 +75,17 @@ export class Decider {
 
   /** What the agent says next of a task, and what is decided then. */
   say(id: string, said: Partial<Observed>): this {
-    this.#say(id, said)
-    return this.decide()
+    return this.tell(id, said).decide()
   }
 
   /** Every wanted task gets ready. */
   allReady(): this {
-    for (const { task } of this.live) this.#say(task.id, { phase: 'Running', ready: true, readySince: this.now })
+    for (const { task } of this.live) this.tell(task.id, { phase: 'Running', ready: true, readySince: this.now })
     return this.decide()
   }
 
-  #say(id: string, said: Partial<Observed>): void {
+  /** What the agent says, before anything is decided. */
+  tell(id: string, said: Partial<Observed>): this {
     const tell = (one: TaskState): TaskState =>
       one.task.id === id
         ? {
@@ -94,6 +94,7 @@ export class Decider {
           }
         : one
     this.state = { ...this.state, tasks: this.state.tasks.map(tell) }
+    return this
   }
 
   /** A new template for the workload. */

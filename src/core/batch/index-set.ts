@@ -4,11 +4,12 @@ export type IndexSet = readonly (readonly [from: number, to: number])[]
 /** From so many characters on a set is written bit by bit: ranges of 100,000 numbers could take more than a store does. */
 const MOST_AS_RANGES = 25_000
 const BITS = 'x'
+const BITS_A_DIGIT = 4
 
 /** Of text as in `0-5,7`, or `x` and hexadecimal digits of four numbers each; empty text is the empty set. */
 export function parseIndexes(text: string): IndexSet {
   if (text === '') return []
-  if (text.startsWith(BITS)) return withIndexes([], numbersOf(text.slice(BITS.length)))
+  if (text.startsWith(BITS)) return rangesOf(text.slice(BITS.length))
   return text.split(',').map((part) => {
     const [from = '', to = from] = part.split('-')
     return [Number(from), Number(to)]
@@ -18,20 +19,27 @@ export function parseIndexes(text: string): IndexSet {
 /** At most `MOST_AS_RANGES` characters for numbers below 100,000. */
 export function formatIndexes(set: IndexSet): string {
   const ranges = set.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(',')
-  return ranges.length <= MOST_AS_RANGES ? ranges : BITS + bitsOf(set)
+  return ranges.length <= MOST_AS_RANGES ? ranges : BITS + digitsOf(set)
 }
 
-function* numbersOf(digits: string): Generator<number> {
-  for (const [place, digit] of [...digits].entries())
-    for (let bit = 0; bit < 4; bit += 1) if (Math.floor(Number.parseInt(digit, 16) / 2 ** bit) % 2 === 1) yield 4 * place + bit
+function rangesOf(digits: string): IndexSet {
+  const ranges: Ranges = []
+  for (let place = 0; place < digits.length; place += 1) {
+    const digit = Number.parseInt(digits.charAt(place), 16)
+    for (let bit = 0; bit < BITS_A_DIGIT; bit += 1) {
+      const index = BITS_A_DIGIT * place + bit
+      if (Math.floor(digit / 2 ** bit) % 2 === 1) append(ranges, index, index)
+    }
+  }
+  return ranges
 }
 
-function bitsOf(set: IndexSet): string {
-  const digits: number[] = Array.from({ length: Math.floor((set.at(-1)?.[1] ?? 0) / 4) + 1 }, () => 0)
+function digitsOf(set: IndexSet): string {
+  const digits: number[] = Array.from({ length: Math.floor((set.at(-1)?.[1] ?? 0) / BITS_A_DIGIT) + 1 }, () => 0)
   for (const [from, to] of set)
     for (let index = from; index <= to; index += 1) {
-      const place = Math.floor(index / 4)
-      digits[place] = (digits[place] ?? 0) + 2 ** (index % 4)
+      const place = Math.floor(index / BITS_A_DIGIT)
+      digits[place] = (digits[place] ?? 0) + 2 ** (index % BITS_A_DIGIT)
     }
   return digits.map((digit) => digit.toString(16)).join('')
 }
@@ -48,14 +56,36 @@ export function hasIndex(set: IndexSet, index: number): boolean {
 }
 
 export function withIndexes(set: IndexSet, added: Iterable<number>): IndexSet {
-  const ranges = [...set, ...[...added].map((index) => [index, index] as const)].sort(([a], [b]) => a - b)
-  const joined: [number, number][] = []
-  for (const [from, to] of ranges) {
-    const last = joined.at(-1)
-    if (last !== undefined && from <= last[1] + 1) last[1] = Math.max(last[1], to)
-    else joined.push([from, to])
+  const ascending = [...added].sort((a, b) => a - b)
+  return unionOf(
+    set,
+    ascending.map((index) => [index, index]),
+  )
+}
+
+/** Of two lists of ranges that rise; the second may touch or hold something twice. */
+export function unionOf(a: IndexSet, b: IndexSet): IndexSet {
+  if (b.length === 0) return a
+  const ranges: Ranges = []
+  let next = 0
+  for (const [from, to] of b) {
+    for (let range = a[next]; range !== undefined && range[0] <= from; range = a[next]) {
+      append(ranges, ...range)
+      next += 1
+    }
+    append(ranges, from, to)
   }
-  return joined
+  for (const range of a.slice(next)) append(ranges, ...range)
+  return ranges
+}
+
+type Ranges = [from: number, to: number][]
+
+/** A range that begins no earlier than the last one. */
+function append(ranges: Ranges, from: number, to: number): void {
+  const last = ranges.at(-1)
+  if (last !== undefined && from <= last[1] + 1) last[1] = Math.max(last[1], to)
+  else ranges.push([from, to])
 }
 
 export function countIndexes(set: IndexSet): number {

@@ -4,7 +4,7 @@ import type { Run } from '../../model/records.ts'
 import { restartDelay } from '../restart.ts'
 import { hasFailed, isLive, type TaskState } from '../task-state.ts'
 import { actionFor, countedFailures } from './failure-policy.ts'
-import { countIndexes, type IndexSet, parseIndexes, withIndexes } from './index-set.ts'
+import { countIndexes, type IndexSet, parseIndexes, unionOf, withIndexes } from './index-set.ts'
 
 /** How far a run has come: what its record counts, and its tasks that the record does not count. */
 export interface Tally {
@@ -45,7 +45,7 @@ export function tallyOf(run: Counted, spec: RunSpec, tasks: readonly TaskState[]
     succeeded,
     succeededSlots: new Set(done.map(({ task }) => task.slot)),
     failedIndexes,
-    settled: withIndexes([...succeeded, ...failedIndexes], []),
+    settled: unionOf(succeeded, failedIndexes),
     failures: run.failures + fresh.reduce((sum, task) => sum + countedFailures(spec, task), 0),
     byIndex,
     fatal: failed.find((task) => actionFor(spec, task) === 'FailJob') ?? null,

@@ -50,6 +50,7 @@ export class CronOracle implements Oracle {
     if (spec.concurrencyPolicy === 'Replace' && begun.length > 0)
       for (const run of open)
         if (after.get(run.id)?.reason !== 'Replaced') this.#wrong(key, now, `${run.id} goes on beside what replaces it`)
+    for (const before of state.runs) if (before.finishedAt === null) this.#checkReturn(before, after.get(before.id), { state, writes, now })
     this.#checkMark(key, { state, writes, now }, expected.progress)
     this.#view.set(key, expected.progress)
     this.#running.set(key, [...(this.#running.get(key) ?? []), ...slots])
@@ -63,6 +64,13 @@ export class CronOracle implements Oracle {
     if (known === undefined) return { schedule, order, through: Math.max(record.createdAt, ran), missed: 0, lastMissed: null, wanted: true }
     const isSame = known.schedule === schedule && known.wanted
     return { ...known, schedule, order, wanted: true, through: isSame ? known.through : Math.max(known.through, record.updatedAt) }
+  }
+
+  /** What was rolled back ends with that, and nothing else does. */
+  #checkReturn({ id, templateDigest }: Run, after: Run | undefined, { state: { record }, now }: Look): void {
+    const isBack = record.intent === 'Restore' && templateDigest !== record.templateDigest
+    if (isBack !== (after?.reason === 'RolledBack'))
+      this.#wrong(record.key, now, `${id} is ${after?.reason ?? after?.phase} under ${record.intent}`)
   }
 
   #checkMark(key: string, { state, writes, now }: Look, expected: Progress): void {
@@ -89,7 +97,7 @@ export class CronOracle implements Oracle {
     for (const op of ops) {
       const [table, ...rest] = op.key.split('/')
       const key = rest.join('/')
-      if (op.op === 'put' && table === 'runs') this.#ran1(JSON.parse(op.value) as Run, how)
+      if (op.op === 'put' && table === 'runs') this.#runsSlot(JSON.parse(op.value) as Run, how)
       if (table === 'schedules' || table === 'workloads') this.#settle(op, { table, key, progress: whole.get(key), how })
     }
     this.#durable = new Map(this.#view)
@@ -108,7 +116,7 @@ export class CronOracle implements Oracle {
     if (lost.length > 0) this.broken.push(`${key}: ${told(lost)} count as decided, and their runs are lost`)
   }
 
-  #ran1({ workload, slot, trigger, id }: Run, how: 'Whole' | 'Cut'): void {
+  #runsSlot({ workload, slot, trigger, id }: Run, how: 'Whole' | 'Cut'): void {
     if (trigger !== 'Schedule' || slot === null) return
     const ran = this.#ran.get(workload) ?? new Set()
     const isNew = this.#running.get(workload)?.includes(slot) === true

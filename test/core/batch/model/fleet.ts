@@ -26,6 +26,40 @@ export interface Orders {
   readonly observed: ReadonlyMap<TaskId, Observed>
 }
 
+interface End {
+  readonly outcome: Outcome
+  readonly rule: OrderRule
+  readonly exitCode: number
+  readonly now: number
+  readonly real: number
+}
+
+/** How the restart policy takes the end of an attempt. */
+function lotOf(
+  { task, said }: Placed,
+  { outcome, rule, exitCode, now }: End,
+): [Partial<Observed>, { exitCode: number | null; reason: string; now: number }] {
+  const again = { phase: 'Preparing' as const, attempt: said.attempt + 1 }
+  const isRestarted = rule.restartPolicy === 'OnFailure'
+  const failures = said.failures + 1
+  switch (outcome) {
+    case 'fails':
+      return [
+        { ...(isRestarted && said.failures < (task.maxRestarts ?? 0) ? again : { phase: 'Failed' }), failures },
+        { exitCode, reason: 'Error', now },
+      ]
+    case 'reboots':
+      return [isRestarted ? again : { phase: 'Failed' }, { exitCode: null, reason: 'HostReboot', now }]
+    case 'isLost':
+      return [
+        { phase: 'Lost', failures },
+        { exitCode: null, reason: 'LostUnknownExit', now },
+      ]
+    default:
+      return [{ phase: 'Succeeded' }, { exitCode: 0, reason: 'Completed', now }]
+  }
+}
+
 /** Orphans are gone so long after their agent is back: a promise of the agents. */
 const SWEPT_WITHIN = 60_000
 
@@ -92,32 +126,30 @@ export class Fleet {
     if (is !== 'Orphan') this.#placed.delete(task.id)
   }
 
-  end(placed: Placed, outcome: Outcome, context: { rule: OrderRule; exitCode: number; now: number; real: number }): void {
-    if (placed.task.agent === null || !this.isHere(placed.task.agent)) return
+  /** An attempt ends, or goes on with the next; what was told to stop has stopped whatever else was to come of it. */
+  end(placed: Placed, how: End): void {
+    const { task, said } = placed
+    if (task.agent === null || !this.isHere(task.agent)) return
+    if (task.desired === 'stop') this.#tell(placed, { phase: 'Stopped' }, { ...how, exitCode: 143, reason: 'Stopped' })
+    else if (how.outcome === 'isForgotten') this.#orphan(placed, how.real)
+    else if (how.outcome !== 'isRejected') this.#tell(placed, ...lotOf(placed, how))
+    else if (said.attempts.length === 0) this.#refuse(placed)
+  }
+
+  #tell(
+    placed: Placed,
+    over: Partial<Observed>,
+    { exitCode, reason, now }: { exitCode: number | null; reason: string; now: number },
+  ): void {
     const { said } = placed
-    const number = said.attempt
-    const tell = (over: Partial<Observed>, code: number | null, reason = code === 0 ? 'Completed' : 'Error'): void => {
-      placed.said = { ...said, ...over, attempts: [...said.attempts, { ...attempt(number, code, context.now), reason }].slice(-20) }
-    }
-    const over = (phase: Observed['phase'], failures: number): Partial<Observed> => {
-      placed.is = 'Gone'
-      return { phase, failures }
-    }
-    if (placed.task.desired === 'stop') {
-      tell(over('Stopped', said.failures), 143, 'Stopped')
-      return
-    }
-    const restarts = context.rule.restartPolicy === 'OnFailure' && said.failures < (placed.task.maxRestarts ?? 0)
-    const again = { phase: 'Preparing' as const, attempt: number + 1 }
-    if (outcome === 'succeeds') tell(over('Succeeded', said.failures), 0)
-    if (outcome === 'fails' && restarts) tell({ ...again, failures: said.failures + 1 }, context.exitCode)
-    else if (outcome === 'fails') tell(over('Failed', said.failures + 1), context.exitCode)
-    if (outcome === 'reboots' && context.rule.restartPolicy === 'OnFailure') tell(again, null, 'HostReboot')
-    else if (outcome === 'reboots') tell(over('Failed', said.failures), null, 'HostReboot')
-    if (outcome === 'isLost') tell(over('Lost', said.failures + 1), null, 'LostUnknownExit')
-    if (outcome === 'isRejected' && said.attempts.length === 0)
-      placed.said = { ...said, ...over('Rejected', 0), reasons: [{ code: 'PortInUse', message: 'port 80', count: 1 }] }
-    if (outcome === 'isForgotten') this.#orphan(placed, context.real)
+    const record = { ...attempt(said.attempt, exitCode, now), reason }
+    placed.said = { ...said, ...over, attempts: [...said.attempts, record].slice(-20) }
+    if (TERMINAL.has(placed.said.phase)) placed.is = 'Gone'
+  }
+
+  #refuse(placed: Placed): void {
+    placed.is = 'Gone'
+    placed.said = { ...placed.said, phase: 'Rejected', reasons: [{ code: 'PortInUse', message: 'port 80', count: 1 }] }
   }
 
   /** The agent came back without its notes: the leader says that the task is lost, and what runs is swept away. */
@@ -132,7 +164,7 @@ export class Fleet {
   obey(now: number): void {
     const rule: OrderRule = { restartPolicy: 'Never', exclusive: false }
     for (const placed of this.running)
-      if (placed.task.desired === 'stop') this.end(placed, 'succeeds', { rule, exitCode: 143, now, real: 0 })
+      if (placed.task.desired === 'stop') this.end(placed, { outcome: 'succeeds', rule, exitCode: 143, now, real: 0 })
   }
 
   sweep(real: number): void {

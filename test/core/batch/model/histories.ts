@@ -9,7 +9,7 @@ import { apply, type Event, event, pass, runDraft, saidOf, specOf } from './stor
 import { type Oracle, type Said, World } from './world.ts'
 
 /** What happens to one workload of a history: an event, or what a commit says of it; null: it is removed. */
-export type Step<T> = Event | { readonly type: 'commit'; readonly node: number; readonly said: T | null }
+export type Step<T> = Event | { readonly type: 'commit'; readonly node: number; readonly said: T | null; readonly intent: Said['intent'] }
 
 const JOB = workloadKey('default', 'Job', 'job')
 const CRON = workloadKey('default', 'CronJob', 'cron')
@@ -57,8 +57,9 @@ const AFTER: readonly (readonly (readonly string[])[])[] = [[[]], [['a']], [['a'
 
 export function steps<T>(said: fc.Arbitrary<T>, nodes = 1): fc.Arbitrary<Step<T>[]> {
   const type = fc.constant('commit' as const)
+  const intent = fc.constantFrom<Said['intent'][]>('Update', 'Update', 'Update', 'Restore')
   const what: fc.Arbitrary<T | null> = fc.oneof({ weight: 5, arbitrary: said }, { weight: 1, arbitrary: fc.constant(null) })
-  const commit: fc.Arbitrary<Step<T>> = fc.record({ type, node: fc.nat(nodes - 1), said: what })
+  const commit: fc.Arbitrary<Step<T>> = fc.record({ type, node: fc.nat(nodes - 1), said: what, intent })
   const step: fc.Arbitrary<Step<T>> = fc.oneof({ weight: 8, arbitrary: event }, { weight: 2, arbitrary: commit })
   return fc.array(step, { minLength: 5, maxLength: 30 })
 }
@@ -77,6 +78,8 @@ function nodeSaid(index: number, { letter, ttl, after, ...spec }: NodeSaid, comm
   const run = specOf({ letter, fields, restartPolicy: 'Never', patience: null })
   return saidOf('CronJob', NODES[index] ?? '', { ...starts, ...spec, jobTemplate: { spec: run } }, commit)
 }
+
+const begin = <T>(node: number, said: T): Step<T> => ({ type: 'commit', node, said, intent: 'Update' })
 
 interface Told {
   readonly world: World
@@ -101,7 +104,8 @@ function tell<T>(told: Told, given: readonly Step<T>[], { keys, said }: { keys: 
   for (const step of given) {
     if (step.type !== 'commit') apply(told.world, step, keys)
     else {
-      told.world.say(keys[step.node] as WorkloadKey, step.said === null ? null : said(step.node, step.said))
+      const { node, intent } = step
+      told.world.say(keys[node] as WorkloadKey, step.said === null ? null : { ...said(node, step.said), intent })
       told.world.turn()
     }
     if (brokenIn(told).length > 0) return
@@ -122,10 +126,10 @@ function calm(told: Told): string[] {
   world.agents([...world.fleet.machines.keys()], { labels: { role: 'batch' }, maintenance: null })
   for (let turns = 0; turns < 300 && isOpen(told); turns += 1) {
     for (const placed of world.fleet.running)
-      world.fleet.end(placed, 'succeeds', { rule: world.ruleOf(placed.task), exitCode: 0, now: world.now, real: world.real })
-    pass(world, 1000)
-    const next = world.nextWake()
-    if (world.fleet.running.length === 0 && next !== null) pass(world, Math.max(1, next - world.now))
+      world.fleet.end(placed, { outcome: 'succeeds', rule: world.ruleOf(placed.task), exitCode: 0, now: world.now, real: world.real })
+    const next = world.fleet.running.length === 0 ? world.nextWake() : null
+    pass(world, next === null ? 1000 : Math.max(1000, next - world.now))
+    world.turn()
   }
   return isOpen(told)
     ? [...brokenIn(told), `never ends: ${JSON.stringify(world.runs.find(({ finishedAt }) => finishedAt === null))}`]
@@ -149,7 +153,7 @@ export function jobHistory(first: JobSaid, given: readonly Step<JobSaid>[], exte
     last = next
     return jobSaid(next, ++commits)
   }
-  tell(told, [{ type: 'commit', node: 0, said: first }, ...given], { keys: [JOB], said })
+  tell(told, [begin(0, first), ...given], { keys: [JOB], said })
   told.world.say(JOB, jobSaid({ ...last, suspend: false }, ++commits))
   const broken = calm(told)
   extent.runs += jobs.begun
@@ -166,7 +170,7 @@ export function cronHistory(first: CronSaid, given: readonly Step<CronSaid>[], e
     last = next
     return cronSaid(next, ++commits)
   }
-  tell(told, [{ type: 'commit', node: 0, said: first }, ...given], { keys: [CRON], said })
+  tell(told, [begin(0, first), ...given], { keys: [CRON], said })
   told.world.say(CRON, cronSaid({ ...last, more: { ...last.more, suspend: true } }, ++commits))
   const broken = calm(told)
   extent.slots += slots.started
@@ -184,8 +188,7 @@ export function graphHistory(first: readonly NodeSaid[], given: readonly Step<No
     last[index] = next
     return nodeSaid(index, next, ++commits)
   }
-  const begin = first.map((one, index) => ({ type: 'commit' as const, node: index, said: { ...one, suspend: false } }))
-  tell(told, [...begin, ...given], { keys, said })
+  tell(told, [...first.map((one, index) => begin(index, { ...one, suspend: false })), ...given], { keys, said })
   for (const [index, one] of last.entries())
     told.world.say(keys[index] as WorkloadKey, nodeSaid(index, { ...one, suspend: index === 0 }, ++commits))
   const broken = calm(told)

@@ -29,8 +29,8 @@ export class RunOracle implements Oracle {
   look(look: Look): void {
     const { state, writes } = look
     this.#ledger.see(state.tasks)
-    this.#ledger.see(this.#lostIn(look))
     this.#ledger.see(this.#drainedIn(look))
+    this.#ledger.see(this.#lostIn(look))
     if (state.record.wanted) {
       const told = new Map(runsIn(writes).map((run) => [run.id, run]))
       const dropped = new Set(writes.flatMap(({ table, id, value }) => (table === 'runs' && value === null ? [id] : [])))
@@ -59,7 +59,7 @@ export class RunOracle implements Oracle {
     })
     const lost = due.flatMap(({ task, observed: before }) => {
       const observed = said.find((one) => one.task === task.id && one.phase === 'Lost' && one.failures === (before?.failures ?? 0))
-      return observed === undefined ? [] : [{ task, observed }]
+      return observed === undefined ? [] : [{ task: tasksIn(writes).find(({ id }) => id === task.id) ?? task, observed }]
     })
     if (state.record.wanted && (lost.length < due.length || said.length > lost.length))
       this.broken.push(

@@ -22,6 +22,8 @@ export interface Said {
   readonly inputsDigest: Digest
   readonly templateDigest: Digest
   readonly revision: string
+  /** `Restore`: a rollback says it, and not a commit. */
+  readonly intent: 'Update' | 'Restore'
 }
 
 /** One look of the leader at a workload: what it was decided from, and what was decided. */
@@ -179,8 +181,16 @@ export class World {
         })
       if (said === null || (before?.wanted === true && before.inputsDigest === said.inputsDigest && before.revision === said.revision))
         continue
-      const { inputsDigest, templateDigest, revision } = said
-      const made = workload({ key, inputsDigest, templateDigest, revision, createdAt: before?.createdAt ?? this.now, updatedAt: this.now })
+      const { inputsDigest, templateDigest, revision, intent } = said
+      const made = workload({
+        key,
+        inputsDigest,
+        templateDigest,
+        revision,
+        intent,
+        createdAt: before?.createdAt ?? this.now,
+        updatedAt: this.now,
+      })
       draft.write({
         table: 'workloads',
         id: key,
