@@ -29,13 +29,12 @@ export interface GraphInput {
  */
 export function dueGraphs({ parents, own, passed }: GraphInput): DueGraph[] {
   const newest = parents.map(newestByGraph)
-  const followed = newestByGraph(own)
   const [first, ...others] = newest
   const graphs = [...(first?.keys() ?? [])].filter((graph) => others.every((runs) => runs.has(graph)))
   return graphs
     .flatMap((graph) => {
       const runs = newest.flatMap((all) => all.get(graph) ?? [])
-      return dueGraph(graph, runs, followed.get(graph))
+      return dueGraph(graph, runs, own)
     })
     .filter(({ graph, numbers }) => (passed[graph] ?? 0) < numbers)
     .sort((a, b) => a.readyAt - b.readyAt || (a.graph < b.graph ? -1 : 1))
@@ -64,10 +63,11 @@ function newestByGraph(runs: readonly Run[]): ReadonlyMap<RunId, Run> {
   return new Map([...runs].sort(byNumber).flatMap((run) => (run.graph === null ? [] : [[run.graph, run] as const])))
 }
 
-function dueGraph(graph: RunId, parents: readonly Run[], followed: Run | undefined): DueGraph[] {
+function dueGraph(graph: RunId, parents: readonly Run[], own: readonly Run[]): DueGraph[] {
   const ids = parents.map(({ id }) => id)
   if (!parents.every(({ phase }) => phase === 'Succeeded')) return []
-  if (followed !== undefined && ids.every((id) => followed.parents.includes(id))) return []
+  // Not the newest alone: a node that came after others meanwhile is not to follow the same again when it comes back.
+  if (own.some((run) => run.graph === graph && ids.every((id) => run.parents.includes(id)))) return []
   const readyAt = Math.max(...parents.map(({ finishedAt }) => finishedAt ?? 0))
   const numbers = parents.reduce((sum, { number }) => sum + number, 0)
   return [{ graph, parents: ids, slot: parents[0]?.slot ?? null, readyAt, numbers }]

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { dueGraphs } from '../../../src/core/batch/cron-graph.ts'
 import { reconcile } from '../../../src/core/reconcile.ts'
 import type { RunId } from '../../../src/model/ids.ts'
 import type { Run } from '../../../src/model/records.ts'
@@ -17,6 +18,15 @@ const starts = (decider: CronDecider): string[] => {
 }
 const one = (number: number, over: Partial<Run> = {}): Run =>
   parentRun(`g${number}`, { number, graph: graph(`g${number}`), finishedAt: NOW + number, ...over })
+
+it('follows no run twice, though it followed others in between and came back', () => {
+  const own = [
+    ownRun('first', { number: 1, graph: graph('g1'), parents: [graph('g1')] }),
+    ownRun('second', { number: 2, graph: graph('g1'), parents: [graph('other')] }),
+  ]
+  expect(dueGraphs({ parents: [[one(1)]], own, passed: {} })).toEqual([])
+  expect(dueGraphs({ parents: [[one(1), one(1, { id: graph('g1-2'), number: 2 })]], own, passed: {} })).toHaveLength(1)
+})
 
 describe('a node of a graph', () => {
   it('starts once for each run of its parent that succeeds, oldest first, and never again', () => {
