@@ -14,7 +14,7 @@ export const DAY = 86_400_000
 /** What a run is, with every default. */
 export const runSpec = (over: object = {}): RunSpec => jobVersion(over).spec as RunSpec
 
-export const RUN = 'default-migrate-x' as RunId
+const RUN = 'default-migrate-x' as RunId
 
 let made = 0
 
