@@ -21,6 +21,9 @@ const BOUND_MS: Readonly<Record<WebFault, number>> = {
   'crashes after it was ready': 15_000,
 }
 
+/** 20 for the figure in the README (`DROVER_ROLLOUTS=20 npm test e2e`); the first 12 hold every kind. */
+const ROLLOUTS = Number(process.env.DROVER_ROLLOUTS ?? 12)
+
 const STORY: readonly (WebFault | 'good' | 'the tag moves, then: program missing')[] = [
   'good',
   'bad image',
@@ -44,7 +47,7 @@ const STORY: readonly (WebFault | 'good' | 'the tag moves, then: program missing
   'bad config',
 ]
 
-describe(`twenty rollouts of ${SIZE.replicas} web servers, good and bad, while somebody asks them all the time`, () => {
+describe(`${ROLLOUTS} rollouts of ${SIZE.replicas} web servers, good and bad, while somebody asks them all the time`, () => {
   const scratch = scratchFolder()
   const images = new EngineImages()
   const figures: string[] = []
@@ -133,7 +136,7 @@ describe(`twenty rollouts of ${SIZE.replicas} web servers, good and bad, while s
     expect(await bad('program missing')).toBeLessThan(SIZE.replicas)
   }
 
-  it.each(STORY.map((kind, index) => ({ number: index + 1, kind })))('$number: $kind', async ({ kind }) => {
+  it.each(STORY.slice(0, ROLLOUTS).map((kind, index) => ({ number: index + 1, kind })))('$number: $kind', async ({ kind }) => {
     if (kind === 'good') await good()
     else if (kind === 'the tag moves, then: program missing') await badAfterTheTagMoved()
     else await bad(kind)
