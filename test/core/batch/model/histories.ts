@@ -5,11 +5,20 @@ import { GraphOracle } from './graph-oracle.ts'
 import { JobOracle } from './job-oracle.ts'
 import { RunOracle } from './run-oracle.ts'
 import { SCHEDULES } from './slots.ts'
-import { apply, type Event, event, pass, runDraft, saidOf, specOf } from './story.ts'
+import { apply, type Event, event, limits, pass, runDraft, saidOf, specOf } from './story.ts'
 import { type Oracle, type Said, World } from './world.ts'
 
-/** What happens to one workload of a history: an event, or what a commit says of it; null: it is removed. */
-export type Step<T> = Event | { readonly type: 'commit'; readonly node: number; readonly said: T | null; readonly intent: Said['intent'] }
+/** What a commit says of a workload; null: it is removed. Some of it may stay as it was. */
+interface Commit<T> {
+  readonly type: 'commit'
+  readonly node: number
+  readonly said: T | null
+  readonly stays: readonly (keyof T)[]
+  readonly intent: Said['intent']
+}
+
+/** What happens in a history. */
+export type Step<T> = Event | Commit<T>
 
 const JOB = workloadKey('default', 'Job', 'job')
 const CRON = workloadKey('default', 'CronJob', 'cron')
@@ -21,7 +30,7 @@ const policy = fc.oneof(
   fc.record({ runPolicy: fc.constant('OncePerSpec'), onRevert: often(['Skip', 'Block']) }),
   fc.record({ runPolicy: often(['OnChange', 'EveryRevision']), onRevert: often(['Skip', 'Run', 'Block']) }),
 )
-export const job = fc.record({ draft: runDraft, policy, suspend: often([false, false, false, true]) })
+export const job = fc.record({ draft: runDraft, limits, policy, suspend: often([false, false, false, true]) })
 type JobSaid = typeof job extends fc.Arbitrary<infer T> ? T : never
 
 const POLICIES = [
@@ -36,6 +45,7 @@ const POLICIES = [
 ]
 export const cron = fc.record({
   draft: runDraft,
+  limits,
   schedule: often([...Object.keys(SCHEDULES), '* * * * *', '* * * * *', '*/5 * * * *']),
   policies: often(POLICIES),
   more: fc.record({ startingDeadlineSeconds: often([1, 60, 200, 90_000]), suspend: often([false, false, true]) }, { requiredKeys: [] }),
@@ -55,41 +65,47 @@ type NodeSaid = typeof node extends fc.Arbitrary<infer T> ? T : never
 /** What each node may start after. */
 const AFTER: readonly (readonly (readonly string[])[])[] = [[[]], [['a']], [['a'], ['b'], ['a', 'b']], [['b', 'c'], ['c'], ['a', 'c']]]
 
-export function steps<T>(said: fc.Arbitrary<T>, nodes = 1): fc.Arbitrary<Step<T>[]> {
-  const type = fc.constant('commit' as const)
-  const intent = fc.constantFrom<Said['intent'][]>('Update', 'Update', 'Update', 'Restore')
-  const what: fc.Arbitrary<T | null> = fc.oneof({ weight: 5, arbitrary: said }, { weight: 1, arbitrary: fc.constant(null) })
-  const commit: fc.Arbitrary<Step<T>> = fc.record({ type, node: fc.nat(nodes - 1), said: what, intent })
-  const step: fc.Arbitrary<Step<T>> = fc.oneof({ weight: 8, arbitrary: event }, { weight: 2, arbitrary: commit })
-  return fc.array(step, { minLength: 5, maxLength: 30 })
+const commit = <T extends object>(said: fc.Arbitrary<T>, nodes: number): fc.Arbitrary<Commit<T>> =>
+  said.chain((one) =>
+    fc.record({
+      type: fc.constant('commit' as const),
+      node: fc.nat(nodes - 1),
+      said: fc.constantFrom<(T | null)[]>(one, one, one, one, one, null),
+      stays: fc.subarray(Object.keys(one) as (keyof T)[]),
+      intent: fc.constantFrom<Said['intent'][]>('Update', 'Update', 'Update', 'Restore'),
+    }),
+  )
+
+export function steps<T extends object>(said: fc.Arbitrary<T>, nodes = 1): fc.Arbitrary<Step<T>[]> {
+  const step = fc.oneof({ weight: 8, arbitrary: event }, { weight: 2, arbitrary: commit(said, nodes) })
+  return fc.array(step as fc.Arbitrary<Step<T>>, { minLength: 5, maxLength: 30 })
 }
 
-const jobSaid = ({ draft, policy, suspend }: JobSaid, commit: number): Said =>
-  saidOf('Job', 'job', { ...specOf(draft), ...policy, suspend }, commit)
+const jobSaid = (_: number, { draft, limits, policy, suspend }: JobSaid, commit: number): Said =>
+  saidOf('Job', 'job', { ...specOf(draft, limits), ...policy, suspend }, commit)
 
-const cronSaid = ({ draft, schedule, policies, more }: CronSaid, commit: number): Said =>
-  saidOf('CronJob', 'cron', { schedule, ...policies, ...more, jobTemplate: { spec: specOf(draft) } }, commit)
+const cronSaid = (_: number, { draft, limits, schedule, policies, more }: CronSaid, commit: number): Said =>
+  saidOf('CronJob', 'cron', { schedule, ...policies, ...more, jobTemplate: { spec: specOf(draft, limits) } }, commit)
 
 function nodeSaid(index: number, { letter, ttl, after, ...spec }: NodeSaid, commit: number): Said {
   const choices = AFTER[index] ?? []
   const parents = choices[after % choices.length] ?? []
   const starts = parents.length === 0 ? { schedule: '*/5 * * * *' } : { after: parents }
   const fields = { backoffLimit: 1, ...(ttl === undefined ? {} : { ttlSecondsAfterFinished: ttl }) }
-  const run = specOf({ letter, fields, restartPolicy: 'Never', patience: null })
+  const run = specOf({ letter, fields: {}, restartPolicy: 'Never', patience: null }, fields)
   return saidOf('CronJob', NODES[index] ?? '', { ...starts, ...spec, jobTemplate: { spec: run } }, commit)
 }
 
-const begin = <T>(node: number, said: T): Step<T> => ({ type: 'commit', node, said, intent: 'Update' })
-
 interface Told {
   readonly world: World
+  readonly keys: readonly WorkloadKey[]
   readonly oracles: readonly (Oracle & { readonly broken: readonly string[] })[]
 }
 
 const brokenIn = ({ world, oracles }: Told): string[] => [...world.broken, ...oracles.flatMap(({ broken }) => broken)]
 
-function worldOf(keys: readonly WorkloadKey[], oracles: Told['oracles']): World {
-  return new World(keys, {
+function worldOf(keys: readonly WorkloadKey[], oracles: Told['oracles']): Told {
+  const world = new World(keys, {
     look: (look) => {
       for (const oracle of oracles) oracle.look(look)
     },
@@ -97,31 +113,43 @@ function worldOf(keys: readonly WorkloadKey[], oracles: Told['oracles']): World 
       for (const oracle of oracles) oracle.commit(ops, how)
     },
   })
+  return { world, keys, oracles }
 }
 
-/** Tells a history step by step; ends at the first promise that is broken. */
-function tell<T>(told: Told, given: readonly Step<T>[], { keys, said }: { keys: readonly WorkloadKey[]; said: Saying<T> }): void {
-  for (const step of given) {
-    if (step.type !== 'commit') apply(told.world, step, keys)
-    else {
-      const { node, intent } = step
-      told.world.say(keys[node] as WorkloadKey, step.said === null ? null : { ...said(node, step.said), intent })
-      told.world.turn()
-    }
-    if (brokenIn(told).length > 0) return
+/** What git comes to say of a node. */
+type Saying<T> = (node: number, said: T, commit: number) => Said
+
+/** Tells a history step by step, ends it at the first promise that is broken, and says what was said last. */
+function tell<T extends object>(told: Told, first: readonly T[], { given, said }: { given: readonly Step<T>[]; said: Saying<T> }): T[] {
+  const { world, keys } = told
+  const last = [...first]
+  let commits = 0
+  const commit = (node: number, next: T | null, intent: Said['intent']): void => {
+    commits += 1
+    world.say(keys[node] as WorkloadKey, next === null ? null : { ...said(node, next, commits), intent })
+    world.turn()
   }
+  for (const [node, one] of first.entries()) commit(node, one, 'Update')
+  for (const step of given) {
+    if (step.type !== 'commit') apply(world, step, keys)
+    else {
+      const before = last[step.node] as T
+      if (step.said !== null) last[step.node] = { ...step.said, ...Object.fromEntries(step.stays.map((field) => [field, before[field]])) }
+      commit(step.node, step.said === null ? null : (last[step.node] as T), step.intent)
+    }
+    if (brokenIn(told).length > 0) break
+  }
+  return last
 }
-
-type Saying<T> = (node: number, said: T) => Said
 
 const isOpen = ({ world }: Told): boolean => world.runs.some(({ finishedAt }) => finishedAt === null)
 
 /** Nothing fails any more, every machine is there, and nothing new is wanted: each run is to come to its end. */
-function calm(told: Told): string[] {
-  const { world } = told
+function calm(told: Told, last: readonly Said[]): string[] {
+  const { world, keys } = told
   if (brokenIn(told).length > 0) return brokenIn(told)
-  world.unmet = false
-  world.full = false
+  Object.assign(world, { unmet: false, full: false, cut: null })
+  for (const [node, said] of last.entries()) world.say(keys[node] as WorkloadKey, said)
   for (const id of world.fleet.machines.keys()) world.fleet.set(id, 'Here', world.real)
   world.agents([...world.fleet.machines.keys()], { labels: { role: 'batch' }, maintenance: null })
   for (let turns = 0; turns < 300 && isOpen(told); turns += 1) {
@@ -143,19 +171,15 @@ export interface Extent {
   followed: number
 }
 
+/** The last word, which nothing after it changes. */
+const AT_LAST = 9999
+
 export function jobHistory(first: JobSaid, given: readonly Step<JobSaid>[], extent: Extent): string[] {
   const runs: RunOracle = new RunOracle(() => told.world)
   const jobs = new JobOracle()
-  const told: Told = { world: worldOf([JOB], [runs, jobs]), oracles: [runs, jobs] }
-  let commits = 0
-  let last = first
-  const said = (_: number, next: JobSaid): Said => {
-    last = next
-    return jobSaid(next, ++commits)
-  }
-  tell(told, [begin(0, first), ...given], { keys: [JOB], said })
-  told.world.say(JOB, jobSaid({ ...last, suspend: false }, ++commits))
-  const broken = calm(told)
+  const told = worldOf([JOB], [runs, jobs])
+  const [last = first] = tell(told, [first], { given, said: jobSaid })
+  const broken = calm(told, [jobSaid(0, { ...last, suspend: false }, AT_LAST)])
   extent.runs += jobs.begun
   return broken
 }
@@ -163,16 +187,9 @@ export function jobHistory(first: JobSaid, given: readonly Step<JobSaid>[], exte
 export function cronHistory(first: CronSaid, given: readonly Step<CronSaid>[], extent: Extent): string[] {
   const runs: RunOracle = new RunOracle(() => told.world)
   const slots = new CronOracle()
-  const told: Told = { world: worldOf([CRON], [runs, slots]), oracles: [runs, slots] }
-  let commits = 0
-  let last = first
-  const said = (_: number, next: CronSaid): Said => {
-    last = next
-    return cronSaid(next, ++commits)
-  }
-  tell(told, [begin(0, first), ...given], { keys: [CRON], said })
-  told.world.say(CRON, cronSaid({ ...last, more: { ...last.more, suspend: true } }, ++commits))
-  const broken = calm(told)
+  const told = worldOf([CRON], [runs, slots])
+  const [last = first] = tell(told, [first], { given, said: cronSaid })
+  const broken = calm(told, [cronSaid(0, { ...last, more: { ...last.more, suspend: true } }, AT_LAST)])
   extent.slots += slots.started
   return broken
 }
@@ -181,21 +198,15 @@ export function graphHistory(first: readonly NodeSaid[], given: readonly Step<No
   const keys = NODES.map((name) => workloadKey('default', 'CronJob', name))
   const runs: RunOracle = new RunOracle(() => told.world)
   const [slots, graph] = [new CronOracle(), new GraphOracle()]
-  const told: Told = { world: worldOf(keys, [runs, slots, graph]), oracles: [runs, slots, graph] }
-  let commits = 0
-  const last = [...first]
-  const said = (index: number, next: NodeSaid): Said => {
-    last[index] = next
-    return nodeSaid(index, next, ++commits)
-  }
-  tell(told, [...first.map((one, index) => begin(index, { ...one, suspend: false })), ...given], { keys, said })
-  for (const [index, one] of last.entries())
-    told.world.say(keys[index] as WorkloadKey, nodeSaid(index, { ...one, suspend: index === 0 }, ++commits))
-  const broken = calm(told)
-  for (const key of keys) {
-    const version = told.world.git.get(key)?.version
-    const waiting = version?.kind === 'CronJob' && broken.length === 0 ? graph.waiting(key, version.spec) : []
-    if (waiting.length > 0) broken.push(`${key} never followed ${JSON.stringify(waiting)}`)
+  const told = worldOf(keys, [runs, slots, graph])
+  const begin = first.map((one) => ({ ...one, suspend: false }))
+  const last = tell(told, begin, { given, said: nodeSaid })
+  // The schedule at the root ends; what it began goes on through the graph.
+  const said = last.map((one, node) => nodeSaid(node, { ...one, suspend: node === 0 }, AT_LAST))
+  const broken = calm(told, said)
+  for (const [node, { version }] of said.entries()) {
+    const waiting = version.kind === 'CronJob' && broken.length === 0 ? graph.waiting(keys[node] as WorkloadKey, version.spec) : []
+    if (waiting.length > 0) broken.push(`${keys[node]} never followed ${JSON.stringify(waiting)}`)
   }
   extent.slots += slots.started
   extent.followed += graph.followed

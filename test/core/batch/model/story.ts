@@ -31,17 +31,20 @@ function rendered(kind: 'Job' | 'CronJob', name: string, spec: object): Rendered
 /** What a run is, as far as the generator varies it. */
 export interface RunDraft {
   readonly letter: 'A' | 'B' | 'C'
-  readonly fields: object & { readonly exclusive?: boolean }
+  readonly fields: object
   readonly restartPolicy: 'OnFailure' | 'Never'
   /** After how many seconds a task on a silent machine counts as lost. */
   readonly patience: number | null
 }
 
-export const specOf = ({ letter, fields, restartPolicy, patience }: RunDraft): object => ({
+export type Limits = object & { readonly exclusive?: boolean }
+
+export const specOf = ({ letter, fields, restartPolicy, patience }: RunDraft, limits: Limits): object => ({
+  ...limits,
   ...fields,
   template: {
     spec: {
-      ...(patience === null || fields.exclusive === true ? {} : { unreachable: { replaceAfterSeconds: patience } }),
+      ...(patience === null || limits.exclusive === true ? {} : { unreachable: { replaceAfterSeconds: patience } }),
       driver: 'fake',
       restartPolicy,
       containers: [{ name: 'main', image: `a:${letter}` }],
@@ -68,42 +71,35 @@ const perIndex = fc.record(
 )
 
 const shape = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ completions: fc.integer({ min: 1, max: 5 }), parallelism: fc.integer({ min: 1, max: 3 }) }) },
+  { weight: 4, arbitrary: fc.record({ completions: fc.integer({ min: 1, max: 5 }) }) },
   { weight: 1, arbitrary: fc.constant({ mode: 'Global' }) },
 )
 
-const limits = fc.record(
+/** What may change while a run goes on. */
+export const limits: fc.Arbitrary<Limits> = fc.record(
   {
+    parallelism: fc.integer({ min: 1, max: 3 }),
     backoffLimit: fc.nat(4),
     activeDeadlineSeconds: fc.constantFrom(30, 600, 90_000),
     ttlSecondsAfterFinished: fc.constantFrom(0, 100, 86_400),
     exclusive: fc.boolean(),
   },
-  { requiredKeys: [] },
+  { requiredKeys: ['parallelism'] },
 )
 
-const patience = fc.constantFrom(null, null, 60, 300)
+const template = {
+  letter: fc.constantFrom<RunDraft['letter'][]>('A', 'B', 'C'),
+  patience: fc.constantFrom(null, null, 60, 300),
+}
 
-export const runDraft: fc.Arbitrary<RunDraft> = fc.oneof(
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      letter: fc.constantFrom('A', 'B', 'C'),
-      restartPolicy: fc.constantFrom('OnFailure', 'Never'),
-      patience,
-      fields: fc.tuple(shape, limits).map(([one, two]) => ({ ...one, ...two })),
-    }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      letter: fc.constantFrom('A', 'B', 'C'),
-      restartPolicy: fc.constant('Never' as const),
-      patience,
-      fields: fc.tuple(shape, limits, perIndex).map(([one, two, three]) => ({ ...one, ...two, ...three, mode: 'Replicated' })),
-    }),
-  },
-)
+const plain = fc.record({ ...template, restartPolicy: fc.constantFrom('OnFailure' as const, 'Never' as const), fields: shape })
+const indexed = fc.record({
+  ...template,
+  restartPolicy: fc.constant('Never' as const),
+  fields: fc.tuple(shape, perIndex).map(([one, two]) => ({ ...one, ...two, mode: 'Replicated' })),
+})
+
+export const runDraft: fc.Arbitrary<RunDraft> = fc.oneof({ weight: 3, arbitrary: plain }, { weight: 1, arbitrary: indexed })
 
 const SECONDS = [1, 10, 20, 59, 60, 61, 120, 300, 300, 900, 3600]
 const LONG = [36_000, 86_400, 400 * 86_400]
@@ -206,7 +202,8 @@ const drained = (now: number, seconds: number | null) =>
 export function apply<T extends Event['type']>(world: World, event: Extract<Event, { type: T }>, keys: readonly WorkloadKey[]): void {
   const act = ACTS[event.type as T]
   act(world, event, keys)
-  world.turn()
+  // A crash is that of the next turn, whatever that is about.
+  if (event.type !== 'crash') world.turn()
 }
 
 function end(world: World, placed: World['fleet']['running'][number], how: { outcome: Outcome; exitCode: number }): void {
