@@ -2,7 +2,7 @@ import type { RunSpec } from '../../model/batch.ts'
 import type { TaskId } from '../../model/ids.ts'
 import type { Run } from '../../model/records.ts'
 import { hasFailed, isOver, type TaskState } from '../task-state.ts'
-import { actionFor, countedFailures } from './failure-policy.ts'
+import { countedFailures } from './failure-policy.ts'
 import { formatIndexes, hasIndex, type IndexSet, parseIndexes } from './index-set.ts'
 import { withAttempts } from './run-record.ts'
 import { newestEndFirst, type Tally, tallyOf } from './tally.ts'
@@ -64,14 +64,10 @@ function heldBy(run: Run, { mode, backoffLimitPerIndex }: RunSpec): (state: Task
   }
 }
 
-/** Tasks whose records are asked for what the run's record does not hold. */
+/** Tasks whose records are asked for what the run's record does not hold. One that a rule ends the run for is among them, for its number stays open. */
 function neededFor(spec: RunSpec, tasks: readonly TaskState[], tally: Tally): (state: TaskState) => boolean {
   const delaying = new Set(delays(tasks, (slot) => isOpen(slot, spec, tally)))
-  return (state) => {
-    if (delaying.has(state)) return true
-    if (hasFailed(state)) return actionFor(spec, state) === 'FailJob'
-    return spec.mode === 'Global' && state.observed?.phase === 'Succeeded'
-  }
+  return (state) => delaying.has(state) || (spec.mode === 'Global' && state.observed?.phase === 'Succeeded')
 }
 
 /** The newest failures of each number that is to be tried again. */
