@@ -3,8 +3,7 @@ import type { Reason } from '../model/reason.ts'
 import type { Run, WorkloadRecord } from '../model/records.ts'
 import type { Rollout, RootCause, Target } from '../model/rollout.ts'
 import type { WorkloadVersion } from '../model/version.ts'
-import type { Machines } from './batch/leave.ts'
-import type { CronContext } from './batch/plan-cron.ts'
+import type { CronContext, Machines } from './batch/context.ts'
 import type { TaskState } from './task-state.ts'
 
 /** One dependency that is not as it should be. */

@@ -1,7 +1,7 @@
-import { nextSlot } from '../../core/batch/calendar.ts'
 import { countIndexes, parseIndexes } from '../../core/batch/index-set.ts'
 import { byNumber, withAttempts } from '../../core/batch/run-record.ts'
 import { completed, tallyOf } from '../../core/batch/tally.ts'
+import { nextSlot } from '../../core/calendar/calendar.ts'
 import type { TaskState } from '../../core/task-state.ts'
 import type { RunSpec } from '../../model/batch.ts'
 import { bodyOf } from '../../model/body.ts'

@@ -3,20 +3,11 @@ import type { Calendar } from '../../model/calendar.ts'
 import type { Millis, RunId } from '../../model/ids.ts'
 import type { CronState, Run } from '../../model/records.ts'
 import type { WorkloadState } from '../workload.ts'
+import type { CronOccasions } from './context.ts'
 import { type DueGraph, dueGraphs, nodeRunId, ofKnownGraphs } from './cron-graph.ts'
 import { dueSlots } from './cron-slots.ts'
 import { runBase } from './run-record.ts'
 import { stampOf } from './stamp.ts'
-
-/** What starts a CronJob beside what git says of it. */
-export interface CronOccasions {
-  /** Null before its first look. */
-  readonly state: CronState | null
-  /** Null when it starts after others, or when nobody here knows its time zone. */
-  readonly calendar: Calendar | null
-  /** Runs of each CronJob that it starts after. */
-  readonly parents: readonly (readonly Run[])[]
-}
 
 /** What a run begins for. */
 type Occasion = Pick<Run, 'id' | 'trigger' | 'slot' | 'graph' | 'parents'>

@@ -2,7 +2,7 @@ import type { CronJobSpec } from '../../model/batch.ts'
 import type { Calendar } from '../../model/calendar.ts'
 import type { Millis } from '../../model/ids.ts'
 import type { CronState } from '../../model/records.ts'
-import { countSlots, lastSlot, nextSlot } from './calendar.ts'
+import { countSlots, lastSlot, nextSlot } from '../calendar/calendar.ts'
 
 /** How late a slot may start where missed ones are skipped and nothing else is said: a change of leader takes less. */
 const ON_TIME: Millis = 60_000

@@ -2,19 +2,12 @@ import type { CronJobSpec, RunSpec } from '../../model/batch.ts'
 import { bodyOf } from '../../model/body.ts'
 import type { Digest, Millis, RunId, TaskId } from '../../model/ids.ts'
 import type { Run } from '../../model/records.ts'
-import type { WorkloadVersion } from '../../model/version.ts'
 import { isLive } from '../task-state.ts'
 import type { WorkloadState } from '../workload.ts'
+import type { RunInputs } from './context.ts'
 import { tasksOf } from './plan-job.ts'
 import { giveUp, type TAKEN_BACK } from './run-record.ts'
 import { type RunPlan, type SlotsInUse, slotsInUse, stepRun } from './run-step.ts'
-
-/** What a run was started with. */
-export interface RunInputs {
-  readonly version: WorkloadVersion
-  /** What a Global run has a completion for; none of any other. */
-  readonly machines: readonly string[]
-}
 
 export interface StepContext {
   readonly state: WorkloadState

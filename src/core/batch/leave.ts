@@ -4,14 +4,7 @@ import { reasonOf } from '../../model/reason.ts'
 import type { Observed } from '../../model/task.ts'
 import { earliest } from '../earliest.ts'
 import { isLive, isTerminal, neverHeard, type TaskState } from '../task-state.ts'
-
-/** Machines on which tasks cannot stay, or of which nothing is heard; only those that hold tasks of the workload. */
-export interface Machines {
-  /** Until when tasks that end by themselves may run on a machine that is drained. */
-  readonly drains: ReadonlyMap<AgentId, Millis>
-  /** For how long nothing was heard of a machine, milliseconds; those that are heard of are absent. */
-  readonly silent: ReadonlyMap<AgentId, Millis>
-}
+import type { Machines } from './context.ts'
 
 /** Why a task is told to stop whose machine is drained. */
 export const DRAINED = 'Drained'

@@ -1,22 +1,17 @@
 import type { CronJobSpec } from '../../model/batch.ts'
-import type { Digest, Millis } from '../../model/ids.ts'
+import type { Millis } from '../../model/ids.ts'
 import type { Run } from '../../model/records.ts'
 import { earliest } from '../earliest.ts'
 import type { WorkloadState } from '../workload.ts'
-import { type CronOccasions, dueRuns } from './cron-due.ts'
-import { ending, isPresent, type RunInputs, stepInOrder, strays } from './cron-steps.ts'
+import type { CronContext } from './context.ts'
+import { dueRuns } from './cron-due.ts'
+import { ending, isPresent, stepInOrder, strays } from './cron-steps.ts'
 import { expired, keptOfCron } from './history.ts'
 import { leavingTasks, withLeaving } from './leave.ts'
 import type { BatchPlan } from './plan.ts'
 import { withChanged } from './plan-job.ts'
 import { byNumber, newRun, nextNumber, TAKEN_BACK } from './run-record.ts'
 import type { RunPlan } from './run-step.ts'
-
-/** What a CronJob is decided by beside its record. */
-export interface CronContext extends CronOccasions {
-  /** What runs that go on were started with, by inputs digest. */
-  readonly going: ReadonlyMap<Digest, RunInputs>
-}
 
 /** One look at a CronJob: which runs begin, how those go on that have begun, each as the revision said that it began with. */
 export function planCronJob(given: WorkloadState, spec: CronJobSpec, cron: CronContext, now: Millis): BatchPlan {

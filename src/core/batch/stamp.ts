@@ -1,5 +1,5 @@
 import type { Millis } from '../../model/ids.ts'
-import { firstDayOf, monthInYear, monthOf } from './civil.ts'
+import { firstDayOf, monthInYear, monthOf } from '../calendar/civil.ts'
 
 const SECOND: Millis = 1000
 const DAY: Millis = 86_400_000

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { countSlots, lastSlot, nextSlot } from '../../../src/core/batch/calendar.ts'
+import { countSlots, lastSlot, nextSlot } from '../../../src/core/calendar/calendar.ts'
 import { parseSchedule } from '../../../src/manifest/cron.ts'
 import type { Calendar } from '../../../src/model/calendar.ts'
 import { isWildcard, matcher, walk } from './cron-reference.ts'

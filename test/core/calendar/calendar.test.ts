@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { countSlots, lastSlot, nextSlot } from '../../../src/core/batch/calendar.ts'
+import { countSlots, lastSlot, nextSlot } from '../../../src/core/calendar/calendar.ts'
 import { parseSchedule } from '../../../src/manifest/cron.ts'
 import type { Calendar } from '../../../src/model/calendar.ts'
 

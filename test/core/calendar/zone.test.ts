@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Period, periodAt } from '../../../src/core/batch/zone.ts'
+import { type Period, periodAt } from '../../../src/core/calendar/zone.ts'
 
 const HOUR = 3_600_000
 const at = (iso: string): number => Date.parse(`${iso}Z`)

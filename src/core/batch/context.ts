@@ -1,0 +1,35 @@
+import type { Calendar } from '../../model/calendar.ts'
+import type { AgentId, Digest, Millis } from '../../model/ids.ts'
+import type { CronState, Run } from '../../model/records.ts'
+import type { WorkloadVersion } from '../../model/version.ts'
+
+/** What starts a CronJob beside what git says of it. */
+export interface CronOccasions {
+  /** Null before its first look. */
+  readonly state: CronState | null
+  /** Null when it starts after others, or when nobody here knows its time zone. */
+  readonly calendar: Calendar | null
+  /** Runs of each CronJob that it starts after. */
+  readonly parents: readonly (readonly Run[])[]
+}
+
+/** What a run was started with. */
+export interface RunInputs {
+  readonly version: WorkloadVersion
+  /** What a Global run has a completion for; none of any other. */
+  readonly machines: readonly string[]
+}
+
+/** What a CronJob is decided by beside its record. */
+export interface CronContext extends CronOccasions {
+  /** What runs that go on were started with, by inputs digest. */
+  readonly going: ReadonlyMap<Digest, RunInputs>
+}
+
+/** Machines on which tasks cannot stay, or of which nothing is heard; only those that hold tasks of the workload. */
+export interface Machines {
+  /** Until when tasks that end by themselves may run on a machine that is drained. */
+  readonly drains: ReadonlyMap<AgentId, Millis>
+  /** For how long nothing was heard of a machine, milliseconds; those that are heard of are absent. */
+  readonly silent: ReadonlyMap<AgentId, Millis>
+}
