@@ -1,8 +1,7 @@
 import type { ScheduleView, WorkloadView } from '../model/views.ts'
-import type { Look } from './listings.ts'
 import { statusColor } from './output/colors.ts'
+import type { Field, Look } from './output/look.ts'
 import type { Listing } from './output/print.ts'
-import type { Field } from './output/report.ts'
 import { ageOf, untilOf } from './output/time.ts'
 import { shortRevision, workloadName } from './read.ts'
 

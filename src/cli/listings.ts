@@ -1,18 +1,13 @@
 import type { AgentView, AppView, EventView, HistoryView, RolloutView, RunView, TaskView, WorkloadView } from '../model/views.ts'
 import { cronText, readyText } from './cron.ts'
-import { type Colors, statusColor } from './output/colors.ts'
+import { statusColor } from './output/colors.ts'
+import type { Look } from './output/look.ts'
 import type { Listing } from './output/print.ts'
 import { sizeOf } from './output/size.ts'
 import { ageOf, span } from './output/time.ts'
 import { shortRevision, workloadName } from './read.ts'
 import { quarantineText, rolloutName, rolloutUnderWay, rolloutWorkload, standingOf, stepOf } from './rollouts.ts'
 import { doneOf, runName, runWorkload, slotText } from './runs.ts'
-
-/** What tables need besides the rows. */
-export interface Look {
-  readonly colors: Colors
-  readonly now: number
-}
 
 const reasonsOf = (reasons: readonly { code: string; count: number }[]): string =>
   reasons.map(({ code, count }) => (count > 1 ? `${code}(${count})` : code)).join(',')

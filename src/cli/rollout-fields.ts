@@ -1,6 +1,6 @@
 import type { HistoryView, RolloutView, WorkloadView } from '../model/views.ts'
-import { durationOf, type Look } from './listings.ts'
-import type { Field } from './output/report.ts'
+import { durationOf } from './listings.ts'
+import type { Field, Look } from './output/look.ts'
 import { untilOf } from './output/time.ts'
 import { shortRevision } from './read.ts'
 import { inNamespace, isUnderWay, rolloutName, rolloutWorkload, standingOf } from './rollouts.ts'

@@ -30,7 +30,7 @@ export const Calendar = z.strictObject({
   daysOfWeek: z.array(DayOfWeek).min(1).readonly(),
   /** `Either` where both fields name days: a day that one of them names will do, as in Kubernetes and Vixie cron. */
   dayRule: z.enum(['Both', 'Either']),
-  /** What a shift of the zone's clock means, see `core/batch/calendar.ts`: `Wildcard` was written with a `*` for the hour. */
+  /** What a shift of the zone's clock means, see `core/calendar/calendar.ts`: `Wildcard` was written with a `*` for the hour. */
   hourRule: z.enum(['Fixed', 'Wildcard']),
   /** A name of the IANA list. */
   timeZone: z.string().min(1),

@@ -1,12 +1,12 @@
 import {
   type ControlPlane,
+  type MaintenanceRequest,
   type PlanRequest,
   RequestError,
   type RollbackRequest,
   type SyncRequest,
   type WorkloadRef,
 } from '../../src/control/requests/control-plane.ts'
-import type { MaintenanceRequest } from '../../src/control/requests/maintenance.ts'
 import type { LogLine, LogOptions } from '../../src/model/protocol.ts'
 import type {
   AgentView,

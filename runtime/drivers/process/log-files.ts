@@ -2,7 +2,7 @@ import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promis
 import { basename, dirname } from 'node:path'
 import { nullOn } from '../../../src/lib/errors.ts'
 import type { Millis } from '../../../src/model/ids.ts'
-import type { Context } from './context.ts'
+import type { Serial } from '../../serial.ts'
 
 /**
  * All that a stream ever said is one text, and a position in it counts bytes from its beginning. It lies in pieces:
@@ -51,7 +51,7 @@ export const copyOf = (current: string): string => `${current}.copy`
  * before: a copy of what the file still holds goes; the only copy becomes the piece that it was to be.
  */
 export function withPieces<T>(
-  { logTurns }: Pick<Context, 'logTurns'>,
+  { logTurns }: { readonly logTurns: Serial },
   current: string,
   work: (pieces: readonly Piece[]) => Promise<T>,
 ): Promise<T> {

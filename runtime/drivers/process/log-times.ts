@@ -2,10 +2,11 @@ import { appendFile, mkdir, open, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Clock } from '../../../src/lib/clock.ts'
 import { messageOf, nullOn } from '../../../src/lib/errors.ts'
+import type { Logger } from '../../../src/lib/log.ts'
 import { pause } from '../../../src/lib/waits.ts'
 import type { Millis } from '../../../src/model/ids.ts'
+import type { Serial } from '../../serial.ts'
 import { modifiedAt } from './attempt.ts'
-import type { Context } from './context.ts'
 import { readIfThere } from './files.ts'
 import { basesOf, type Piece, withBase, withPieces } from './log-files.ts'
 import { formatSpan, parseSpans, type Span, Timeline } from './log-timeline.ts'
@@ -133,8 +134,16 @@ async function lastSpans(path: string): Promise<{ spans: Span[]; bytes: number }
   }
 }
 
+/** What noting needs of the driver. */
+interface Noting {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly logTurns: Serial
+  readonly times: Map<string, readonly [StreamTimes, StreamTimes]>
+}
+
 /** Of both streams of an attempt, stdout first; the same ones for everybody. */
-export function timesOf({ times, clock }: Context, paths: AttemptPaths): readonly [StreamTimes, StreamTimes] {
+export function timesOf({ times, clock }: Pick<Noting, 'times' | 'clock'>, paths: AttemptPaths): readonly [StreamTimes, StreamTimes] {
   const found = times.get(paths.key)
   if (found !== undefined) return found
   const made = [new StreamTimes(clock, paths, paths.stdout), new StreamTimes(clock, paths, paths.stderr)] as const
@@ -143,7 +152,7 @@ export function timesOf({ times, clock }: Context, paths: AttemptPaths): readonl
 }
 
 /** Notes, each second, how far the streams of an attempt have come, until the signal aborts, and then once more. */
-export async function keepTimes(context: Context, paths: AttemptPaths, signal: AbortSignal): Promise<void> {
+export async function keepTimes(context: Noting, paths: AttemptPaths, signal: AbortSignal): Promise<void> {
   const both = timesOf(context, paths)
   while (!signal.aborted) {
     for (const times of both) await noted(context, times, 'When due')
@@ -153,7 +162,7 @@ export async function keepTimes(context: Context, paths: AttemptPaths, signal: A
 }
 
 /** A line without a time is no reason to give up the task that wrote it. */
-async function noted(context: Context, times: StreamTimes, save: 'When due' | 'Now'): Promise<void> {
+async function noted(context: Noting, times: StreamTimes, save: 'When due' | 'Now'): Promise<void> {
   try {
     if (await times.isStill()) return
     await withPieces(context, times.current, async (pieces) => {

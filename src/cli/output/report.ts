@@ -1,11 +1,10 @@
 import type { EventView, RunView, TaskView } from '../../model/views.ts'
-import { eventListing, type Look, runListing, taskListing } from '../listings.ts'
+import { eventListing, runListing, taskListing } from '../listings.ts'
 import { statusColor } from './colors.ts'
 import { escapeText } from './escape.ts'
+import type { Field, Look } from './look.ts'
 import { columnsFor, type Listing } from './print.ts'
 import { table } from './table.ts'
-
-export type Field = readonly [name: string, value: string | readonly string[] | null]
 
 export interface Sections {
   readonly runs?: readonly RunView[]

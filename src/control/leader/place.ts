@@ -7,9 +7,9 @@ import { must } from '../../lib/must.ts'
 import type { AgentId, WorkloadKey } from '../../model/ids.ts'
 import type { Reason } from '../../model/reason.ts'
 import type { Task } from '../../model/task.ts'
+import type { Hub } from '../agents/hub.ts'
 import type { Cluster } from './cluster.ts'
 import type { WaitingGroup } from './task-groups.ts'
-import type { Term } from './term.ts'
 import type { Tried } from './tries.ts'
 
 /** What is known of those that wait, from one turn to the next. */
@@ -84,7 +84,7 @@ export function firstOf({ tasks, bound }: WaitingGroup, cluster: Cluster): Task 
 export const priorityNow = (task: Task, cluster: Cluster): number => priorityOf(cluster.version(cluster.inputsNow(task)))
 
 /** It is heard of, and nobody took it out of service. */
-export function isSchedulable(agent: AgentId, { cluster, hub }: Pick<Term, 'cluster' | 'hub'>): 'Yes' | 'No' {
+export function isSchedulable(agent: AgentId, { cluster, hub }: { cluster: Cluster; hub: Pick<Hub, 'standing'> }): 'Yes' | 'No' {
   return hub.standing(agent) === 'Ready' && cluster.agents.get(agent)?.maintenance == null ? 'Yes' : 'No'
 }
 

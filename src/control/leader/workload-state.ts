@@ -1,7 +1,5 @@
-import type { RunInputs } from '../../core/batch/cron-steps.ts'
+import type { CronContext, Machines, RunInputs } from '../../core/batch/context.ts'
 import { withRuns } from '../../core/batch/job.ts'
-import type { Machines } from '../../core/batch/leave.ts'
-import type { CronContext } from '../../core/batch/plan-cron.ts'
 import { type DependencyState, failureOf, unmetDependencies } from '../../core/dependencies.ts'
 import { workloadHealth } from '../../core/health.ts'
 import { eligibleAgents } from '../../core/schedule/reasons.ts'

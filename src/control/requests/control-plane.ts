@@ -13,7 +13,6 @@ import type {
   WhyView,
   WorkloadView,
 } from '../../model/views.ts'
-import type { MaintenanceRequest } from './maintenance.ts'
 
 /**
  * What people and programs may ask of the control plane; the HTTP API is a thin skin over it.
@@ -66,6 +65,12 @@ export interface WorkloadRef {
   readonly kind: WorkloadKind
   readonly name: string
 }
+
+/** What a person wants of a machine. */
+export type MaintenanceRequest =
+  | { readonly verb: 'cordon' | 'uncordon'; readonly actor: string }
+  /** Tasks that run to an end may do so for so long. */
+  | { readonly verb: 'drain'; readonly deadlineSeconds: number; readonly actor: string }
 
 export interface SyncRequest {
   /** Lets this revision remove more than the deletion budget, or empty the app. */

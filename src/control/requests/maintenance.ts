@@ -1,13 +1,7 @@
 import type { AgentId, Millis } from '../../model/ids.ts'
 import type { AgentRecord, Maintenance } from '../../model/records.ts'
 import type { TurnContext } from '../leader/term.ts'
-import { RequestError } from './control-plane.ts'
-
-/** What a person wants of a machine. */
-export type MaintenanceRequest =
-  | { readonly verb: 'cordon' | 'uncordon'; readonly actor: string }
-  /** Tasks that run to an end may do so for so long. */
-  | { readonly verb: 'drain'; readonly deadlineSeconds: number; readonly actor: string }
+import { type MaintenanceRequest, RequestError } from './control-plane.ts'
 
 const REASONS = { cordon: 'Cordoned', uncordon: 'Uncordoned', drain: 'Draining' } as const
 

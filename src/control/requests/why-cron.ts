@@ -1,5 +1,5 @@
-import { countSlots, lastSlot, nextSlot } from '../../core/batch/calendar.ts'
 import { byNumber } from '../../core/batch/run-record.ts'
+import { countSlots, lastSlot, nextSlot } from '../../core/calendar/calendar.ts'
 import type { CronJobSpec } from '../../model/batch.ts'
 import type { Calendar } from '../../model/calendar.ts'
 import { type Millis, parseWorkloadKey, type WorkloadKey, workloadKey } from '../../model/ids.ts'
