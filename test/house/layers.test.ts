@@ -60,6 +60,7 @@ const ALLOWED: readonly [string, string][] = [
   ['src/manifest/cron.ts', 'node-cron'],
   ['src/core/x.ts', '../model/ids.ts'],
   ['src/core/schedule/x.ts', '../health.ts'],
+  ['src/core/batch/x.ts', '../calendar/calendar.ts'],
   ['src/control/x.ts', '../core/health.ts'],
   ['src/cli/commands/x.ts', '../../core/diff.ts'],
   ['src/secrets/x.ts', '../model/secret.ts'],
