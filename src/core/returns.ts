@@ -75,6 +75,8 @@ const isWell = ({ health, rollout }: Member): boolean => health === 'Healthy' &&
 
 function ownReturn({ record, version, rollout }: Member): Return[] {
   if (rollout?.state.phase !== 'Failed' || record.good === null || record.intent === 'Restore') return []
+  // Git came back to it by way of another version: there is nothing better to go to.
+  if (record.good.inputsDigest === record.inputsDigest) return []
   const { failure } = rollout.state
   if (isOnlyWaiting(failure)) return []
   const isWanted = version.kind === 'Deployment' && version.spec.onFailure === 'Rollback'

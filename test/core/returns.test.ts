@@ -65,6 +65,11 @@ describe('each for itself', () => {
     ['one that is well stays', deployment('web'), []],
     ['one that failed goes back', deployment('web', { state: FAILED }), [back('web', 'CrashLoop')]],
     ['one that was never good has nowhere to go', deployment('web', { state: FAILED, record: { good: null } }), []],
+    [
+      'one that failed at what is its good version has nowhere to go, and must not lock that out',
+      deployment('web', { state: FAILED, record: { inputsDigest: good.inputsDigest } }),
+      [],
+    ],
     ['one that was brought back already stays there', deployment('web', { state: FAILED, record: { intent: 'Restore' } }), []],
     ['one that only waits for another that is unwell stays', deployment('web', { state: STUCK }), []],
     ['Hold keeps it', deployment('web', { state: FAILED, spec: { onFailure: 'Hold' } }), []],

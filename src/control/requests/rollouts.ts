@@ -40,6 +40,8 @@ export function abort(ref: WorkloadRef, actor: string, context: TurnContext): vo
   if (isFinished(rollout))
     throw new RequestError('Conflict', `${nameOf(ref)} has no rollout under way: its newest is ${rollout.state.phase}`)
   if (state.record.good === null) throw new RequestError('Conflict', `${nameOf(ref)} never was healthy, so there is nothing to go back to`)
+  if (state.record.good.inputsDigest === state.record.inputsDigest)
+    throw new RequestError('Conflict', `${nameOf(ref)} is rolling out its last good version, so there is nothing to go back to`)
   if (rollout.intent === 'Restore') throw new RequestError('Conflict', `${nameOf(ref)} is on its way back already`)
   const failure = { code: ABORTED, message: `aborted by ${actor}`, because: null, evidence: [] }
   tell(addressed, { event: { type: 'failed', failure }, reason: 'Aborted', actor }, context)

@@ -94,6 +94,8 @@ describe('a task without a cgroup, found when it and its shim are long gone', ()
     const handle = await ended('exit 3')
     const stranger = spawn('sh', ['-c', 'sleep 1000 & echo $!; wait'], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] })
     const [child] = await once(stranger.stdout, 'data')
+    // While it becomes another program it has no command line, as if it had ended.
+    await waitUntil(async () => (await commandLine(Number(child))) === 'sleep 1000')
     const intent = JSON.parse(await readFile(paths().intent, 'utf8'))
     await writeFile(paths().intent, JSON.stringify({ ...intent, boot: 'before' }))
     await writeFile(paths().claim, `shim ${stranger.pid} 1 before\n`)
