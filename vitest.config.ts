@@ -5,6 +5,8 @@ const needs = ['sandbox', 'etcd', 'docker', 'e2e', 'sim']
 const dockerSetup = './test/support/setup/docker-global.ts'
 const etcdSetup = './test/support/setup/etcd-global.ts'
 const sandboxSetup = './test/support/setup/sandbox-global.ts'
+/** Where properties are. */
+const seeded = ['./test/support/setup/seed.ts']
 const suffixed = needs.map((need) => `test/**/*.${need}.test.ts`)
 
 export default defineConfig({
@@ -12,7 +14,16 @@ export default defineConfig({
     // One for each core of the smallest machine that runs this; the default leaves one of two idle.
     maxWorkers: 2,
     projects: [
-      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: suffixed, testTimeout: 60_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: suffixed,
+          setupFiles: seeded,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
       {
         test: {
           name: 'sandbox',
@@ -26,6 +37,7 @@ export default defineConfig({
       {
         test: {
           name: 'etcd',
+          setupFiles: seeded,
           include: ['test/**/*.etcd.test.ts'],
           globalSetup: [etcdSetup],
           testTimeout: 60_000,
