@@ -131,15 +131,22 @@ function troubles(state: WorkloadState, now: Millis): Reason[] {
   return [...mergeReasons(failing(state, now).flatMap((task) => task.observed?.reasons ?? [])), ...state.unmet.map(({ reason }) => reason)]
 }
 
-const currentTasks = (state: WorkloadState): TaskState[] =>
-  state.tasks.filter((task) => task.task.templateDigest === state.record.templateDigest)
+/** Of the present template, and of batch only those whose run goes on: the tasks of one that is over stay for their logs alone. */
+function currentTasks({ tasks, runs, record }: WorkloadState): TaskState[] {
+  const open = new Set(runs.flatMap(({ id, finishedAt }) => (finishedAt === null ? [id] : [])))
+  return tasks.filter(({ task }) => task.templateDigest === record.templateDigest && (task.run === null || open.has(task.run)))
+}
 
 /** Tasks that go from one failure to the next (of a start, or of what it needs), and those that ended badly and whose slot nobody serves since. */
 function failing(state: WorkloadState, now: Millis): TaskState[] {
   const current = currentTasks(state)
-  const served = new Set(current.filter((task) => isAvailable(task, minReadyMsOf(state), now)).map(({ task }) => task.slot))
-  return current.filter((task) => (hasFailed(task) ? !served.has(task.task.slot) : isLooping(task)))
+  const serves = (task: TaskState): boolean => task.observed?.phase === 'Succeeded' || isAvailable(task, minReadyMsOf(state), now)
+  const served = new Set(current.filter(serves).map(placeOf))
+  return current.filter((task) => (hasFailed(task) ? !served.has(placeOf(task)) : isLooping(task)))
 }
+
+/** Runs that go on beside each other have slots of the same name. */
+const placeOf = ({ task }: TaskState): string => `${task.run} ${task.slot}`
 
 const isLooping = (task: TaskState): boolean =>
   isLive(task) && task.observed?.phase !== 'Running' && ((task.observed?.failures ?? 0) > 0 || (task.observed?.reasons ?? []).length > 0)

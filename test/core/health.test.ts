@@ -4,12 +4,12 @@ import { mergeReasons, workloadHealth, worstHealth } from '../../src/core/health
 import type { TaskState } from '../../src/core/task-state.ts'
 import type { WorkloadState } from '../../src/core/workload.ts'
 import type { JobSpec } from '../../src/model/batch.ts'
-import type { TaskId } from '../../src/model/ids.ts'
+import type { RunId, TaskId } from '../../src/model/ids.ts'
 import { reasonOf } from '../../src/model/reason.ts'
 import type { Run } from '../../src/model/records.ts'
 import type { Observed, Task } from '../../src/model/task.ts'
 import type { Health } from '../../src/model/views.ts'
-import { deploymentState, digest, jobState, NOW, run, taskState, waitsFor, workload } from '../support/make.ts'
+import { cronJobState, deploymentState, digest, jobState, NOW, run, taskState, waitsFor, workload } from '../support/make.ts'
 
 const backOff = reasonOf('BackOff', 'exited with code 1, next start in 10 s')
 const noRoom = reasonOf('InsufficientCpu', 'agent node-1 has 100m free, 500m are asked', 1)
@@ -123,7 +123,8 @@ describe('a Deployment', () => {
 
 const ofRun = (over: Partial<Run>, tasks: readonly TaskState[] = [], spec: object = {}): WorkloadState => {
   const state = jobState(spec)
-  return { ...state, tasks, run: run({ id: idOf(state), ...over }) }
+  const own = run({ id: idOf(state), ...over })
+  return { ...state, tasks, run: own, runs: [own] }
 }
 const idOf = ({ record, version, runs }: WorkloadState) => nextRunId(record, version.spec as JobSpec, runs)
 const mine = (over: Partial<Task> = {}, said: Partial<Observed> | null = null) => one({ run: idOf(jobState()), ...over }, said)
@@ -161,6 +162,52 @@ describe('a Job', () => {
     const health = workloadHealth(state, NOW)
     expect({ is: health.health, ready: health.ready, codes: health.reasons.map(({ code }) => code) }).toEqual({ is, ready, codes })
     expect(health.wakeAt).toBeNull()
+  })
+})
+
+const first = run({ id: 'export-1' as RunId, number: 1 })
+const second = run({ id: 'export-2' as RunId, number: 2 })
+const third = run({ id: 'export-3' as RunId, number: 3 })
+const failedRun: Run = { ...first, phase: 'Failed', reason: 'BackoffLimitExceeded', finishedAt: NOW }
+const exited = (of: Run, slot = '0') => one({ run: of.id, slot }, { phase: 'Failed', ready: false, failures: 1, reasons: [backOff] })
+const done = (of: Run, slot = '0') => one({ run: of.id, slot }, { phase: 'Succeeded', ready: false })
+const serves = (of: Run, slot = '0') => one({ run: of.id, slot })
+const cron = (runs: readonly Run[], tasks: readonly TaskState[] = [], spec: object = {}) => cronJobState(spec, { runs, tasks })
+
+const CRON_JOBS: Record<string, { state: WorkloadState; is: Health; codes?: string[] }> = {
+  'never ran': { state: cron([]), is: 'Healthy' },
+  'its last run failed': { state: cron([failedRun], [exited(first)]), is: 'Degraded', codes: ['BackoffLimitExceeded'] },
+  'its last run failed, and the next goes on': {
+    state: cron([failedRun, second], [exited(first), serves(second)]),
+    is: 'Degraded',
+    codes: ['BackoffLimitExceeded'],
+  },
+  'well again once the next run has succeeded, though the tasks of the failed one stay for their logs': {
+    state: cron([failedRun, { ...second, phase: 'Succeeded', finishedAt: NOW }], [exited(first), done(second)]),
+    is: 'Healthy',
+  },
+  'a try failed, and the next is to come': { state: cron([first], [exited(first)]), is: 'Degraded', codes: ['BackOff'] },
+  'well after a second try': { state: cron([first], [exited(first), serves(first)]), is: 'Healthy' },
+  'well while a run goes on in which what failed has succeeded since': {
+    state: cron([first], [exited(first), done(first), serves(first, '1')]),
+    is: 'Healthy',
+  },
+  'not well while a try of this run failed, though the same slot of other runs succeeded or is served': {
+    state: cron([first, second, third], [exited(first), done(second), serves(third)]),
+    is: 'Degraded',
+    codes: ['BackOff'],
+  },
+  'well when the run that failed gave way to another': {
+    state: cron([{ ...failedRun, reason: 'Replaced' }, second], [exited(first), serves(second)], { concurrencyPolicy: 'Replace' }),
+    is: 'Healthy',
+  },
+  suspended: { state: cron([failedRun], [exited(first)], { suspend: true }), is: 'Suspended', codes: ['Suspended'] },
+}
+
+describe('a CronJob', () => {
+  it.each(Object.entries(CRON_JOBS))('%s', (_, { state, is, codes = [] }) => {
+    const { health, reasons } = workloadHealth(state, NOW)
+    expect({ is: health, codes: reasons.map(({ code }) => code) }).toEqual({ is, codes })
   })
 })
 
