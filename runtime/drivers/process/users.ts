@@ -13,6 +13,14 @@ export interface Account {
 
 const isNumber = (text: string): boolean => /^\d+$/.test(text)
 
+/** The next number is -1 to the kernel, "as it is", and those above it are cut to 32 bits on their way there: each would leave a task root. */
+const HIGHEST_ID = 2 ** 32 - 2
+
+function checkId(kind: 'user' | 'group', text: string): void {
+  if (Number(text) > HIGHEST_ID)
+    throw new TerminalError('UserNotFound', `no ${kind} can have the number ${text}: ${HIGHEST_ID} is the highest`)
+}
+
 const wordsOf = (program: string, args: readonly string[], separator: RegExp): Promise<readonly string[] | null> =>
   run(program, [...args]).then(
     ({ stdout }) => (stdout === '' ? null : stdout.trimEnd().split(separator)),
@@ -23,6 +31,7 @@ const wordsOf = (program: string, args: readonly string[], separator: RegExp): P
 const lookup = (database: 'passwd' | 'group', name: string) => wordsOf('getent', [database, name], /:/)
 
 async function groupId(name: string): Promise<number> {
+  checkId('group', name)
   if (isNumber(name)) return Number(name)
   const [, , gid] = (await lookup('group', name)) ?? []
   if (gid === undefined) throw new TerminalError('UserNotFound', `this machine has no group ${name}`)
@@ -41,6 +50,7 @@ async function supplementaryGroups(user: string, primary: number): Promise<numbe
  */
 export async function resolveUser(text: string): Promise<Account> {
   const [user = '', group] = text.split(':')
+  checkId('user', user)
   const entry = await lookup('passwd', user)
   if (entry === null && !isNumber(user)) throw new TerminalError('UserNotFound', `this machine has no user ${user}`)
   const [name = '', , uid = user, own = user] = entry ?? []

@@ -48,6 +48,14 @@ describe('what an agent refuses', () => {
     if (ROOT) await refusal({ user: 'nobody' }).toMatchObject({ code: 'ProgramNotAllowed' })
   })
 
+  it.each(['4294967295', '4294967296', '65534:4294967295', '65534:4294967296'])(
+    'user %s, whose number the kernel would take for none or for root',
+    async (user) => {
+      await open({ policy: { runAsNonRoot: true } })
+      await refusal({ user }).toMatchObject({ code: 'UserNotFound', message: expect.stringContaining('4294967294 is the highest') })
+    },
+  )
+
   it('root by default, where root is not wanted', async () => {
     await open({ policy: { runAsNonRoot: true } })
     if (ROOT) await refusal({}).toMatchObject({ code: 'RootNotAllowed' })
