@@ -38,7 +38,7 @@ async function enterFolder(copy: Copy, path: string): Promise<string> {
   await mkdir(path).catch(nullOn('EEXIST'))
   const real = await realpath(path)
   if (isOutside(copy.root, real)) throw unsafe(path)
-  if (copy.owner !== null) await lchown(real, copy.owner.uid, copy.owner.gid)
+  if (copy.owner !== null && real !== copy.root) await lchown(real, copy.owner.uid, copy.owner.gid)
   return real
 }
 
@@ -77,7 +77,8 @@ async function place({ destination }: ArtifactSpec, copy: Copy): Promise<void> {
 }
 
 /**
- * Makes the task's own directories (0700, its user's) and copies its artifacts below `work`.
+ * Makes the task's own directories (0700, its user's) and copies its artifacts below `work`. They are handed over last: who
+ * may enter while the agent, which may be root, still writes there could put a link in its way and lead it elsewhere.
  * @throws TerminalError `UnsafeArtifact` for a path or link that leads out; `ArtifactMissing` for one that nobody fetched.
  */
 export async function furnish(
@@ -86,14 +87,13 @@ export async function furnish(
   { artifacts }: Pick<Prepared, 'artifacts'>,
   owner: Account | null,
 ): Promise<void> {
-  for (const dir of [home.work, home.tmp]) {
-    await mkdir(dir, { mode: 0o700 })
-    if (owner !== null) await lchown(dir, owner.uid, owner.gid)
-  }
+  const own = [home.work, home.tmp]
+  for (const dir of own) await mkdir(dir, { mode: 0o700 })
   const root = await realpath(home.work)
   for (const artifact of unit.artifacts) {
     const source = artifacts[artifactKey(artifact)]
     if (source === undefined) throw new TerminalError('ArtifactMissing', `artifact ${artifactKey(artifact)} is not on this machine`)
     await place(artifact, { source, root, owner })
   }
+  if (owner !== null) for (const dir of own) await lchown(dir, owner.uid, owner.gid)
 }

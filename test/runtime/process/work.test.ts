@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { downloadKey } from '../../../runtime/artifacts/downloads.ts'
+import type { Account } from '../../../runtime/drivers/process/users.ts'
 import { furnish, homeIn } from '../../../runtime/drivers/process/work.ts'
 import { must } from '../../../src/lib/must.ts'
 import { Oid } from '../../../src/model/ids.ts'
@@ -26,10 +27,11 @@ const work = (...path: string[]) => join(root, 'task/work', ...path)
 
 const download = (form: Download['form']): Download => ({ url: 'https://files.example/tool', sha256: 'c'.repeat(64), form })
 
-function place(...artifacts: ArtifactSpec[]): Promise<void> {
+function placeFor(owner: Account | null, artifacts: ArtifactSpec[]): Promise<void> {
   const unit = must(processSpec(['true'], { artifacts }).units[0], 'a unit')
-  return furnish(homeIn(join(root, 'task')), unit, { artifacts: { [A]: join(root, 'a'), [B]: join(root, 'b'), ...downloaded() } }, null)
+  return furnish(homeIn(join(root, 'task')), unit, { artifacts: { [A]: join(root, 'a'), [B]: join(root, 'b'), ...downloaded() } }, owner)
 }
+const place = (...artifacts: ArtifactSpec[]): Promise<void> => placeFor(null, artifacts)
 
 /** One file that was fetched, and a folder that one was unpacked to. */
 const downloaded = () => ({
@@ -87,5 +89,21 @@ describe('the files of a task', () => {
     await mkdir(join(root, 'task'))
     const missing = place({ tree: Oid.parse('c'.repeat(40)), destination: '.' })
     await expect(missing).rejects.toMatchObject({ code: 'ArtifactMissing' })
+  })
+
+  it("are placed in folders that the task's user gets last, so that nobody is there while the agent still writes", async () => {
+    if (process.getuid?.() !== 0) throw new Error('this test gives folders to another user, which only root may do: run the tests as root')
+    const owner = { uid: 65_534, gid: 65_534, groups: [] }
+    const ownersOf = (...paths: string[]) => Promise.all(paths.map(async (path) => (await stat(join(root, 'task', path))).uid))
+    // A link to the working directory itself, through which the next artifact is placed.
+    await symlink('.', join(root, 'a/here'))
+    const missing = { tree: Oid.parse('c'.repeat(40)), destination: '.' }
+    await expect(placeFor(owner, [{ tree: A, destination: '.' }, { tree: B, destination: 'here/more' }, missing])).rejects.toThrow()
+    expect(await ownersOf('work', 'tmp', 'work/run.sh', 'work/more')).toEqual([0, 0, 65_534, 65_534])
+    expect((await stat(work())).mode & 0o777).toBe(0o700)
+    await rm(join(root, 'task'), { recursive: true })
+    await mkdir(join(root, 'task'))
+    await placeFor(owner, [{ tree: A, destination: '.' }])
+    expect(await ownersOf('work', 'tmp', 'work/sub/data')).toEqual([65_534, 65_534, 65_534])
   })
 })
