@@ -333,6 +333,22 @@ describe('following a run', () => {
     expect((await done).exit).toBe(0)
   })
 
+  it('shows the attempt that is asked for, of each task that has come to it and of those that yet do', async () => {
+    const logs = { 'a.1': said('first of a'), 'a.2': said('no'), 'b.1': said('first of b'), 'b.2': said('no') }
+    const control = fakeControl({ runs: [going()], tasks: [part('a', { attempt: 2, attempts: [ended(1)] })], logs })
+    const { cli, done } = await following(control, '--attempt', '1')
+    await waitUntil(() => cli.printed().stdout === 'first of a\n')
+    control.data.tasks = [part('a', { attempt: 2, attempts: [ended(1)] }), part('b', { slot: '1' })]
+    control.touch()
+    await waitUntil(() => cli.printed().stdout.includes('first of b'))
+    control.data.tasks = [part('b', { slot: '1', attempt: 2, attempts: [attemptView({ task: 'b' })] })]
+    control.touch()
+    await waitUntil(() => control.openLogs() === 0)
+    control.data.runs = [going({ phase: 'Succeeded', finishedAt: '2026-11-20T12:00:00.000Z' })]
+    control.touch()
+    expect(await done).toMatchObject({ exit: 0, stdout: 'first of a\nb first of b\n' })
+  })
+
   it('shows one that is over as it is, task by task, and says which are gone', async () => {
     const attempts = [attemptView({ task: 'a' }), attemptView({ task: 'b' })]
     const control = fakeControl({ runs: [runView({ attempts })], tasks: [part('b', { phase: 'Succeeded' })], logs: { b: said('done') } })

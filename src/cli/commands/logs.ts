@@ -51,24 +51,31 @@ interface RunSeen {
   readonly tasks: readonly RunTask[]
 }
 
-/** Every task and attempt of a run as it comes, until the run has ended. */
+/** Each task's newest attempt, or the one that is asked for, and then every task and attempt as it begins, until the run has ended. */
 async function followRun(session: Session, { id, tasks }: RunSeen, flags: LogFlags): Promise<number> {
   const { clock, signal } = session.deps
   const client = await session.client()
   const group = new Together(signal)
   const newest = new Map<string, number>()
-  const open = (task: string, attempt: number, asked: LogFlags): void => {
-    newest.set(task, attempt)
-    if (flags.attempt !== undefined && flags.attempt !== attempt) return
-    group.add((until) => printLogsIfThere(session, { task, flags: { ...asked, attempt }, among: () => newest.size }, until))
+  const open = ({ task, attempts }: RunTask, asked: LogFlags): void => {
+    for (const attempt of attempts.filter((one) => one === (flags.attempt ?? one)))
+      group.add((until) => printLogsIfThere(session, { task, flags: { ...asked, attempt }, among: () => newest.size }, until))
   }
-  for (const { task, attempts } of tasks) for (const attempt of attempts.slice(-1)) open(task, attempt, flags)
+  for (const { task, attempts } of tasks) {
+    const last = attempts.at(-1)
+    if (last === undefined) continue
+    newest.set(task, last)
+    open({ task, attempts: [Math.min(flags.attempt ?? last, last)] }, flags)
+  }
   // Of what begins from now on every line is new.
   const { tail: _, ...whole } = flags
   for await (const _ of changes({ client, clock, signal: group.signal, whenLost: 'End' })) {
     const look = await lookAtRun(client, id)
-    for (const { task, attempts } of look.tasks)
-      for (const attempt of attempts) if (attempt > (newest.get(task) ?? 0)) open(task, attempt, whole)
+    for (const { task, attempts } of look.tasks) {
+      const begun = attempts.filter((attempt) => attempt > (newest.get(task) ?? 0))
+      if (begun.length > 0) newest.set(task, Math.max(...begun))
+      open({ task, attempts: begun }, whole)
+    }
     if (look.run.finishedAt === null) continue
     await group.ended()
     return newest.size
