@@ -115,6 +115,17 @@ describe('a run by hand', () => {
     ])
   })
 
+  it('is still the run of a Job of which git changes only how long it is kept', async () => {
+    const world = await open({ 'job.yaml': job('migrate') })
+    await ended(world, 'migrate', 1)
+    const before = world.workload('migrate')?.inputsDigest
+    world.commit({ 'job.yaml': job('migrate', { more: 'ttlSecondsAfterFinished: 100000' }) })
+    await waitUntil(() => world.workload('migrate')?.inputsDigest !== before)
+    expect(runsOf(world, 'migrate')).toMatchObject([
+      { inputsDigest: world.workload('migrate')?.inputsDigest, phase: 'Succeeded', succeeded: 1, completions: 1 },
+    ])
+  })
+
   it('waits for what the CronJob depends on', async () => {
     const more = 'schedule: 0 0 29 2 *\ndependsOn: [{kind: Deployment, name: db, condition: Available}]'
     const world = await open({ 'db.yaml': web('db', { unit: 'fake: {readyAfterSeconds: 100000}' }), 'load.yaml': cron('load', { more }) })

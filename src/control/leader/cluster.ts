@@ -153,8 +153,8 @@ export class Cluster {
     return isGlobal(this.version(inputsDigest)) ? (slot as AgentId) : null
   }
 
-  /** A task whose template is still the wanted one is of the present inputs, though what does not touch tasks has changed since its birth. */
-  inputsNow({ workload, templateDigest, inputsDigest }: Task): Digest {
+  /** A task or run whose template is still the wanted one is of the present inputs, though what does not touch tasks has changed since its birth. */
+  inputsNow({ workload, templateDigest, inputsDigest }: Pick<Task | Run, 'workload' | 'templateDigest' | 'inputsDigest'>): Digest {
     const record = this.workloads.get(workload)
     return record?.templateDigest === templateDigest ? record.inputsDigest : inputsDigest
   }

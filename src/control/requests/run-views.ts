@@ -18,13 +18,11 @@ export function runView(run: Run, { cluster }: Pick<Term, 'cluster'>): RunView {
   const { namespace, kind, name } = parseWorkloadKey(run.workload)
   const tasks = cluster.tasksOfWorkload(run.workload).filter(({ task }) => task.run === run.id)
   const body = bodyOfRun(run, cluster)
-  const { id, app, trigger, actor, graph, parents, phase, exitCode, reason, message, inputsDigest, revision, attempts } = withAttempts(
-    run,
-    tasks,
-  )
+  const { id, app, trigger, actor, graph, parents, phase, exitCode, reason, message, revision, attempts } = withAttempts(run, tasks)
   return {
     ...{ id, app, namespace, job: name, cronJob: kind === 'CronJob' ? name : null, number: run.number, slot: isoOrNull(run.slot) },
-    ...{ trigger, actor, graph, parents, phase, exitCode, reason, message, inputsDigest, revision },
+    ...{ trigger, actor, graph, parents, phase, exitCode, reason, message, revision },
+    inputsDigest: cluster.inputsNow(run),
     succeeded: succeededOf(run, tasks, body),
     completions: completionsOf(body),
     createdAt: iso(run.createdAt),
@@ -39,9 +37,9 @@ export function attemptView({ startedAt, finishedAt, ...rest }: AttemptRecord): 
   return { ...rest, startedAt: isoOrNull(startedAt), finishedAt: iso(finishedAt) }
 }
 
-/** What it was started with; null once nobody needs that any more. */
-function bodyOfRun({ inputsDigest }: Run, { versions }: Term['cluster']): RunSpec | null {
-  const version = versions.get(inputsDigest)
+/** What it runs; null once nobody needs that any more. */
+function bodyOfRun(run: Run, cluster: Term['cluster']): RunSpec | null {
+  const version = cluster.versions.get(cluster.inputsNow(run))
   const body = version === undefined ? null : bodyOf(version)
   return body !== null && 'completions' in body ? body : null
 }
