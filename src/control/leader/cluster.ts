@@ -50,6 +50,7 @@ export class Cluster {
   readonly failing = new Set<WorkloadKey>()
   readonly groups = new TaskGroups()
   readonly #tasksOfWorkload = new Index<WorkloadKey, TaskId>()
+  readonly #tasksOfRun = new Index<RunId, TaskId>()
   readonly #tasksOfAgent = new Index<AgentId, TaskId>()
   readonly #workloadsOfApp = new Index<string, WorkloadKey>()
   readonly #revisionsOfApp = new Index<string, string>()
@@ -85,6 +86,10 @@ export class Cluster {
 
   tasksOfWorkload(key: WorkloadKey): TaskState[] {
     return this.#tasksOfWorkload.get(key).map((id) => this.taskState(id))
+  }
+
+  tasksOfRun(run: RunId): TaskState[] {
+    return this.#tasksOfRun.get(run).map((id) => this.taskState(id))
   }
 
   tasksOfAgent(agent: AgentId): TaskState[] {
@@ -234,6 +239,7 @@ export class Cluster {
     if (task === undefined) return
     this.groups.remove(this.taskState(id))
     this.#tasksOfWorkload.delete(task.workload, id)
+    if (task.run !== null) this.#tasksOfRun.delete(task.run, id)
     if (task.agent === null) return
     this.#tasksOfAgent.delete(task.agent, id)
     this.usageOf(task.agent).remove(this.taskState(id), this.requirements(task.inputsDigest))
@@ -243,6 +249,7 @@ export class Cluster {
     const task = this.tasks.get(id)
     if (task === undefined) return
     this.#tasksOfWorkload.add(task.workload, id)
+    if (task.run !== null) this.#tasksOfRun.add(task.run, id)
     this.groups.add(this.taskState(id), this.boundTo(task))
     if (task.agent === null) return
     this.#tasksOfAgent.add(task.agent, id)

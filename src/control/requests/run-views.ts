@@ -1,4 +1,4 @@
-import { countIndexes, parseIndexes } from '../../core/batch/index-set.ts'
+import { countWritten } from '../../core/batch/index-set.ts'
 import { byNumber, withAttempts } from '../../core/batch/run-record.ts'
 import { completed, tallyOf } from '../../core/batch/tally.ts'
 import { nextSlot } from '../../core/calendar/calendar.ts'
@@ -16,7 +16,7 @@ import { iso, isoOrNull } from './times.ts'
 /** A run with what its tasks tell that its record does not say yet. */
 export function runView(run: Run, { cluster }: Pick<Term, 'cluster'>): RunView {
   const { namespace, kind, name } = parseWorkloadKey(run.workload)
-  const tasks = cluster.tasksOfWorkload(run.workload).filter(({ task }) => task.run === run.id)
+  const tasks = cluster.tasksOfRun(run.id)
   const body = bodyOfRun(run, cluster)
   const { id, app, trigger, actor, graph, parents, phase, exitCode, reason, message, revision, attempts } = withAttempts(run, tasks)
   return {
@@ -49,8 +49,7 @@ const completionsOf = (body: RunSpec | null): number | null => (body === null ||
 
 /** Completions reached: a run that ended says so in its record, but a Global one, whose slots are machines. */
 function succeededOf(run: Run, tasks: readonly TaskState[], body: RunSpec | null): number {
-  const counted = countIndexes(parseIndexes(run.succeeded))
-  if (run.finishedAt !== null && counted > 0) return counted
+  if (run.finishedAt !== null && run.succeeded !== '') return countWritten(run.succeeded)
   if (body === null) return new Set(run.attempts.flatMap(({ task, exitCode }) => (exitCode === 0 ? [task] : []))).size
   const machines = new Set(tasks.map(({ task }) => task.slot))
   return completed(tallyOf(run, body, tasks), body, [...machines])

@@ -45,8 +45,7 @@ function attemptLines({ attempts }: Run): Line[] {
 function waitLines(run: Run, term: Term, now: Millis): Line[] {
   const state = workloadState(run.workload, { term, now })
   if (state === null) return []
-  const tasks = state.tasks.filter(({ task }) => task.run === run.id)
-  const own = taskLines(tasks, { templateDigest: run.templateDigest, term, now })
+  const own = taskLines(term.cluster.tasksOfRun(run.id), { templateDigest: run.templateDigest, term, now })
   if (state.version.kind === 'Job') return [...workloadLines(state.record, term), ...own]
   // The health of a CronJob tells of its last run, too.
   const unmet = run.startedAt === null ? state.unmet : []

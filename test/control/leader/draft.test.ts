@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { Cluster } from '../../../src/control/leader/cluster.ts'
 import { Draft, InvariantError } from '../../../src/control/leader/draft.ts'
 import { digestOf } from '../../../src/lib/canonical.ts'
-import type { AgentId, TaskId } from '../../../src/model/ids.ts'
+import type { AgentId, RunId, TaskId } from '../../../src/model/ids.ts'
 import type { Rendered } from '../../../src/model/records.ts'
 import type { WorkloadVersion } from '../../../src/model/version.ts'
 import { agentRecord, deploymentVersion, KEY, NOW, named, observed, revisionRecord, run, task, workload } from '../../support/make.ts'
@@ -214,6 +214,10 @@ describe('usage of an agent', () => {
     expect(cluster.groups.waiting().flatMap(({ tasks }) => [...tasks])).toEqual(['web-1'])
     expect(cluster.tasksOfWorkload(KEY).map((state) => state.task.id)).toEqual(['web-1', 'web-2'])
     expect(cluster.tasksOfAgent('node-1' as AgentId).map((state) => state.task.id)).toEqual(['web-2'])
+    made({ id: 'web-3' as TaskId, run: 'r' as RunId })
+    expect(cluster.tasksOfRun('r' as RunId).map((state) => state.task.id)).toEqual(['web-3'])
+    draft.write({ table: 'tasks', id: 'web-3', value: null })
+    expect(cluster.tasksOfRun('r' as RunId)).toEqual([])
     made({ agent: null, desired: 'stop' })
     expect(cluster.groups.waiting()).toEqual([])
   })

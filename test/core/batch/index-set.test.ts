@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { countIndexes, formatIndexes, hasIndex, missingIndexes, parseIndexes, withIndexes } from '../../../src/core/batch/index-set.ts'
+import { countIndexes, countWritten, formatIndexes, hasIndex, missingIndexes, parseIndexes, withIndexes } from '../../../src/core/batch/index-set.ts'
 import { times } from './make.ts'
 
 const setOf = (numbers: Iterable<number>) => withIndexes([], numbers)
@@ -29,6 +29,7 @@ describe('a set of completion numbers', () => {
         expect(times(70, (index) => hasIndex(set, index))).toEqual(times(70, (index) => plain.has(index)))
         expect([...missingIndexes(set, end)]).toEqual(times(end, (index) => index).filter((index) => !plain.has(index)))
         expect(parseIndexes(formatIndexes(set))).toEqual(set)
+        expect(countWritten(formatIndexes(set))).toBe(plain.size)
       }),
     )
   })
@@ -39,6 +40,7 @@ describe('a set of completion numbers', () => {
       const text = formatIndexes(set)
       expect(text.length).toBeLessThanOrEqual(25_001)
       expect(parseIndexes(text)).toEqual(set)
+      expect(countWritten(text)).toBe(countIndexes(set))
     }
     expect(formatIndexes(every(2))).toMatch(/^x5{25000}$/)
     expect(formatIndexes(every(1))).toBe('0-99999')
