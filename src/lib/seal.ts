@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, createHash, createHmac } from 'node:crypto'
+import type { AgentId } from '../model/ids.ts'
 import type { SealedValue } from '../model/secret.ts'
 import { TerminalError } from './errors.ts'
 
@@ -8,6 +9,8 @@ export interface Keyring {
   seal(of: string, plain: string): SealedValue
   /** @throws TerminalError `SecretUnreadable` when it was sealed with another key, or for another place. */
   open(value: SealedValue): string
+  /** The key of one agent, `KEY_BYTES` long: it opens what was sealed for that agent, and tells nothing of this key or another's. */
+  agentKey(agent: AgentId): Buffer
 }
 
 export const KEY_BYTES = 32
@@ -43,6 +46,7 @@ export function createKeyring(key: Buffer): Keyring {
         throw unreadable(of, 'what is stored of it was changed', error)
       }
     },
+    agentKey: (agent) => derived(key, `agent ${agent}`),
   }
 }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createKeyring, KEY_BYTES } from '../../src/lib/seal.ts'
+import type { AgentId } from '../../src/model/ids.ts'
 
 const keyring = createKeyring(Buffer.alloc(KEY_BYTES, 1))
 const other = createKeyring(Buffer.alloc(KEY_BYTES, 2))
@@ -45,5 +46,23 @@ describe('sealed values', () => {
         }
       }),
     )
+  })
+})
+
+describe('the key of an agent', () => {
+  const [one, two] = ['machine-1', 'machine-2'] as [AgentId, AgentId]
+
+  it('is the same each time, and of no other agent or cluster', () => {
+    expect(keyring.agentKey(one)).toEqual(keyring.agentKey(one))
+    const keys = [keyring.agentKey(one), keyring.agentKey(two), other.agentKey(one)]
+    expect(new Set(keys.map((key) => key.toString('hex'))).size).toBe(3)
+  })
+
+  it('opens what is sealed with it, and nothing else', () => {
+    const [ofOne, ofTwo] = [one, two].map((agent) => createKeyring(keyring.agentKey(agent)))
+    const value = ofOne?.seal('a/b/c', 'hunter2') ?? keyring.seal('', '')
+    expect(ofOne?.open(value)).toBe('hunter2')
+    expect(() => ofTwo?.open(value)).toThrow('sealed with the key')
+    expect(() => ofOne?.open(keyring.seal('a/b/c', 'hunter2'))).toThrow('sealed with the key')
   })
 })
