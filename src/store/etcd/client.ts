@@ -36,14 +36,33 @@ const GRPC_OPTIONS = {
   'grpc.max_receive_message_length': (PAGE_KEYS + 100) * MAX_VALUE_BYTES,
 }
 
-function connect(host: string): Etcd3 {
+/** How to speak to etcd; nothing given: plain, as nobody. */
+export interface EtcdAccess {
+  /** PEM. `ca` alone checks etcd; `cert` and `key` with it say who we are. Null: no TLS. */
+  readonly tls: { readonly ca: Buffer; readonly cert: Buffer | null; readonly key: Buffer | null } | null
+  readonly user: { readonly name: string; readonly password: string } | null
+}
+
+export const OPEN_ACCESS: EtcdAccess = { tls: null, user: null }
+
+function connect(host: string, { tls, user }: EtcdAccess, clock: Clock): Etcd3 {
+  const callOptions = () => ({ deadline: clock.now() + CALL_DEADLINE_MS })
+  const certificates = tls === null ? {} : { credentials: credentialsOf(tls) }
+  const auth = user === null ? {} : { auth: { username: user.name, password: user.password, callOptions } }
   return new Etcd3({
-    hosts: `http://${host}`,
+    ...certificates,
+    ...auth,
+    hosts: `${tls === null ? 'http' : 'https'}://${host}`,
     grpcOptions: GRPC_OPTIONS,
     // Hidden retries turn an applied write into a reported failure; one large value opens the breaker for all calls.
     faultHandling: { global: noop, host: () => noop },
   })
 }
+
+const credentialsOf = ({ ca, cert, key }: NonNullable<EtcdAccess['tls']>) => ({
+  rootCertificate: ca,
+  ...(cert === null || key === null ? {} : { certChain: cert, privateKey: key }),
+})
 
 /** One client an etcd host, of which one is in use until a call to it fails. */
 export class EtcdClient {
@@ -52,9 +71,9 @@ export class EtcdClient {
   #index = 0
   #left = new AbortController()
 
-  constructor(hosts: readonly string[], clock: Clock) {
+  constructor(hosts: readonly string[], access: EtcdAccess, clock: Clock) {
     this.#clock = clock
-    this.#hosts = hosts.map(connect)
+    this.#hosts = hosts.map((host) => connect(host, access, clock))
   }
 
   node(): EtcdNode {

@@ -5,7 +5,7 @@ import { pause } from '../../lib/waits.ts'
 import type { Millis } from '../../model/ids.ts'
 import { DEFAULT_LEASE_TTL_MS } from '../leadership.ts'
 import type { Item, Leadership, Listing, Store, StoreEvent, Txn, TxnResult } from '../store.ts'
-import { EtcdClient } from './client.ts'
+import { type EtcdAccess, EtcdClient, OPEN_ACCESS } from './client.ts'
 import { campaignFor, type ElectionContext } from './election.ts'
 import { isOutOfHistory } from './errors.ts'
 import { getKeyValue, itemOf, listRange } from './range.ts'
@@ -20,14 +20,16 @@ export interface EtcdOptions {
   readonly hosts: readonly string[]
   /** Begins and ends with a slash. */
   readonly root: string
+  readonly access?: EtcdAccess
   readonly clock: Clock
   readonly ttlMs?: Millis
   readonly log?: Logger
 }
 
 /** Connects at the first call. */
-export function createEtcdStore({ hosts, root, clock, ttlMs = DEFAULT_LEASE_TTL_MS, log = silentLog }: EtcdOptions): EtcdStore {
-  return new EtcdStore({ client: new EtcdClient(hosts, clock), clock, log, root, ttlMs })
+export function createEtcdStore(options: EtcdOptions): EtcdStore {
+  const { hosts, root, access = OPEN_ACCESS, clock, ttlMs = DEFAULT_LEASE_TTL_MS, log = silentLog } = options
+  return new EtcdStore({ client: new EtcdClient(hosts, access, clock), clock, log, root, ttlMs })
 }
 
 export class EtcdStore implements Store {
