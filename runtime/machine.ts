@@ -24,8 +24,8 @@ export interface Machine {
 export interface MachineOptions {
   /** Belongs to this agent alone; made with mode 0700. */
   readonly stateDir: string
-  /** Default: the host's name, as far as it can be one. */
-  readonly name?: AgentId
+  /** Null: the name it has, or the host's as far as it can be one. */
+  readonly name?: AgentId | null
   /** The operator's; they win over what is found. */
   readonly labels?: Readonly<Record<string, string>>
 }
@@ -45,7 +45,7 @@ const Kept = z.object({ id: AgentId, instance: z.string().min(1) })
 type Kept = z.infer<typeof Kept>
 
 /** The identity lives as long as the state directory: with a new one the old tasks are not this agent's any more. */
-async function keptIdentity({ stateDir, name }: MachineOptions): Promise<Kept> {
+async function keptIdentity({ stateDir, name = null }: MachineOptions): Promise<Kept> {
   const path = join(stateDir, 'agent.json')
   const text = await readIfThere(path)
   if (text === null) {
@@ -54,7 +54,7 @@ async function keptIdentity({ stateDir, name }: MachineOptions): Promise<Kept> {
     return fresh
   }
   const kept = Kept.parse(JSON.parse(text))
-  if (name !== undefined && name !== kept.id) throw new Error(`${stateDir} belongs to agent ${kept.id}, not ${name}`)
+  if (name !== null && name !== kept.id) throw new Error(`${stateDir} belongs to agent ${kept.id}, not ${name}`)
   return kept
 }
 

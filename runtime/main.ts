@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../src/lib/clock.ts'
 import type { Logger } from '../src/lib/log.ts'
+import type { AgentId } from '../src/model/ids.ts'
 import type { ProcessPolicy } from '../src/model/process-policy.ts'
 import { type AgentDeps, runAgent } from './agent.ts'
 import { createFileDownloadCache, FETCH_LIMITS } from './artifacts/file-downloads.ts'
@@ -21,6 +22,8 @@ import type { Uplink } from './uplink.ts'
 export interface AgentOptions {
   /** A folder of the agent's own; holds its journal, its tasks' files and its identity. */
   readonly stateDir: string
+  /** Null: what the state directory knows, or the host's. */
+  readonly name: AgentId | null
   readonly version: string
   readonly cluster: string
   readonly labels: Readonly<Record<string, string>>
@@ -46,7 +49,7 @@ export interface Agent {
 /** Builds the agent of this machine with its real drivers. */
 export async function createAgent(options: AgentOptions): Promise<Agent> {
   const { stateDir, version, clock, random, log } = options
-  const { id, instance, bootId, capacity, labels } = await readMachine({ stateDir, labels: options.labels })
+  const { id, instance, bootId, capacity, labels } = await readMachine({ stateDir, labels: options.labels, name: options.name })
   const drivers = driversOf(options, { id, instance })
   const deps: Omit<AgentDeps, 'uplink'> = {
     identity: { id, instance, bootId, version },

@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline/promises'
 import { runCli } from './cli/main.ts'
 import { systemClock } from './lib/clock.ts'
-import type { Surroundings } from './main/up.ts'
+import type { Surroundings } from './main/surroundings.ts'
 
 /** The composition root: here, and below `main/`, adapters are built; everything heavy is loaded when it is asked for. */
 const VERSION = '0.1.0'

@@ -4,6 +4,7 @@ import { assertJson, assertLocalCaller } from './guard.ts'
 import type { Api, ApiEnv, ApiParts } from './parts.ts'
 import { asProblem, HttpProblem, problemResponse } from './problem.ts'
 import { readRoutes } from './read-routes.ts'
+import { redirected } from './standby.ts'
 import { streamRoutes } from './stream-routes.ts'
 import { writeRoutes } from './write-routes.ts'
 
@@ -23,10 +24,11 @@ export function createApi(parts: ApiParts): Api {
     parts.log.debug({ method: c.req.method, path: c.req.path, status: c.res.status, ms: took }, 'request served')
   })
   api.use(guarded)
+  api.use(redirected(parts.leader))
   api.get('/livez', (c) => c.text('ok\n'))
-  api.get('/readyz', (c) => {
-    // Throws Unavailable, hence 503, where there is no leader to answer.
-    parts.control.version()
+  api.get('/readyz', async (c) => {
+    // A standby is ready when it can send requests on. Throws Unavailable, hence 503, where nobody can answer them.
+    if (parts.leader.leads() || (await parts.leader.url()) === null) parts.control.version()
     return c.text('ok\n')
   })
   api.get('/version', (c) => c.json(parts.control.version()))

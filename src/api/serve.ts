@@ -2,6 +2,7 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import type { AgentGate } from '../control/agents/agent-gate.ts'
+import type { LeaderPointer } from '../control/requests/leader-pointer.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import { assertListen } from './guard.ts'
@@ -11,6 +12,7 @@ import { agentUpgrades, type Upgrades } from './upgrades.ts'
 export interface ServeOptions {
   readonly api: Api
   readonly gate: AgentGate
+  readonly leader: LeaderPointer
   readonly log: Logger
   readonly clock: Clock
   /** A loopback name or address. */

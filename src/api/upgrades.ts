@@ -2,6 +2,7 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { AgentGate } from '../control/agents/agent-gate.ts'
+import type { LeaderPointer } from '../control/requests/leader-pointer.ts'
 import type { Clock } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
@@ -10,6 +11,7 @@ import { AgentFrame, type ServerFrame } from '../model/protocol.ts'
 import { assertLocalCaller } from './guard.ts'
 import { logLinesOf } from './ndjson-socket.ts'
 import { asProblem, HttpProblem } from './problem.ts'
+import { redirectUpgrade } from './standby.ts'
 
 /** Bytes of one frame: a machine with thousands of tasks says hello with all of them. */
 const MAX_FRAME = 32 * 2 ** 20
@@ -31,6 +33,7 @@ export interface Upgrades {
 
 export interface UpgradeParts {
   readonly gate: AgentGate
+  readonly leader: LeaderPointer
   readonly log: Logger
   readonly clock: Clock
 }
@@ -42,7 +45,8 @@ export function agentUpgrades(parts: UpgradeParts): Upgrades {
     handle(request, socket, head) {
       try {
         const serve = routeOf(parts, request)
-        sockets.handleUpgrade(request, socket, head, (ws) => void carry(ws, serve, parts.log))
+        if (parts.leader.leads()) sockets.handleUpgrade(request, socket, head, (ws) => void carry(ws, serve, parts.log))
+        else redirectUpgrade(parts.leader, request.url ?? '/', socket).catch((error: unknown) => refuse(socket, asProblem(error)))
       } catch (error) {
         refuse(socket, asProblem(error))
       }

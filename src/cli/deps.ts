@@ -17,7 +17,8 @@ export interface CliClock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
-export interface UpOptions {
+/** What a control plane follows, where it keeps its state and where it listens. */
+export interface ControlOptions {
   readonly repo: string
   readonly ref: string
   readonly path: string
@@ -27,16 +28,54 @@ export interface UpOptions {
   readonly host: string
   readonly port: number
   readonly pollMs: number
-  /** What manifests may run as plain processes here; null: nothing. */
-  readonly processes: ProcessPolicy | null
   /** `embedded`, `memory` or `etcd://HOST:PORT,HOST:PORT/PREFIX`. */
   readonly store: string
-  readonly labels: Readonly<Record<string, string>>
   /** With the keys that open Secrets; null: where SOPS looks for them. */
   readonly ageKeyFile: string | null
+}
+
+/** What a machine offers. */
+export interface MachineOptions {
+  /** What manifests may run as plain processes here; null: nothing. */
+  readonly processes: ProcessPolicy | null
+  readonly labels: Readonly<Record<string, string>>
+}
+
+export interface UpOptions extends ControlOptions, MachineOptions {
   /** Ends with 0 once the app is synced and healthy, 3 when it is degraded, 4 after `timeoutMs`. */
   readonly exitWhenHealthy: boolean
   readonly timeoutMs: number
+}
+
+/** Files and names by which etcd knows a server; PEM. Null where it does not ask. */
+export interface EtcdOptions {
+  readonly ca: string | null
+  readonly cert: string | null
+  readonly key: string | null
+  readonly user: string | null
+  readonly passwordFile: string | null
+}
+
+export interface ServerOptions extends ControlOptions {
+  /** Where agents, people and other servers reach it; null: where it listens. */
+  readonly advertise: string | null
+  readonly etcd: EtcdOptions
+  /** Cluster id, or `empty`: the store that is meant, whatever the data directory remembers. */
+  readonly acceptStore: string | null
+  /** The cluster to become another server of, and the token that allows it. */
+  readonly join: { readonly url: string; readonly token: string } | null
+}
+
+export interface AgentOptions extends MachineOptions {
+  /** Addresses of control planes. */
+  readonly servers: readonly string[]
+  /** Needed until the agent has a certificate. */
+  readonly token: string | null
+  readonly dataDir: string
+  /** Null: the host's. */
+  readonly name: string | null
+  /** Null: the one of the environment, or the usual one. */
+  readonly docker: string | null
 }
 
 export interface DownOptions {

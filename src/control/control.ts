@@ -11,11 +11,12 @@ import type { AgentGate } from './agents/agent-gate.ts'
 import { LogTickets } from './agents/log-tickets.ts'
 import { collectOld } from './leader/collect.ts'
 import { DemotedError } from './leader/commit.ts'
-import { campaignAndLead, type LeadingTerm } from './leader/lead.ts'
-import { clusterIdentity } from './leader/load.ts'
+import { clusterIdentity } from './leader/identity.ts'
+import { campaignAndLead, LEADER_KEY, type LeadingTerm } from './leader/lead.ts'
 import type { TurnContext } from './leader/term.ts'
 import type { ControlPlane } from './requests/control-plane.ts'
 import { RequestError } from './requests/control-plane.ts'
+import type { LeaderPointer } from './requests/leader-pointer.ts'
 import { createRequests, type Leading } from './requests/requests.ts'
 import { inTurn, Source, type SourceDeps } from './source/source.ts'
 
@@ -27,11 +28,14 @@ export interface ControlDeps extends SourceDeps {
   readonly version: string
   /** The implicit App of the command line; it owns what its path holds. */
   readonly app: { readonly name: string; readonly source: AppSource }
+  /** Where others reach this process while it leads; null: nowhere, it stands alone. */
+  readonly advertise: string | null
 }
 
 export interface Control {
   readonly plane: ControlPlane
   readonly gate: AgentGate
+  readonly leader: LeaderPointer
   /** Campaigns and leads until the signal aborts; resolves when everything it started has ended. */
   run(signal: AbortSignal): Promise<void>
   /** Resolves once this process leads, or the signal aborts: an agent in the same process has nowhere else to go. */
@@ -40,7 +44,7 @@ export interface Control {
 
 /** The control plane of one process: stands by or leads, and answers for whoever leads here. */
 export async function createControl(deps: ControlDeps): Promise<Control> {
-  const identity = await clusterIdentity(deps.store, { id: deps.newId(), createdAt: deps.clock.now() })
+  const identity = await clusterIdentity(deps.store, { id: deps.newId(), createdAt: deps.clock.now(), epochBase: 0 })
   const state: { leading: Leading | null } = { leading: null }
   const elected = new Set<() => void>()
   const set = (next: Leading | null): void => {
@@ -48,15 +52,17 @@ export async function createControl(deps: ControlDeps): Promise<Control> {
     if (next !== null) for (const tell of elected) tell()
   }
   const tickets = new LogTickets()
+  const leads = (): boolean => state.leading !== null && mayAct(state.leading, deps.clock)
   const leading = (): Leading => {
-    if (state.leading === null || state.leading.signal.aborted)
+    if (state.leading === null || !leads())
       throw new RequestError('Unavailable', 'this control plane does not lead yet; try again in a moment')
     return state.leading
   }
   return {
     plane: createRequests({ ...deps, identity, leading, tickets }),
     gate: createGate(leading, deps, tickets),
-    run: (signal) => run(deps, { signal, set }),
+    leader: { leads, url: () => leaderUrl(deps) },
+    run: (signal) => run({ ...deps, cluster: identity.id }, { signal, set }),
     untilLeading: (signal) =>
       new Promise((resolve) => {
         if (state.leading !== null || signal.aborted) {
@@ -74,20 +80,36 @@ export async function createControl(deps: ControlDeps): Promise<Control> {
   }
 }
 
-async function run(deps: ControlDeps, options: { signal: AbortSignal; set: (leading: Leading | null) => void }): Promise<void> {
+/** A process that was frozen, or whose loop was blocked, learns only later that it lost the lead; its clock knows at once. */
+const mayAct = ({ signal, validUntil }: Leading, clock: Clock): boolean => !signal.aborted && clock.monotonic() < validUntil()
+
+/** Its own address there is of a term that is over here. */
+async function leaderUrl({ store, advertise }: ControlDeps): Promise<string | null> {
+  try {
+    const value = (await store.get(LEADER_KEY))?.value ?? ''
+    return value === '' || value === advertise ? null : value
+  } catch (error) {
+    throw new RequestError('Unavailable', `this control plane does not lead, and its store does not say who does: ${messageOf(error)}`)
+  }
+}
+
+async function run(
+  deps: ControlDeps & { readonly cluster: string },
+  options: { signal: AbortSignal; set: (leading: Leading | null) => void },
+): Promise<void> {
   let parts: Promise<unknown> = Promise.resolve()
-  await campaignAndLead(deps, {
-    signal: options.signal,
-    started: (term, signal) => {
-      const source = new Source(deps.app.name, term, deps)
-      options.set({ ...term, sources: new Map([[deps.app.name, source]]), signal })
-      // The clone is one folder on disk: the source of the term before must have let go of it.
-      const follow = parts.then(() => followSource(deps, { term, source, signal }))
-      parts = Promise.all([follow, collectOld(term, deps, signal)])
-    },
-    ended: () => options.set(null),
-  })
-  await parts
+  const started = (term: LeadingTerm, signal: AbortSignal): void => {
+    const source = new Source(deps.app.name, term, deps)
+    options.set({ ...term, sources: new Map([[deps.app.name, source]]), signal })
+    // The clone is one folder on disk: the source of the term before must have let go of it.
+    const follow = parts.then(() => followSource(deps, { term, source, signal }))
+    parts = Promise.all([follow, collectOld(term, deps, signal)])
+  }
+  try {
+    await campaignAndLead(deps, { signal: options.signal, started, ended: () => options.set(null) })
+  } finally {
+    await parts
+  }
 }
 
 const AFTER_A_BREAK_MS = 1000

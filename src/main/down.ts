@@ -7,7 +7,7 @@ import { pause } from '../lib/waits.ts'
 import { DEFAULT_PROCESS_POLICY } from '../model/process-policy.ts'
 import { holderOf, lockDataDir } from './data-dir.ts'
 import { keyringIn } from './keyring.ts'
-import type { Surroundings } from './up.ts'
+import type { Surroundings } from './surroundings.ts'
 
 const LOOK_AGAIN_MS = 100
 
@@ -20,6 +20,7 @@ export async function down({ dataDir }: DownOptions, around: Surroundings, signa
     const keyring = await keyringIn(dataDir)
     const agent = await createAgent({
       stateDir: join(dataDir, 'agent'),
+      name: null,
       version,
       cluster: 'local',
       labels: {},

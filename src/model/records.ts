@@ -223,6 +223,15 @@ export const EventRecord = z.object({
 })
 export type EventRecord = z.infer<typeof EventRecord>
 
+/** Who a cluster is, at the store's key `cluster`. */
+export const ClusterIdentity = z.object({
+  id: z.string().min(1),
+  createdAt: z.number(),
+  /** Added to the store's epochs; raised when the store goes back, so that agents take no new leader for an old one. */
+  epochBase: z.number().int().nonnegative().default(0),
+})
+export type ClusterIdentity = z.infer<typeof ClusterIdentity>
+
 /** Every table of the store and the record it holds. */
 export const TABLES = {
   apps: AppRecord,

@@ -18,6 +18,7 @@ import {
 } from '../../src/model/views.ts'
 import { type FakeControl, type FakeData, fakeControl } from '../support/fake-control.ts'
 import { fakeGate } from '../support/fake-gate.ts'
+import { LEADS } from '../support/fake-leader.ts'
 import { agentView, appView, historyView, rolloutView, runView, taskView } from '../support/fake-views.ts'
 
 const data = (): Partial<FakeData> => ({
@@ -64,7 +65,8 @@ const data = (): Partial<FakeData> => ({
   },
 })
 
-const apiOver = (control: FakeControl = fakeControl(data())) => createApi({ control, gate: fakeGate(), log: silentLog, clock: systemClock })
+const apiOver = (control: FakeControl = fakeControl(data())) =>
+  createApi({ control, gate: fakeGate(), leader: LEADS, log: silentLog, clock: systemClock })
 
 const post = (body: unknown, headers: Record<string, string> = {}): RequestInit => ({
   method: 'POST',

@@ -10,6 +10,7 @@ import { silentLog } from '../../src/lib/log.ts'
 import type { LogLine } from '../../src/model/protocol.ts'
 import { type FakeControl, fakeControl } from '../support/fake-control.ts'
 import { type FakeGate, fakeGate } from '../support/fake-gate.ts'
+import { LEADS } from '../support/fake-leader.ts'
 import { waitUntil } from '../support/wait-until.ts'
 
 const OID = 'a'.repeat(40)
@@ -19,8 +20,8 @@ let control: FakeControl
 let gate: FakeGate
 let serving: Serving
 
-const parts = () => ({ control, gate, log: silentLog, clock: systemClock })
-const serve = (port = 0, host = '127.0.0.1') => serveApi({ api: createApi(parts()), gate, log: silentLog, clock: systemClock, host, port })
+const parts = (leader = LEADS) => ({ control, gate, leader, log: silentLog, clock: systemClock })
+const serve = (port = 0, host = '127.0.0.1', leader = LEADS) => serveApi({ ...parts(leader), api: createApi(parts(leader)), host, port })
 
 beforeEach(async () => {
   control = fakeControl({

@@ -9,6 +9,7 @@ import type { AppView, RunView, TaskView } from '../../src/model/views.ts'
 import { cliOver } from '../support/fake-cli.ts'
 import { type FakeControl, fakeControl } from '../support/fake-control.ts'
 import { fakeGate } from '../support/fake-gate.ts'
+import { LEADS } from '../support/fake-leader.ts'
 import { shop } from '../support/fake-shop.ts'
 import {
   appView,
@@ -34,7 +35,7 @@ afterEach(async () => {
 })
 
 async function serve(control: FakeControl, port = 0): Promise<string> {
-  const parts = { control, gate: fakeGate(), log: silentLog, clock: systemClock }
+  const parts = { control, gate: fakeGate(), leader: LEADS, log: silentLog, clock: systemClock }
   serving = await serveApi({ api: createApi(parts), ...parts, host: '127.0.0.1', port })
   return serving.url
 }

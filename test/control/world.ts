@@ -115,6 +115,7 @@ export class World {
       renderer: new Renderer(parser, testVault(...(this.#options.identities ?? []))),
       trees: createFileTreeStore(join(this.dir, 'trees')),
       pollMs: 20,
+      advertise: null,
     })
     const over = new AbortController()
     const ended = control.run(over.signal)

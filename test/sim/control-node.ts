@@ -88,6 +88,7 @@ export class ControlNode {
       renderer: seams.renderer(new Renderer(parser, testVault()), life),
       trees: this.#trees,
       pollMs: POLL_MS,
+      advertise: null,
     })
     this.control = control
     await control.run(new AbortController().signal)

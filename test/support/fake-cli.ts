@@ -5,6 +5,7 @@ import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { type FakeControl, fakeControl } from './fake-control.ts'
 import { fakeGate } from './fake-gate.ts'
+import { LEADS } from './fake-leader.ts'
 import { NOW } from './fake-views.ts'
 
 interface CliRun {
@@ -22,7 +23,7 @@ export interface CliHarness {
 
 /** The real command line against the real API over a fake control plane, without a port. */
 export function cliOver(control: FakeControl = fakeControl(), over: Partial<CliDeps> = {}): CliHarness {
-  const api = createApi({ control, gate: fakeGate(), log: silentLog, clock: systemClock })
+  const api = createApi({ control, gate: fakeGate(), leader: LEADS, log: silentLog, clock: systemClock })
   const text = { stdout: '', stderr: '' }
   const deps: CliDeps = {
     stdout: { write: (chunk) => (text.stdout += chunk) },

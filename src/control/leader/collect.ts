@@ -51,11 +51,8 @@ export function garbageOf(cluster: Cluster, sets: Sets): Garbage | null {
 }
 
 /** Deletes old revisions with their bodies, for one term. An attempt that fails is made again after a later turn. */
-export async function collectOld(
-  { term, post }: LeadingTerm,
-  { store, log }: { store: Store; log: Logger },
-  signal: AbortSignal,
-): Promise<void> {
+export async function collectOld(leading: LeadingTerm, { store, log }: { store: Store; log: Logger }, signal: AbortSignal): Promise<void> {
+  const { term } = leading
   const remembered = new LRUCache<Digest, ReadonlySet<Digest>>({ max: SETS_REMEMBERED })
   for await (const _ of changesOf(term, signal)) {
     if (!hasOld(term.cluster)) continue
@@ -65,7 +62,7 @@ export async function collectOld(
       if (garbage === null || garbage.revisions.length === 0) continue
       const keys = new Map<Digest, string[]>()
       for (const digest of garbage.bodies) keys.set(digest, await blobKeys(store, digest))
-      await inTurn({ term, post }, (turn) => sweep(turn, sets, keys))
+      await inTurn(leading, (turn) => sweep(turn, sets, keys))
     } catch (error) {
       if (error instanceof DemotedError || signal.aborted) return
       log.warn({ error: messageOf(error) }, 'old revisions not deleted')

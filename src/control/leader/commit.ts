@@ -49,6 +49,7 @@ export class Committer {
       fence: this.#leadership.fence,
     }
     for (;;) {
+      this.#assertLeads('leadership ran out before the turn was written')
       const result = await this.#store.txn(txn)
       if (result.status === 'Committed') {
         this.#marker = result.revision
@@ -65,12 +66,15 @@ export class Committer {
     }
   }
 
+  /** The fence would refuse a late write too; here it is not even sent. */
+  #assertLeads(otherwise: string): void {
+    if (this.#leadership.signal.aborted || this.#clock.monotonic() >= this.#leadership.validUntil()) throw new DemotedError(otherwise)
+  }
+
   /** Asks until the store answers; the outcome of a write must be known before the next is decided. */
   async #readMarker(): Promise<{ value: string; revision: string }> {
     for (;;) {
-      if (this.#leadership.signal.aborted || this.#clock.monotonic() >= this.#leadership.validUntil()) {
-        throw new DemotedError('leadership ran out while the outcome of a write was unknown')
-      }
+      this.#assertLeads('leadership ran out while the outcome of a write was unknown')
       try {
         const item = await this.#store.get(TURN_KEY)
         return { value: item?.value ?? '', revision: item?.revision ?? '0' }

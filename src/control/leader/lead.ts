@@ -1,19 +1,23 @@
 import type { Clock } from '../../lib/clock.ts'
-import { isAbort, messageOf } from '../../lib/errors.ts'
+import { isAbort, messageOf, TerminalError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { Mailbox } from '../../lib/mailbox.ts'
 import { firstOf, pause } from '../../lib/waits.ts'
-import type { Epoch } from '../../model/ids.ts'
+import type { Epoch, Millis } from '../../model/ids.ts'
+import type { ClusterIdentity } from '../../model/records.ts'
 import type { Leadership, Op, Store } from '../../store/store.ts'
 import { type Admission, takeHello, takeStatuses } from '../agents/agent-inputs.ts'
 import { type AgentInput, type Hello, Hub } from '../agents/hub.ts'
 import { Committer, DemotedError } from './commit.ts'
 import { Draft } from './draft.ts'
+import { readIdentity } from './identity.ts'
 import { loadCluster } from './load.ts'
 import type { Term, TurnContext } from './term.ts'
 import { sendOrders, settle, type Woken } from './turn.ts'
 import { Wakes } from './wakes.ts'
 
+/** The store's key that the leader holds; its value is the leader's address. */
+export const LEADER_KEY = 'leader'
 /** A store that is away, or a bug that ended a term, must not make a busy loop. */
 const AFTER_A_TERM_MS = 1000
 
@@ -32,12 +36,18 @@ export interface LeadDeps {
   readonly clock: Clock
   readonly log: Logger
   readonly newId: () => string
+  /** Id of the cluster this process belongs to: no other store is led. */
+  readonly cluster: string
+  /** What the leader's key says; see `ControlDeps`. */
+  readonly advertise: string | null
 }
 
 /** One term of leadership as others in the process see it. */
 export interface LeadingTerm {
   readonly term: Term
   readonly post: (input: Input) => void
+  /** Monotonic time until which it may act and answer. */
+  readonly validUntil: () => Millis
 }
 
 /**
@@ -47,7 +57,7 @@ export interface LeadingTerm {
 async function lead(
   deps: LeadDeps,
   leadership: Leadership,
-  options: { signal: AbortSignal; started: (leading: LeadingTerm) => void },
+  options: { signal: AbortSignal; before: number; started: (leading: LeadingTerm) => void },
 ): Promise<void> {
   const mailbox = new Mailbox<Input>()
   const signal = AbortSignal.any([options.signal, leadership.signal])
@@ -56,11 +66,12 @@ async function lead(
     if (!over.signal.aborted) mailbox.put(input)
     else if (input.type === 'request') input.failed(over.signal.reason)
   }
+  const { epochBase } = await sameStore(deps, { epoch: leadership.fence.epoch, before: options.before })
   const cluster = await loadCluster(deps.store)
   const committer = await Committer.open(deps.store, leadership, deps.clock)
   const hub = new Hub(deps.clock, post)
   const term: Term = {
-    epoch: leadership.fence.epoch as Epoch,
+    epoch: (leadership.fence.epoch + epochBase) as Epoch,
     cluster,
     hub,
     wakes: new Wakes(),
@@ -75,7 +86,7 @@ async function lead(
     read: new Set(),
     listeners: new Set(),
   }
-  options.started({ term, post })
+  options.started({ term, post, validUntil: () => leadership.validUntil() })
   try {
     await takeTurns({ deps, term, committer, mailbox, leadership, signal })
   } finally {
@@ -83,6 +94,17 @@ async function lead(
     hub.closeAll('this control plane no longer leads')
     for (const input of mailbox.takeAll()) if (input.type === 'request') input.failed(over.signal.reason)
   }
+}
+
+/**
+ * An empty store, or another cluster's, would have every agent stop what it runs; of one that went back nobody knows what is true.
+ * @throws TerminalError `StoreReplaced`: this process must not lead, nor try again.
+ */
+async function sameStore({ store, cluster }: LeadDeps, term: { epoch: number; before: number }): Promise<ClusterIdentity> {
+  const found = await readIdentity(store)
+  if (found?.id === cluster && term.epoch > term.before) return found
+  const now = found === null ? 'holds no cluster' : found.id === cluster ? 'is older than it was' : `is of cluster ${found.id}`
+  throw new TerminalError('StoreReplaced', `the store was replaced under this control plane of cluster ${cluster}: it ${now}`)
 }
 
 interface Loop {
@@ -199,29 +221,33 @@ function takeRequest(request: Request, { draft, ...rest }: TurnContext): () => v
   }
 }
 
-/** Leads whenever this process is elected, until the signal aborts. */
+/** Leads whenever this process is elected, until the signal aborts. @throws TerminalError `StoreReplaced` */
 export async function campaignAndLead(
   deps: LeadDeps,
   options: { signal: AbortSignal; started: (leading: LeadingTerm, term: AbortSignal) => void; ended: () => void },
 ): Promise<void> {
   const { signal } = options
+  let before = 0
   while (!signal.aborted) {
     try {
-      const leadership = await deps.store.campaign('leader', { signal })
+      const leadership = await deps.store.campaign(LEADER_KEY, { signal, value: deps.advertise ?? '' })
       deps.log.info({ epoch: leadership.fence.epoch }, 'leading')
       const over = new AbortController()
       try {
         await lead(deps, leadership, {
           signal,
+          before,
           started: (leading) => options.started(leading, AbortSignal.any([signal, leadership.signal, over.signal])),
         })
       } finally {
         over.abort(new DemotedError('the term is over'))
+        before = leadership.fence.epoch
         options.ended()
         await leadership.resign()
       }
     } catch (error) {
       if (isAbort(error, signal)) return
+      if (error instanceof TerminalError && error.code === 'StoreReplaced') throw error
       deps.log.warn({ error: messageOf(error) }, 'term ended')
       await pause(deps.clock, AFTER_A_TERM_MS, signal)
     }

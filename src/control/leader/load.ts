@@ -1,5 +1,5 @@
 import { TerminalError } from '../../lib/errors.ts'
-import type { Digest, Millis } from '../../model/ids.ts'
+import type { Digest } from '../../model/ids.ts'
 import { TABLES, type Table } from '../../model/records.ts'
 import { WorkloadVersion } from '../../model/version.ts'
 import { readBlob } from '../../store/blobs.ts'
@@ -48,22 +48,4 @@ export async function readVersion(store: Store, digest: Digest): Promise<Workloa
   const text = await readBlob(store, digest)
   if (text === null) throw new TerminalError('MissingVersion', `the store holds no body for version ${digest}`)
   return WorkloadVersion.parse(JSON.parse(text))
-}
-
-export interface ClusterIdentity {
-  readonly id: string
-  readonly createdAt: Millis
-}
-
-/** Reads who this cluster is, or says so for the first time. */
-export async function clusterIdentity(store: Store, fresh: ClusterIdentity): Promise<ClusterIdentity> {
-  for (;;) {
-    const item = await store.get('cluster')
-    if (item !== null) return JSON.parse(item.value) as ClusterIdentity
-    await store.txn({
-      if: [{ key: 'cluster', revision: '0' }],
-      then: [{ op: 'put', key: 'cluster', value: JSON.stringify(fresh) }],
-      fence: null,
-    })
-  }
 }

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { campaignAndLead, type LeadingTerm } from '../../../src/control/leader/lead.ts'
+import { clusterIdentity, raiseEpochs } from '../../../src/control/leader/identity.ts'
+import { campaignAndLead, LEADER_KEY, type LeadingTerm } from '../../../src/control/leader/lead.ts'
 import type { TurnContext } from '../../../src/control/leader/term.ts'
 import { inTurn } from '../../../src/control/source/source.ts'
 import { channelPair } from '../../../src/lib/channel-pair.ts'
@@ -8,9 +9,11 @@ import { silentLog } from '../../../src/lib/log.ts'
 import { Epoch } from '../../../src/model/ids.ts'
 import type { AgentFrame, ServerFrame } from '../../../src/model/protocol.ts'
 import { createMemoryCluster } from '../../../src/store/memory.ts'
+import type { Store } from '../../../src/store/store.ts'
 import { agentRecord, NOW } from '../../support/make.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 
+const CLUSTER = 'cluster-1'
 const over: AbortController[] = []
 afterEach(() => {
   for (const controller of over.splice(0)) controller.abort()
@@ -19,17 +22,19 @@ afterEach(() => {
 /** A leader of an empty store, with every term it had. */
 async function leader() {
   const store = createMemoryCluster({ clock: systemClock }).connect()
+  await clusterIdentity(store, { id: CLUSTER, createdAt: NOW, epochBase: 0 })
   const terms: LeadingTerm[] = []
   const stop = new AbortController()
   over.push(stop)
-  void campaignAndLead(
-    { store, clock: systemClock, log: silentLog, newId: () => 'id' },
+  const ended = campaignAndLead(
+    { store, clock: systemClock, log: silentLog, newId: () => 'id', cluster: CLUSTER, advertise: 'https://here' },
     { signal: stop.signal, started: (term) => terms.push(term), ended: () => undefined },
   )
+  ended.catch(() => undefined)
   await waitUntil(() => terms.length === 1)
   const [term] = terms
   if (term === undefined) throw new Error('no term')
-  return { store, terms, term }
+  return { store, terms, term, ended }
 }
 
 function event({ draft }: TurnContext): void {
@@ -73,4 +78,35 @@ it('goes on leading when an agent obeys a later epoch, as after the store was re
   expect(first).toMatchObject({ type: 'refused', reason: expect.stringContaining('obeys epoch') })
   await inTurn(term, event)
   expect(terms).toHaveLength(1)
+})
+
+/** Someone deletes the leader's key; whoever led campaigns again. */
+const depose = (store: Store) => store.txn({ if: [], then: [{ op: 'delete', key: LEADER_KEY }], fence: null })
+
+describe('the store of a leader', () => {
+  it('says where the leader is', async () => {
+    const { store } = await leader()
+    expect((await store.get(LEADER_KEY))?.value).toBe('https://here')
+  })
+
+  it.each([
+    ['holds no cluster', { op: 'delete', key: 'cluster' }],
+    ['is of cluster other', { op: 'put', key: 'cluster', value: JSON.stringify({ id: 'other', createdAt: NOW, epochBase: 0 }) }],
+  ] as const)('is not led again once it %s', async (now, change) => {
+    const { store, terms, term, ended } = await leader()
+    await store.txn({ if: [], then: [change], fence: null })
+    await depose(store)
+    await expect(inTurn(term, event)).rejects.toThrow()
+    await expect(ended).rejects.toThrow(now)
+    expect(terms).toHaveLength(1)
+  })
+
+  it('gives higher epochs when they are raised, so that agents obey after it went back', async () => {
+    const { store, terms, term } = await leader()
+    await raiseEpochs(store, 1_000_000)
+    await depose(store)
+    await expect(inTurn(term, event)).rejects.toThrow()
+    await waitUntil(() => terms.length === 2)
+    expect(terms[1]?.term.epoch).toBeGreaterThan(term.term.epoch + 1_000_000)
+  })
 })

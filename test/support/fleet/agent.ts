@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import { readMachine } from '../../../runtime/machine.ts'
 import { createAgent } from '../../../runtime/main.ts'
 import { createWsUplink } from '../../../runtime/ws-uplink.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
@@ -13,10 +12,9 @@ const [stateDir = '', name = '', url = ''] = process.argv.slice(2)
 const stop = new AbortController()
 process.once('SIGTERM', () => stop.abort(new Error('ended by SIGTERM')))
 const id = AgentId.parse(name)
-// Its name is the host's unless the state directory knows another.
-await readMachine({ stateDir, name: id })
 const agent = await createAgent({
   stateDir,
+  name: id,
   version: 'test',
   cluster: 'fleet',
   labels: { fleet: 'yes' },
@@ -28,5 +26,5 @@ const agent = await createAgent({
   random: Math.random,
   log: createLog(process.env),
 })
-await agent.run(createWsUplink({ url, agent: id, clock: systemClock }), stop.signal)
+await agent.run(createWsUplink({ servers: [url], clock: systemClock, tls: () => null }), stop.signal)
 await agent.close()
