@@ -21,6 +21,7 @@ import { type Drivers, highestAttempts, ownedBy, recoverJournal } from './recove
 import { createReporter } from './report.ts'
 import { createRoster, type Roster } from './roster.ts'
 import type { OpenSecret } from './secrets.ts'
+import { ComeBackSoon } from './server-ring.ts'
 import { fingerprintDrivers, runSession, type SessionDeps } from './session.ts'
 import type { TreeCache } from './trees.ts'
 import type { Uplink } from './uplink.ts'
@@ -28,6 +29,8 @@ import type { Uplink } from './uplink.ts'
 /** Full jitter between these keeps 200 agents from returning at the same moment. */
 const RECONNECT_BASE: Millis = 500
 const RECONNECT_CAP: Millis = 30_000
+/** While servers choose a leader, so that the new one is not left without agents. */
+const ELECTION_BASE: Millis = 2_000
 const CONNECT_WITHIN: Millis = 10_000
 /** A container runtime that hangs must not keep the agent from its other tasks. */
 const OWNED_WITHIN: Millis = 10_000
@@ -110,22 +113,24 @@ async function attemptsFound({ drivers, clock, log }: AgentDeps, signal: AbortSi
 async function stayConnected(deps: AgentDeps, session: SessionDeps, signal: AbortSignal): Promise<void> {
   let failures = 0
   while (!signal.aborted) {
-    failures = (await connectOnce(deps, session, signal)) ? 0 : failures + 1
-    await pause(deps.clock, fullJitter(failures, RECONNECT_BASE, RECONNECT_CAP, deps.random), signal)
+    const outcome = await connectOnce(deps, session, signal)
+    failures = outcome === 'failed' ? failures + 1 : 0
+    const base = outcome === 'noLeader' ? ELECTION_BASE : RECONNECT_BASE
+    await pause(deps.clock, fullJitter(failures, base, RECONNECT_CAP, deps.random), signal)
   }
 }
 
-/** True when a leader gave orders. */
-async function connectOnce(deps: AgentDeps, session: SessionDeps, signal: AbortSignal): Promise<boolean> {
+/** `accepted`: a leader gave orders. `noLeader`: servers answer, and are choosing one. */
+async function connectOnce(deps: AgentDeps, session: SessionDeps, signal: AbortSignal): Promise<'accepted' | 'noLeader' | 'failed'> {
   try {
     const channel = await dial(deps, signal)
     deps.log.info({ agent: deps.identity.id }, 'connected')
     const end = await runSession(session, channel, signal)
     deps.log.info({ agent: deps.identity.id, reason: await channel.closed }, 'disconnected')
-    return end === 'accepted'
+    return end === 'accepted' ? 'accepted' : 'failed'
   } catch (error) {
     if (!signal.aborted) deps.log.warn({ agent: deps.identity.id, error: messageOf(error) }, 'not connected')
-    return false
+    return error instanceof ComeBackSoon ? 'noLeader' : 'failed'
   }
 }
 

@@ -1,71 +1,83 @@
+import type { IncomingMessage } from 'node:http'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { fetch } from 'undici'
 import { createWebSocketStream, WebSocket } from 'ws'
 import type { Clock } from '../src/lib/clock.ts'
 import { messageOf, RetryableError } from '../src/lib/errors.ts'
 import { wsChannel } from '../src/lib/ws-channel.ts'
-import type { AgentId, Oid } from '../src/model/ids.ts'
 import { type AgentFrame, type LogLine, ServerFrame } from '../src/model/protocol.ts'
+import { address, createFetch, type Fetch, RefusedIdentity, refusal, type TlsIdentity } from './https.ts'
+import { ComeBackSoon, createServerRing } from './server-ring.ts'
 import type { Uplink } from './uplink.ts'
 
 /** The whole set of orders is one frame, so a machine with thousands of tasks gets a large one. */
 const ORDERS_BYTES = 64 * 1024 * 1024
 /** A log connection only sends. */
 const LOGS_BYTES = 64 * 1024
-const HANDSHAKE_MS = 10_000
+/** A frozen server takes a connection and says nothing; the next one is tried then. */
+const HANDSHAKE_MS = 5_000
+/** One from a standby to the leader, and one more when the lead changes just then. */
+const REDIRECTS = 3
 /** How long a closed socket waits for the other side's word before it is destroyed. */
 const CLOSE_MS = 2_000
 /** Bytes of log that wait in this process for a slow reader; beyond it the log is not read on. */
 const LOG_BUFFER = 64 * 1024
 
 export interface WsUplinkOptions {
-  /** Of the control plane: `http(s)://host:port`. */
-  readonly url: string
-  readonly agent: AgentId
+  /** Of control planes: `http(s)://host:port` each, at least one. */
+  readonly servers: readonly string[]
   readonly clock: Clock
-  /** Sent with every request, a bearer token for example. */
-  readonly headers?: Readonly<Record<string, string>>
+  /** Asked for each connection, for it is renewed; null where there is no TLS. */
+  readonly tls: () => TlsIdentity | null
 }
 
 /** The agent's way to a control plane on another machine. Standbys redirect to the leader; redirects are followed. */
 export function createWsUplink(options: WsUplinkOptions): Uplink {
+  const ring = createServerRing(options.servers)
+  const fetch = createFetch(options.tls)
+  /** Where the last control connection ended up; logs and trees go there too. */
+  let leader = options.servers[0] ?? ''
   return {
     async connect(signal) {
-      const socket = await openSocket(options, { path: '/agent/v1/connect', maxPayload: ORDERS_BYTES }, signal)
+      const dial = (server: string) => openSocket(options, { url: address(server, '/agent/v1/connect'), maxPayload: ORDERS_BYTES }, signal)
+      const socket = await ring.reach(dial, signal)
+      leader = originOf(socket)
       return wsChannel<AgentFrame, ServerFrame>(socket, { clock: options.clock, parse: (value) => ServerFrame.parse(value) })
     },
-    fetchTree: (tree, signal) => fetchTree(options, tree, signal),
-    sendLogs: (ticket, lines, signal) => sendLogs(options, { ticket, lines }, signal),
+    fetchTree: (tree, signal) => fetchTree(fetch, address(leader, `/agent/v1/trees/${tree}`), signal),
+    sendLogs: (ticket, lines, signal) =>
+      sendLogs(options, { url: address(leader, `/agent/v1/logs/${encodeURIComponent(ticket)}`), lines }, signal),
   }
 }
 
-/** The address of a route, for HTTP; a socket takes the same with `ws:`. */
-function address({ url }: WsUplinkOptions, path: string): URL {
-  const base = new URL(url.replace(/^ws/, 'http'))
-  base.pathname = `${base.pathname.replace(/\/$/, '')}${path}`
-  return base
+/** The server that a socket is with, redirects followed. */
+const originOf = ({ url }: WebSocket): string => new URL(url.replace(/^ws/, 'http')).origin
+
+interface Asked {
+  readonly url: URL
+  readonly maxPayload: number
 }
 
 /** Resolves with an open socket. @throws RetryableError: a control plane that is not there now may come back. */
-function openSocket(
-  options: WsUplinkOptions,
-  { path, maxPayload }: { path: string; maxPayload: number },
-  signal: AbortSignal,
-): Promise<WebSocket> {
+function openSocket({ tls }: WsUplinkOptions, { url, maxPayload }: Asked, signal: AbortSignal): Promise<WebSocket> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted()
-    const url = address(options, path)
-    url.protocol = url.protocol.replace('http', 'ws')
     const limits = { perMessageDeflate: false, maxPayload, handshakeTimeout: HANDSHAKE_MS, closeTimeout: CLOSE_MS }
-    const socket = new WebSocket(url, { ...limits, followRedirects: true, headers: { ...options.headers } })
+    const socket = new WebSocket(url.href.replace(/^http/, 'ws'), { ...limits, ...tls(), followRedirects: true, maxRedirects: REDIRECTS })
     const onAbort = (): void => socket.terminate()
     const fail = (error: unknown): void => {
       signal.removeEventListener('abort', onAbort)
-      reject(signal.aborted ? signal.reason : new RetryableError(`cannot reach ${url.host}: ${messageOf(error)}`, { cause: error }))
+      reject(signal.aborted ? signal.reason : unreached(url, error))
     }
     signal.addEventListener('abort', onAbort, { once: true })
-    socket.once('error', fail)
+    socket.on('error', fail)
+    socket.once(
+      'unexpected-response',
+      (_, response) =>
+        void refusalOf(response)
+          .then(fail, fail)
+          .finally(() => socket.terminate()),
+    )
     socket.once('open', () => {
       socket.off('error', fail)
       signal.removeEventListener('abort', onAbort)
@@ -74,28 +86,38 @@ function openSocket(
   })
 }
 
-async function fetchTree(options: WsUplinkOptions, tree: Oid, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
-  const url = address(options, `/agent/v1/trees/${tree}`)
-  url.searchParams.set('agent', options.agent)
+function unreached({ host }: URL, error: unknown): Error {
+  if (error instanceof ComeBackSoon) return error
+  if (error instanceof RefusedIdentity) return new RefusedIdentity(`${host} refuses this agent: ${error.message}`)
+  return new RetryableError(`cannot reach ${host}: ${messageOf(error)}`, { cause: error })
+}
+
+/** What a server says that does not open the socket. */
+async function refusalOf(response: IncomingMessage): Promise<Error> {
+  const chunks: Buffer[] = []
+  for await (const chunk of response) chunks.push(chunk as Buffer)
+  return refusal(response.statusCode ?? 0, Buffer.concat(chunks).toString())
+}
+
+async function fetchTree(fetch: Fetch, url: URL, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
   try {
-    const response = await fetch(url, { signal, headers: { ...options.headers } })
+    const response = await fetch(url, { signal })
     if (response.ok && response.body !== null) return response.body
-    throw new Error(`the control plane answered ${response.status}: ${(await response.text()).slice(0, 200)}`)
+    throw refusal(response.status, await response.text())
   } catch (error) {
     if (signal.aborted) throw error
-    throw new RetryableError(`tree ${tree} not fetched: ${messageOf(error)}`, { cause: error })
+    throw new RetryableError(`tree not fetched from ${url.href}: ${messageOf(error)}`, { cause: error })
   }
 }
 
 interface LogRequest {
-  readonly ticket: string
+  readonly url: URL
   readonly lines: AsyncIterable<LogLine>
 }
 
 /** One JSON line a log line. The reader's going away is an end like any other, even while no line comes. */
-async function sendLogs(options: WsUplinkOptions, { ticket, lines }: LogRequest, signal: AbortSignal): Promise<void> {
-  const path = `/agent/v1/logs/${encodeURIComponent(ticket)}`
-  const socket = await openSocket(options, { path, maxPayload: LOGS_BYTES }, signal)
+async function sendLogs(options: WsUplinkOptions, { url, lines }: LogRequest, signal: AbortSignal): Promise<void> {
+  const socket = await openSocket(options, { url, maxPayload: LOGS_BYTES }, signal)
   const readerGone = new Promise<void>((resolve) => socket.once('close', () => resolve()))
   const wire = createWebSocketStream(socket, { writableHighWaterMark: LOG_BUFFER, encoding: 'utf8' })
   wire.resume()

@@ -5,8 +5,11 @@ import type { Clock } from './clock.ts'
 import { isAbort, messageOf } from './errors.ts'
 import { createFrameQueue, type FrameQueue } from './frame-queue.ts'
 
-/** Proxies (nginx, ALB) drop a socket that is idle for 60 s. */
-const PING_EVERY: Millis = 20_000
+/**
+ * A machine that vanished, or a process that is frozen, keeps its connections; in 20 s the other side knows, before an
+ * agent counts as unreachable (40 s). It also keeps proxies (nginx, ALB) from dropping a socket that is idle for 60 s.
+ */
+const PING_EVERY: Millis = 5_000
 const MISSED_PINGS_MAX = 3
 /** Unsent bytes with which a receiver counts as dead; one frame may be larger, a backlog may not. */
 const BUFFERED_MAX = 4 * 1024 * 1024
@@ -98,7 +101,8 @@ async function keepAlive(socket: WebSocket, clock: Clock, signal: AbortSignal): 
     for (;;) {
       await clock.sleep(PING_EVERY, signal)
       if (missed >= MISSED_PINGS_MAX) return socket.terminate()
-      missed += 1
+      // While it waits here for its reader, no answer can be seen.
+      if (!socket.isPaused) missed += 1
       if (socket.readyState === socket.OPEN) socket.ping()
     }
   } catch (error) {

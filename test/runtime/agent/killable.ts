@@ -32,7 +32,7 @@ await runAgent(
     identity: { id, instance, bootId, version: 'test' },
     capacity: machine.capacity,
     labels: machine.labels,
-    uplink: createWsUplink({ url, agent: machine.id, clock: systemClock }),
+    uplink: createWsUplink({ servers: [url], clock: systemClock, tls: () => null }),
     drivers: { process: driver, fake: absent, docker: absent },
     journal: await createFileJournal(join(stateDir, 'journal')),
     trees: createFileTreeCache(join(stateDir, 'trees')),

@@ -8,9 +8,10 @@ import type { Channel } from '../../../src/lib/channel.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { RetryableError } from '../../../src/lib/errors.ts'
 import { silentLog } from '../../../src/lib/log.ts'
-import type { AgentId, Oid } from '../../../src/model/ids.ts'
+import type { Oid } from '../../../src/model/ids.ts'
 import type { AgentFrame, LogLine, ServerFrame } from '../../../src/model/protocol.ts'
 import { fakeControl } from '../../support/fake-control.ts'
+import { LEADS } from '../../support/fake-leader.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 
 const TREE = 'a'.repeat(40) as Oid
@@ -54,9 +55,9 @@ let serving: Serving
 let uplink: Uplink
 beforeEach(async () => {
   gate = new WatchedGate()
-  const parts = { control: fakeControl(), gate, log: silentLog, clock: systemClock }
+  const parts = { control: fakeControl(), gate, leader: LEADS, log: silentLog, clock: systemClock }
   serving = await serveApi({ ...parts, api: createApi(parts), host: '127.0.0.1', port: 0 })
-  uplink = createWsUplink({ url: serving.url, agent: 'machine-1' as AgentId, clock: systemClock })
+  uplink = createWsUplink({ servers: [serving.url], clock: systemClock, tls: () => null })
 })
 afterEach(() => serving.close())
 
@@ -86,7 +87,7 @@ it('hears that the control plane went away', async () => {
 it('fails soon, and so that it is tried again, when nobody is there', async () => {
   const { url } = serving
   await serving.close()
-  const lonely = createWsUplink({ url, agent: 'machine-1' as AgentId, clock: systemClock })
+  const lonely = createWsUplink({ servers: [url], clock: systemClock, tls: () => null })
   await expect(lonely.connect(never)).rejects.toBeInstanceOf(RetryableError)
   await expect(lonely.fetchTree(TREE, never)).rejects.toBeInstanceOf(RetryableError)
 })
