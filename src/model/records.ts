@@ -5,6 +5,7 @@ import { IsolationOffer } from './process.ts'
 import { Evidence, ImagePins, Rollout, RootCause, Target } from './rollout.ts'
 import { AttemptRecord, Observed, Task } from './task.ts'
 import { DriverName } from './task-spec.ts'
+import { AuthorityRecord, TokenRecord } from './trust.ts'
 
 /** A mistake in a manifest, where it is and how to mend it. Lines and columns count from 1. */
 export const Problem = z.object({
@@ -245,6 +246,8 @@ export const TABLES = {
   agents: AgentRecord,
   quarantine: Quarantine,
   events: EventRecord,
+  authorities: AuthorityRecord,
+  tokens: TokenRecord,
 } as const
 
 export type Table = keyof typeof TABLES

@@ -20,6 +20,7 @@ import type {
 } from '../../model/records.ts'
 import type { Rollout } from '../../model/rollout.ts'
 import type { Observed, Task } from '../../model/task.ts'
+import type { AuthorityRecord, TokenRecord } from '../../model/trust.ts'
 import type { WorkloadVersion } from '../../model/version.ts'
 import { TaskGroups } from './task-groups.ts'
 import { AgentUsage } from './usage.ts'
@@ -41,6 +42,8 @@ export class Cluster {
   readonly agents = new Map<AgentId, AgentRecord>()
   readonly quarantine = new Map<WorkloadKey, Quarantine>()
   readonly events = new Map<string, EventRecord>()
+  readonly authorities = new Map<string, AuthorityRecord>()
+  readonly tokens = new Map<string, TokenRecord>()
   readonly versions = new VersionBook()
   /** Workloads that are to be removed and still there. */
   readonly leaving = new Set<WorkloadKey>()
