@@ -22,13 +22,21 @@ export class HttpProblem extends Error {
   }
 }
 
-const STATUS: Readonly<Record<RequestErrorCode, ContentfulStatusCode>> = { NotFound: 404, Conflict: 409, Invalid: 400, Unavailable: 503 }
+const STATUS: Readonly<Record<RequestErrorCode, ContentfulStatusCode>> = {
+  NotFound: 404,
+  Conflict: 409,
+  Invalid: 400,
+  Unavailable: 503,
+  Unauthorized: 401,
+  Forbidden: 403,
+}
 
 const TITLES: Readonly<Record<string, string>> = {
   NotFound: 'Not found',
   Conflict: 'Conflict',
   Invalid: 'Invalid request',
   Unavailable: 'Not available now',
+  Unauthorized: 'Not known',
   Forbidden: 'Forbidden',
   TooLarge: 'Request too large',
   UnsupportedMediaType: 'Unsupported media type',

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { basename, join, resolve } from 'node:path'
 import type { ControlOptions } from '../cli/deps.ts'
-import { type Control, createControl } from '../control/control.ts'
+import { type Control, type ControlTrust, createControl } from '../control/control.ts'
 import { createParsePool } from '../control/source/parse-pool.ts'
 import { Renderer } from '../control/source/render.ts'
 import { createFileTreeStore } from '../control/source/tree-store.ts'
@@ -22,12 +22,14 @@ export interface ControlParts extends Surroundings {
   readonly keyring: Keyring
   /** See `ControlDeps`. */
   readonly advertise: string | null
+  /** See `ControlDeps`. */
+  readonly trust: ControlTrust | null
   readonly closers: Closers
 }
 
 /** The control plane of this process with its real parts; it does nothing until it is run. */
 export function openControl(options: ControlOptions, parts: ControlParts): Promise<Control> {
-  const { log, version, store, advertise, closers } = parts
+  const { log, version, store, advertise, trust, closers } = parts
   const parser = createParsePool(new URL('../control/source/parse-worker.js', import.meta.url))
   closers.push(() => parser.close())
   return createControl({
@@ -37,6 +39,7 @@ export function openControl(options: ControlOptions, parts: ControlParts): Promi
     log,
     version,
     advertise,
+    trust,
     renderer: new Renderer(parser, vaultOf(options, parts)),
     newId,
     app: {

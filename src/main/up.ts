@@ -44,7 +44,7 @@ interface Open extends Surroundings {
 async function openParts(options: UpOptions, open: Open, signal: AbortSignal): Promise<Parts> {
   const { log, version, say, closers } = open
   const keyring = await keyringOf(options.dataDir)
-  const control = await openControl(options, { ...open, keyring, advertise: null })
+  const control = await openControl(options, { ...open, keyring, advertise: null, trust: null })
   const leading = control.run(signal)
   closers.push(() => Promise.allSettled([leading]))
   const parts = { control: control.plane, gate: sealedGate(control.gate, keyring), leader: control.leader, log, clock: systemClock }

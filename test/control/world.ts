@@ -103,6 +103,7 @@ export class World {
     const connected = this.cluster.connect(faults)
     const store = this.#options.wrap?.(connected) ?? connected
     const control = await createControl({
+      trust: null,
       store,
       clock: systemClock,
       random: Math.random,

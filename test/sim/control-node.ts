@@ -76,6 +76,7 @@ export class ControlNode {
     const lives = this.#lives
     let ids = 0
     const control = await createControl({
+      trust: null,
       store: this.#watched(seams.store(createSimStore(life, { ...store, faults: this.faults }), life), life),
       clock: life.clock,
       random: () => life.rng.next(),

@@ -49,13 +49,13 @@ export class Hub {
     this.#since = clock.monotonic()
   }
 
-  /** Reads one connection until it ends; resolves then. */
-  async serve(channel: AgentChannel): Promise<void> {
+  /** Reads one connection until it ends; resolves then. `bearer`: the only agent it may be; null: any, for the caller is trusted. */
+  async serve(channel: AgentChannel, bearer: AgentId | null): Promise<void> {
     if (this.#over !== null) channel.close(this.#over)
     this.#open.add(channel)
     let agent: AgentId | null = null
     for await (const frame of channel.frames()) {
-      const problem = protocolProblem(frame, agent)
+      const problem = protocolProblem(frame, agent, bearer)
       if (problem !== null) channel.close(problem)
       else agent ??= frame.type === 'hello' ? frame.agent.id : null
       if (problem === null && agent !== null) this.#take(frame, agent, channel)
@@ -157,7 +157,10 @@ export class Hub {
   }
 }
 
-function protocolProblem(frame: AgentFrame, agent: AgentId | null): string | null {
-  if (agent === null) return frame.type === 'hello' ? null : 'the first frame must be hello'
-  return frame.type === 'hello' && frame.agent.id !== agent ? 'one connection is for one agent' : null
+function protocolProblem(frame: AgentFrame, agent: AgentId | null, bearer: AgentId | null): string | null {
+  if (agent === null && frame.type !== 'hello') return 'the first frame must be hello'
+  if (frame.type !== 'hello') return null
+  if (agent !== null && frame.agent.id !== agent) return 'one connection is for one agent'
+  if (bearer !== null && frame.agent.id !== bearer) return `the certificate is of agent ${bearer}: ${frame.agent.id} needs its own`
+  return null
 }

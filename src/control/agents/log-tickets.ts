@@ -1,3 +1,4 @@
+import type { AgentId } from '../../model/ids.ts'
 import type { LogLine } from '../../model/protocol.ts'
 import { RequestError } from '../requests/control-plane.ts'
 
@@ -8,11 +9,11 @@ export class LogTickets {
   readonly #waiting = new Map<string, Reader>()
 
   /**
-   * Lines for `ticket`, which is good from now on, once the agent comes. They end when the agent's stream does
+   * Lines for `ticket`, which is good from now on, once `agent` comes with it. They end when the agent's stream does
    * or the reader aborts, at once though no line comes; a reader that stops before must abort.
    */
-  lines(ticket: string, signal: AbortSignal): Lines {
-    const reader = new Reader()
+  lines({ ticket, agent }: { ticket: string; agent: AgentId }, signal: AbortSignal): Lines {
+    const reader = new Reader(agent)
     const end = () => {
       this.#waiting.delete(ticket)
       reader.finish()
@@ -23,11 +24,15 @@ export class LogTickets {
     return reader.lines(end)
   }
 
-  /** Hands the agent's stream over; resolves when the reader has had enough or all of it. */
-  async deliver(ticket: string, lines: Lines): Promise<void> {
+  /**
+   * Hands the agent's stream over; resolves when the reader has had enough or all of it. `bearer`: the agent that brings it;
+   * null: a trusted caller. A ticket of another agent is, to it, none, and stays good for its owner.
+   */
+  async deliver(ticket: string, lines: Lines, bearer: AgentId | null): Promise<void> {
     const reader = this.#waiting.get(ticket)
+    if (reader === undefined || (bearer !== null && reader.agent !== bearer))
+      throw new RequestError('NotFound', 'nobody waits for these logs')
     this.#waiting.delete(ticket)
-    if (reader === undefined) throw new RequestError('NotFound', 'nobody waits for these logs')
     await reader.deliver(lines)
   }
 }
@@ -40,8 +45,10 @@ class Reader {
   #finish: () => void = () => undefined
   #interrupt: () => void = () => undefined
   #done = false
+  readonly agent: AgentId
 
-  constructor() {
+  constructor(agent: AgentId) {
+    this.agent = agent
     this.#delivered = new Promise((resolve) => {
       this.#deliver = resolve
     })

@@ -34,7 +34,7 @@ export function openLogs({ task, options, term, tickets, newId }: LogRequest, si
   const version = term.cluster.versions.get(inputsDigest)
   assertUnit(options.unit, version === undefined ? [] : unitsOf(bodyOf(version).template.spec))
   const ticket = newId()
-  const lines = tickets.lines(ticket, signal)
+  const lines = tickets.lines({ ticket, agent }, signal)
   const follow = options.follow && !TERMINAL.has(observed.phase)
   const sent = term.hub.send(agent, { type: 'logs', ticket, task: id, options: { ...options, follow } })
   if (sent === 'NotConnected') throw new RequestError('Unavailable', `agent ${agent}, which keeps these logs, is not connected`)

@@ -89,7 +89,8 @@ export interface RollbackRequest {
   readonly actor: string
 }
 
-export type RequestErrorCode = 'NotFound' | 'Conflict' | 'Invalid' | 'Unavailable'
+/** `Unauthorized`: who asks is not known; `Forbidden`: known, and may not. */
+export type RequestErrorCode = 'NotFound' | 'Conflict' | 'Invalid' | 'Unavailable' | 'Unauthorized' | 'Forbidden'
 
 /** The request cannot be done; the message says why and what to do. */
 export class RequestError extends Error {

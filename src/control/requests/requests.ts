@@ -137,7 +137,7 @@ async function speak({ namespace, kind, name }: WorkloadRef, leading: Leading, w
 type LedBy = Omit<RequestDeps, 'leading'> & { readonly leading: Leading }
 
 /** @throws RequestError `Unavailable` when the term ends before the answer, or the store is away: ask the next leader. */
-async function inTerm<T>(deps: RequestDeps, work: (leading: Leading) => Promise<T>): Promise<T> {
+export async function inTerm<T>(deps: Pick<RequestDeps, 'leading'>, work: (leading: Leading) => Promise<T>): Promise<T> {
   const leading = deps.leading()
   try {
     return await work(leading)

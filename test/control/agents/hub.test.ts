@@ -30,7 +30,7 @@ function setUp() {
   const hub = new Hub(clock, (input) => inputs.push(input))
   const connect = () => {
     const { a: agent, b: server } = channelPair<AgentFrame, ServerFrame>()
-    return { agent, server, served: hub.serve(server) }
+    return { agent, server, served: hub.serve(server, null) }
   }
   const heard = (count: number) => waitUntil(() => inputs.length >= count)
   return { clock, inputs, hub, connect, heard }

@@ -1,6 +1,10 @@
 import { expect, it } from 'vitest'
 import { LogTickets } from '../../../src/control/agents/log-tickets.ts'
+import type { AgentId } from '../../../src/model/ids.ts'
 import type { LogLine } from '../../../src/model/protocol.ts'
+
+const AGENT = 'web-1' as AgentId
+const OTHER = 'web-2' as AgentId
 
 const line = (text: string): LogLine => ({ stream: 'stdout', at: null, text })
 const never = () => new Promise<never>(() => undefined)
@@ -22,31 +26,38 @@ async function read(lines: AsyncIterable<LogLine>, most = Number.POSITIVE_INFINI
 const open = () => {
   const tickets = new LogTickets()
   const reader = new AbortController()
-  return { tickets, reader, lines: tickets.lines('t', reader.signal) }
+  return { tickets, reader, lines: tickets.lines({ ticket: 't', agent: AGENT }, reader.signal) }
 }
 
 it('joins the reader with the agent, whoever comes first', async () => {
   const early = open()
-  const delivered = early.tickets.deliver('t', story('a', 'b'))
+  const delivered = early.tickets.deliver('t', story('a', 'b'), null)
   expect(await read(early.lines)).toEqual(['a', 'b'])
   await delivered
   const late = open()
   const reading = read(late.lines)
-  await late.tickets.deliver('t', story('c'))
+  await late.tickets.deliver('t', story('c'), null)
   expect(await reading).toEqual(['c'])
 })
 
 it('takes a ticket once, and none that nobody holds', async () => {
   const { tickets, lines } = open()
-  const [, texts] = await Promise.all([tickets.deliver('t', story('a')), read(lines)])
+  const [, texts] = await Promise.all([tickets.deliver('t', story('a'), null), read(lines)])
   expect(texts).toEqual(['a'])
-  await expect(tickets.deliver('t', story('again'))).rejects.toMatchObject({ code: 'NotFound' })
-  await expect(tickets.deliver('other', story('a'))).rejects.toMatchObject({ code: 'NotFound' })
+  await expect(tickets.deliver('t', story('again'), null)).rejects.toMatchObject({ code: 'NotFound' })
+  await expect(tickets.deliver('other', story('a'), null)).rejects.toMatchObject({ code: 'NotFound' })
+})
+
+it('takes lines only from the agent that was asked, and waits on for it', async () => {
+  const { tickets, lines } = open()
+  await expect(tickets.deliver('t', story('forged'), OTHER)).rejects.toMatchObject({ code: 'NotFound' })
+  const [, texts] = await Promise.all([tickets.deliver('t', story('true'), AGENT), read(lines)])
+  expect(texts).toEqual(['true'])
 })
 
 it('lets the agent go when the reader has had enough', async () => {
   const { tickets, lines } = open()
-  const delivered = tickets.deliver('t', story('a', 'b', 'c'))
+  const delivered = tickets.deliver('t', story('a', 'b', 'c'), null)
   expect(await read(lines, 1)).toEqual(['a'])
   await delivered
 })
@@ -54,7 +65,7 @@ it('lets the agent go when the reader has had enough', async () => {
 it('ends for a reader that aborts, also while no line comes, and before the agent does', async () => {
   const waiting = open()
   const reading = read(waiting.lines)
-  const delivered = waiting.tickets.deliver('t', silence())
+  const delivered = waiting.tickets.deliver('t', silence(), null)
   waiting.reader.abort()
   expect(await reading).toEqual([])
   await delivered
@@ -62,12 +73,12 @@ it('ends for a reader that aborts, also while no line comes, and before the agen
   const alone = read(lonely.lines)
   lonely.reader.abort()
   expect(await alone).toEqual([])
-  await expect(lonely.tickets.deliver('t', story('late'))).rejects.toMatchObject({ code: 'NotFound' })
+  await expect(lonely.tickets.deliver('t', story('late'), null)).rejects.toMatchObject({ code: 'NotFound' })
 })
 
 it('lets the agent go when the reader aborts without having read', async () => {
   const { tickets, reader } = open()
-  const delivered = tickets.deliver('t', silence())
+  const delivered = tickets.deliver('t', silence(), null)
   reader.abort()
   await delivered
 })
@@ -78,7 +89,7 @@ it('tells the reader when the agent’s stream breaks', async () => {
     yield line('a')
     throw new Error('the connection broke')
   }
-  const delivered = tickets.deliver('t', broken())
+  const delivered = tickets.deliver('t', broken(), null)
   await expect(read(lines)).rejects.toThrow('the connection broke')
   await delivered
 })

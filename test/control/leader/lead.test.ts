@@ -71,7 +71,7 @@ describe('a request that fails', () => {
 it('goes on leading when an agent obeys a later epoch, as after the store was restored from a backup', async () => {
   const { terms, term } = await leader()
   const { a: agent, b: server } = channelPair<AgentFrame, ServerFrame>()
-  void term.term.hub.serve(server)
+  void term.term.hub.serve(server, null)
   const { joinedAt: _, ...record } = agentRecord()
   agent.send({ type: 'hello', agent: record, epoch: Epoch.parse(term.term.epoch + 1), tasks: [] })
   const { value: first } = await agent.frames()[Symbol.asyncIterator]().next()

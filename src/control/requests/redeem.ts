@@ -1,0 +1,90 @@
+import type { Logger } from '../../lib/log.ts'
+import type { Keyring } from '../../lib/seal.ts'
+import type { AgentId, Millis } from '../../model/ids.ts'
+import type { TokenKind, TokenRecord } from '../../model/trust.ts'
+import type { IssuedCertificate, JoinAgent, ServerJoined } from '../../model/trust-wire.ts'
+import { isSecretOf, parseTokenOf, type Token, tokenState } from '../../trust/token.ts'
+import { TrustError } from '../../trust/trust-error.ts'
+import { inTurn } from '../source/source.ts'
+import type { ServerTrust } from '../trust/server-trust.ts'
+import { RequestError } from './control-plane.ts'
+import type { Leading } from './requests.ts'
+import { countUse } from './tokens.ts'
+
+/** Says not which of them it is: whoever has found a token would learn that it was one. */
+const REFUSED = 'the token is not accepted: it is unknown, expired, used up or revoked, and the log of the control plane says which'
+
+export interface JoinDeps {
+  readonly server: ServerTrust
+  readonly keyring: Keyring
+  /** The key of the keyring, in hex. */
+  readonly clusterKey: string
+  readonly now: () => Millis
+  readonly log: Logger
+}
+
+/** A certificate for a machine that holds a token. The use is counted before the certificate is handed over, and once. */
+export async function joinAgent(leading: Leading, { token, csr, agent }: JoinAgent, deps: JoinDeps): Promise<IssuedCertificate> {
+  accepted('agent', token, { ...deps, leading })
+  const issued = await issue(agent, csr, deps)
+  await spend('agent', token, { joined: `agent ${agent}`, ...deps, leading })
+  deps.log.info({ agent, token: idOf(token) }, 'agent joined')
+  return issued
+}
+
+/** What a further server needs to open what the store holds. */
+export async function joinServer(leading: Leading, token: string, deps: JoinDeps): Promise<ServerJoined> {
+  await spend('server', token, { joined: 'a server', ...deps, leading })
+  deps.log.info({ token: idOf(token) }, 'server joined')
+  return { cluster: deps.server.authority.cluster, key: deps.clusterKey }
+}
+
+/** @throws RequestError `Invalid` for a request that proves nothing. */
+export async function issue(agent: AgentId, csr: string, { server, keyring, now }: JoinDeps): Promise<IssuedCertificate> {
+  const { authority } = server
+  try {
+    const certificate = await authority.issueAgent(agent, { csr, now: now() })
+    return { certificate, roots: authority.bundle, key: keyring.agentKey(agent).toString('hex') }
+  } catch (error) {
+    throw error instanceof TrustError ? new RequestError('Invalid', error.message) : error
+  }
+}
+
+interface Spending extends Accepting {
+  readonly leading: Leading
+  readonly joined: string
+}
+
+/** Judged again in the turn: of two that come at the same moment with the last use, one is refused. */
+function spend(kind: TokenKind, token: string, { joined, ...of }: Spending): Promise<void> {
+  return inTurn(of.leading, (turn) => countUse(accepted(kind, token, of), joined, turn))
+}
+
+interface Accepting {
+  readonly leading: Leading
+  readonly now: () => Millis
+  readonly log: Logger
+}
+
+/** The record of a token that is good now. @throws RequestError `Unauthorized`. */
+export function accepted(kind: TokenKind, text: string, { leading, now, log }: Accepting): TokenRecord {
+  const token = read(kind, text)
+  const record = leading.term.cluster.tokens.get(token.id)
+  // Compared first, and in the same time for a token that is not there.
+  const right = isSecretOf(record, token.secret)
+  const state = record === undefined || !right || record.kind !== kind ? 'Unknown' : tokenState(record, now())
+  if (record !== undefined && state === 'Usable') return record
+  log.warn({ token: token.id, kind, state }, 'token refused')
+  throw new RequestError('Unauthorized', REFUSED)
+}
+
+function read(kind: TokenKind, text: string): Token {
+  try {
+    return parseTokenOf(kind, text)
+  } catch (error) {
+    throw error instanceof TrustError ? new RequestError('Unauthorized', error.message) : error
+  }
+}
+
+/** The public part; of a token that was accepted. */
+const idOf = (text: string): string => text.split('.')[2] ?? ''
