@@ -1,11 +1,13 @@
 import { type Context, Hono } from 'hono'
 import type { Logger } from '../lib/log.ts'
-import { assertJson, assertLocalCaller } from './guard.ts'
+import { admit, assertCovered, type Guard } from './admission.ts'
+import { assertJson, assertLocalCaller, assertSameSite } from './guard.ts'
 import type { Api, ApiEnv, ApiParts } from './parts.ts'
 import { asProblem, HttpProblem, problemResponse } from './problem.ts'
 import { readRoutes } from './read-routes.ts'
 import { redirected } from './standby.ts'
 import { streamRoutes } from './stream-routes.ts'
+import { trustRoutes } from './trust-routes.ts'
 import { writeRoutes } from './write-routes.ts'
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
@@ -23,9 +25,11 @@ export function createApi(parts: ApiParts): Api {
     const took = Math.round(parts.clock.monotonic() - started)
     parts.log.debug({ method: c.req.method, path: c.req.path, status: c.res.status, ms: took }, 'request served')
   })
-  api.use(guarded)
+  api.use((c, next) => sameSite(c, parts.guard, next))
   api.use(redirected(parts.leader))
+  admit(api, parts.guard)
   api.get('/livez', (c) => c.text('ok\n'))
+  api.get('/healthz', (c) => c.text('ok\n'))
   api.get('/readyz', async (c) => {
     // A standby is ready when it can send requests on. Throws Unavailable, hence 503, where nobody can answer them.
     if (parts.leader.leads() || (await parts.leader.url()) === null) parts.control.version()
@@ -35,12 +39,15 @@ export function createApi(parts: ApiParts): Api {
   readRoutes(api, parts)
   writeRoutes(api, parts)
   streamRoutes(api, parts)
+  trustRoutes(api, parts)
+  assertCovered(api)
   return api
 }
 
-async function guarded(c: Context<ApiEnv>, next: () => Promise<void>): Promise<void> {
-  const host = c.req.header('host') ?? new URL(c.req.url).host
-  assertLocalCaller({ host, origin: c.req.header('origin') })
+async function sameSite(c: Context<ApiEnv>, guard: Guard | null, next: () => Promise<void>): Promise<void> {
+  const caller = { host: c.req.header('host') ?? new URL(c.req.url).host, origin: c.req.header('origin') }
+  if (guard === null) assertLocalCaller(caller)
+  else assertSameSite(caller)
   if (!SAFE.has(c.req.method)) assertJson(c.req.header('content-type'))
   await next()
   c.header('x-content-type-options', 'nosniff')

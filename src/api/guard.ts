@@ -1,3 +1,4 @@
+import type { Guard } from './admission.ts'
 import { HttpProblem } from './problem.ts'
 
 const LOOPBACK_NAME = /^(localhost|127(\.\d{1,3}){3}|\[::1\]|::1)$/i
@@ -5,17 +6,15 @@ const LOOPBACK_NAME = /^(localhost|127(\.\d{1,3}){3}|\[::1\]|::1)$/i
 /** Splits `host:port`, `[v6]:port` or a bare host; the port is not looked at. */
 const hostName = (header: string): string => header.replace(/:\d+$/, '')
 
-const isLoopback = (host: string): boolean => LOOPBACK_NAME.test(host)
+export const isLoopback = (host: string): boolean => LOOPBACK_NAME.test(host)
 
 /**
- * Whoever may reach this port may deploy, so until there is TLS and authentication only this machine may.
+ * Whoever reaches a control plane without a guard may deploy.
  * @throws Error naming the host.
  */
-export function assertListen(host: string): void {
-  if (isLoopback(host)) return
-  throw new Error(
-    `refusing to listen on ${host}: an address other than loopback needs TLS and authentication, which this version does not have`,
-  )
+export function assertGuarded(host: string, guard: Guard | null): void {
+  if (guard !== null || isLoopback(host)) return
+  throw new Error(`refusing to listen on ${host} without TLS and authentication: others than this machine could reach it`)
 }
 
 /** What the checks read of a request, whether hono or an upgrade brought it. */
@@ -37,9 +36,18 @@ export function assertLocalCaller(caller: Caller): void {
       message: 'the Host header does not name this machine: use http://127.0.0.1 or http://localhost',
     })
   }
-  if (caller.origin !== undefined && caller.origin !== `http://${caller.host}`) {
-    throw new HttpProblem({ status: 403, code: 'Forbidden', message: 'requests from other sites are refused' })
-  }
+  assertOrigin(caller, 'http')
+}
+
+/**
+ * Where callers show who they are, any name may lead here; but a page elsewhere has no business with their browser.
+ * @throws HttpProblem 403.
+ */
+export const assertSameSite = (caller: Caller): void => assertOrigin(caller, 'https')
+
+function assertOrigin({ host, origin }: Caller, scheme: 'http' | 'https'): void {
+  if (origin === undefined || origin === `${scheme}://${host}`) return
+  throw new HttpProblem({ status: 403, code: 'Forbidden', message: 'requests from other sites are refused' })
 }
 
 /**

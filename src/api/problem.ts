@@ -52,15 +52,21 @@ export function asProblem(error: unknown): HttpProblem {
 
 /** RFC 9457 body; never a stack. */
 export function problemResponse(c: Context, problem: HttpProblem): Response {
-  const body = {
+  if (problem.status === 401) c.header('www-authenticate', 'Bearer realm="drover"')
+  return c.body(problemText(problem), problem.status, { 'content-type': PROBLEM_TYPE })
+}
+
+export const PROBLEM_TYPE = 'application/problem+json'
+
+export function problemText(problem: HttpProblem): string {
+  return JSON.stringify({
     type: `urn:drover:problem:${problem.code}`,
     title: TITLES[problem.code] ?? problem.code,
     status: problem.status,
     detail: problem.message,
     code: problem.code,
     ...(problem.issues.length > 0 ? { issues: problem.issues } : {}),
-  }
-  return c.body(JSON.stringify(body), problem.status, { 'content-type': 'application/problem+json' })
+  })
 }
 
 /** @throws HttpProblem 400 with one issue for each wrong field. */

@@ -2,21 +2,22 @@ import { RequestError } from '../control/requests/control-plane.ts'
 import type { Api, ApiParts } from './parts.ts'
 import { NoQuery, parseRequest } from './problem.ts'
 import { AppParam, EventsQuery, IdParam, WhyQuery } from './schemas.ts'
+import { type Sight, sightOf } from './sight.ts'
 
 /** Everything that answers from memory. */
 export function readRoutes(api: Api, { control }: ApiParts): void {
-  const lists = {
-    apps: () => control.apps(),
-    workloads: () => control.workloads(),
-    tasks: () => control.tasks(),
-    runs: () => control.runs(),
+  const lists: Readonly<Record<string, (sight: Sight) => readonly object[]>> = {
+    apps: (sight) => sight.apps(control.apps()),
+    workloads: (sight) => sight.items(control.workloads()),
+    tasks: (sight) => sight.items(control.tasks()),
+    runs: (sight) => sight.items(control.runs()),
     agents: () => control.agents(),
-    rollouts: () => control.rollouts(),
+    rollouts: (sight) => sight.items(control.rollouts()),
   }
   for (const [name, list] of Object.entries(lists)) {
     api.get(`/api/v1/${name}`, (c) => {
       parseRequest(NoQuery, c.req.query())
-      return c.json({ items: list() })
+      return c.json({ items: list(sightOf(c.get('caller'))) })
     })
   }
   api.get('/api/v1/version', (c) => c.json(control.version()))
@@ -26,7 +27,8 @@ export function readRoutes(api: Api, { control }: ApiParts): void {
   api.get('/api/v1/runs/:id', (c) => c.json(byId(control.runs(), 'run', parseRequest(IdParam, c.req.param()).id)))
   api.get('/api/v1/events', (c) => {
     const { object, app } = parseRequest(EventsQuery, c.req.query())
-    return c.json({ items: control.events({ ...(object === undefined ? {} : { object }), ...(app === undefined ? {} : { app }) }) })
+    const events = control.events({ ...(object === undefined ? {} : { object }), ...(app === undefined ? {} : { app }) })
+    return c.json({ items: sightOf(c.get('caller')).events(events, control.apps()) })
   })
   api.get('/api/v1/why', (c) => {
     const { object, namespace } = parseRequest(WhyQuery, c.req.query())

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { NAME_PATTERN, Oid } from '../model/ids.ts'
+import { Role, TokenKind } from '../model/trust.ts'
 
 /** Requests as they arrive; what they become is typed in control/control-plane.ts. */
 
@@ -68,3 +69,21 @@ export const DrainBody = z.strictObject({ deadlineSeconds: z.int().min(0).max(2_
 
 /** Of a verb that needs to know no more than who asks. */
 export const ActorBody = z.strictObject({ actor: Actor })
+
+const TEN_YEARS_SECONDS = 315_360_000
+
+export const NewTokenBody = z.strictObject({
+  kind: TokenKind,
+  name: z
+    .string()
+    .regex(/^[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?$/, 'must be 1 to 64 printable characters')
+    .nullable()
+    .default(null),
+  role: Role.nullable().default(null),
+  namespaces: z.array(Name).min(1).max(100).nullable().default(null),
+  ttlSeconds: z.int().min(1).max(TEN_YEARS_SECONDS).nullable().default(null),
+  uses: z.int().min(1).max(100_000).nullable().default(null),
+  actor: Actor,
+})
+
+export const FinishBody = z.strictObject({ drop: z.enum(['WhenUnused', 'Anyway']).default('WhenUnused'), actor: Actor })

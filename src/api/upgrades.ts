@@ -6,11 +6,14 @@ import type { LeaderPointer } from '../control/requests/leader-pointer.ts'
 import type { Clock } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
+import { pause } from '../lib/waits.ts'
 import { wsChannel } from '../lib/ws-channel.ts'
+import type { Millis } from '../model/ids.ts'
 import { AgentFrame, type ServerFrame } from '../model/protocol.ts'
-import { assertLocalCaller } from './guard.ts'
+import { type Guard, peerOf } from './admission.ts'
+import { assertLocalCaller, assertSameSite } from './guard.ts'
 import { logLinesOf } from './ndjson-socket.ts'
-import { asProblem, HttpProblem } from './problem.ts'
+import { asProblem, HttpProblem, PROBLEM_TYPE, problemText } from './problem.ts'
 import { redirectUpgrade } from './standby.ts'
 
 /** Bytes of one frame: a machine with thousands of tasks says hello with all of them. */
@@ -32,8 +35,10 @@ export interface Upgrades {
 }
 
 export interface UpgradeParts {
+  /** For whoever reaches a server without a guard. */
   readonly gate: AgentGate
   readonly leader: LeaderPointer
+  readonly guard: Guard | null
   readonly log: Logger
   readonly clock: Clock
 }
@@ -63,8 +68,19 @@ export function agentUpgrades(parts: UpgradeParts): Upgrades {
 type Serve = (ws: WebSocket) => Promise<void>
 
 /** @throws HttpProblem for a path that is none, or a caller that may not. */
-function routeOf({ gate, clock }: UpgradeParts, request: IncomingMessage): Serve {
-  assertLocalCaller({ host: request.headers.host, origin: request.headers.origin })
+function routeOf(parts: UpgradeParts, request: IncomingMessage): Serve {
+  const caller = { host: request.headers.host, origin: request.headers.origin }
+  if (parts.guard === null) {
+    assertLocalCaller(caller)
+    return serveOf(parts.gate, request, parts.clock)
+  }
+  assertSameSite(caller)
+  const { agent, expiresAt } = peerOf(request, parts.guard.trust)
+  const serve = serveOf(parts.guard.gateOf(agent), request, parts.clock)
+  return (ws) => untilExpired(ws, { serve, expiresAt, clock: parts.clock })
+}
+
+function serveOf(gate: AgentGate, request: IncomingMessage, clock: Clock): Serve {
   const path = request.url?.split('?')[0] ?? ''
   if (path === '/agent/v1/connect') {
     return (ws) => gate.accept(wsChannel<ServerFrame, AgentFrame>(ws, { clock, parse: (frame) => AgentFrame.parse(frame) }))
@@ -72,6 +88,16 @@ function routeOf({ gate, clock }: UpgradeParts, request: IncomingMessage): Serve
   const ticket = LOGS.exec(path)?.[1]
   if (ticket !== undefined) return (ws) => gate.receiveLogs(ticket, logLinesOf(ws), closing(ws))
   throw new HttpProblem({ status: 404, code: 'NotFound', message: `there is no WebSocket at ${path}` })
+}
+
+/** A connection lasts no longer than the certificate that opened it: its agent has another by then, and comes back with it. */
+async function untilExpired(ws: WebSocket, { serve, expiresAt, clock }: { serve: Serve; expiresAt: Millis; clock: Clock }): Promise<void> {
+  const closed = closing(ws)
+  pause(clock, expiresAt - clock.now(), closed).then(
+    () => ws.close(RESTART, 'the certificate has expired'),
+    () => ws.terminate(),
+  )
+  await serve(ws)
 }
 
 function closing(ws: WebSocket): AbortSignal {
@@ -99,5 +125,12 @@ async function carry(ws: WebSocket, serve: Serve, log: Logger): Promise<void> {
 function refuse(socket: Duplex, problem: HttpProblem): void {
   // Without a listener a caller that hangs up at this moment would end the whole process.
   socket.once('error', () => socket.destroy())
-  socket.end(`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+  const body = problemText(problem)
+  const head = [
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+    'connection: close',
+    `content-type: ${PROBLEM_TYPE}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
 }

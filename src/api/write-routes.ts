@@ -1,5 +1,8 @@
+import type { Context } from 'hono'
+import type { z } from 'zod'
+import { actorOf } from './actor.ts'
 import { FILES_LIMIT, readJson } from './body.ts'
-import type { Api, ApiParts } from './parts.ts'
+import type { Api, ApiEnv, ApiParts } from './parts.ts'
 import { parseRequest } from './problem.ts'
 import { ActorBody, AppParam, DrainBody, IdParam, PlanBody, RollbackBody, SyncBody, WorkloadParam } from './schemas.ts'
 
@@ -15,38 +18,44 @@ export function writeRoutes(api: Api, { control }: ApiParts): void {
   })
   api.post('/api/v1/apps/:name/sync', async (c) => {
     const { name } = parseRequest(AppParam, c.req.param())
-    return c.json(await control.sync(name, await readJson(c, SyncBody)))
+    return c.json(await control.sync(name, await asked(c, SyncBody)))
   })
   api.post('/api/v1/apps/:name/rollback', async (c) => {
     const { name } = parseRequest(AppParam, c.req.param())
-    return c.json(await control.rollback(name, await readJson(c, RollbackBody)))
+    return c.json(await control.rollback(name, await asked(c, RollbackBody)))
   })
   api.post('/api/v1/workloads/:namespace/:kind/:name/promote', async (c) => {
     const workload = parseRequest(WorkloadParam, c.req.param())
-    return c.json(await control.promote(workload, (await readJson(c, ActorBody)).actor))
+    return c.json(await control.promote(workload, (await asked(c, ActorBody)).actor))
   })
   api.post('/api/v1/agents/:id/cordon', async (c) => {
     const { id } = parseRequest(IdParam, c.req.param())
-    return c.json(await control.maintain(id, { verb: 'cordon', ...(await readJson(c, ActorBody)) }))
+    return c.json(await control.maintain(id, { verb: 'cordon', ...(await asked(c, ActorBody)) }))
   })
   api.post('/api/v1/agents/:id/uncordon', async (c) => {
     const { id } = parseRequest(IdParam, c.req.param())
-    return c.json(await control.maintain(id, { verb: 'uncordon', ...(await readJson(c, ActorBody)) }))
+    return c.json(await control.maintain(id, { verb: 'uncordon', ...(await asked(c, ActorBody)) }))
   })
   api.post('/api/v1/agents/:id/drain', async (c) => {
     const { id } = parseRequest(IdParam, c.req.param())
-    return c.json(await control.maintain(id, { verb: 'drain', ...(await readJson(c, DrainBody)) }))
+    return c.json(await control.maintain(id, { verb: 'drain', ...(await asked(c, DrainBody)) }))
   })
   api.post('/api/v1/workloads/:namespace/:kind/:name/abort', async (c) => {
     const workload = parseRequest(WorkloadParam, c.req.param())
-    return c.json(await control.abort(workload, (await readJson(c, ActorBody)).actor))
+    return c.json(await control.abort(workload, (await asked(c, ActorBody)).actor))
   })
   api.post('/api/v1/workloads/:namespace/:kind/:name/run', async (c) => {
     const workload = parseRequest(WorkloadParam, c.req.param())
-    return c.json(await control.run(workload, (await readJson(c, ActorBody)).actor))
+    return c.json(await control.run(workload, (await asked(c, ActorBody)).actor))
   })
   api.post('/api/v1/runs/:id/rerun', async (c) => {
     const { id } = parseRequest(IdParam, c.req.param())
-    return c.json(await control.rerun(id, (await readJson(c, ActorBody)).actor))
+    return c.json(await control.rerun(id, (await asked(c, ActorBody)).actor))
   })
+}
+
+/** The body of a verb, with who is known to ask for it. */
+async function asked<T extends { actor: string }>(c: Context<ApiEnv>, schema: z.ZodType<T>): Promise<T> {
+  const body = await readJson(c, schema)
+  return { ...body, actor: actorOf(c, body.actor) }
 }

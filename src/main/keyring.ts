@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeDurably } from '../lib/durable-file.ts'
 import { nullOn } from '../lib/errors.ts'
+import { must } from '../lib/must.ts'
 import { createKeyring, KEY_BYTES, type Keyring } from '../lib/seal.ts'
 
 const FILE = 'secrets.key'
@@ -18,10 +19,20 @@ export async function keyringOf(dataDir: string): Promise<Keyring> {
 
 /** Null: this directory never had one. @throws Error when the file holds none */
 export async function keyringIn(dataDir: string): Promise<Keyring | null> {
+  const key = await keyIn(dataDir)
+  return key === null ? null : createKeyring(key)
+}
+
+/** The key itself, in hex, for a further server of the cluster. @throws Error when there is none */
+export async function clusterKeyIn(dataDir: string): Promise<string> {
+  return must(await keyIn(dataDir), `${join(dataDir, FILE)} is there`).toString('hex')
+}
+
+async function keyIn(dataDir: string): Promise<Buffer | null> {
   const path = join(dataDir, FILE)
   const text = await readFile(path, 'utf8').catch(nullOn('ENOENT'))
   if (text === null) return null
   const key = Buffer.from(text.trim(), 'hex')
   if (key.length !== KEY_BYTES) throw new Error(`${path} holds no key of ${KEY_BYTES} bytes in hex; restore it from a backup`)
-  return createKeyring(key)
+  return key
 }

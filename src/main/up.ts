@@ -2,15 +2,19 @@ import { join } from 'node:path'
 import { createLocalUplink } from '../../runtime/local-uplink.ts'
 import { createAgent } from '../../runtime/main.ts'
 import { createApi } from '../api/app.ts'
+import { isLoopback } from '../api/guard.ts'
 import { serveApi } from '../api/serve.ts'
 import type { UpOptions } from '../cli/deps.ts'
 import type { AgentGate } from '../control/agents/agent-gate.ts'
 import { sealedGate } from '../control/agents/sealed-gate.ts'
-import type { Control } from '../control/control.ts'
+import type { Control, ControlTrust } from '../control/control.ts'
+import { clusterIdentity } from '../control/leader/identity.ts'
 import { systemClock } from '../lib/clock.ts'
+import type { Keyring } from '../lib/seal.ts'
 import { openStore } from '../store/open.ts'
 import type { Store } from '../store/store.ts'
-import { appName, openControl } from './control-plane.ts'
+import { guardOf, openTrust } from './access.ts'
+import { appName, newId, openControl } from './control-plane.ts'
 import { lockDataDir } from './data-dir.ts'
 import { type Closers, inForeground, type Parts, untilTold } from './foreground.ts'
 import { keyringOf } from './keyring.ts'
@@ -44,10 +48,18 @@ interface Open extends Surroundings {
 async function openParts(options: UpOptions, open: Open, signal: AbortSignal): Promise<Parts> {
   const { log, version, say, closers } = open
   const keyring = await keyringOf(options.dataDir)
-  const control = await openControl(options, { ...open, keyring, advertise: null, trust: null })
+  const trust = isLoopback(options.host) ? null : await trustOf(options, open, keyring)
+  const control = await openControl(options, { ...open, keyring, advertise: null, trust })
   const leading = control.run(signal)
   closers.push(() => Promise.allSettled([leading]))
-  const parts = { control: control.plane, gate: sealedGate(control.gate, keyring), leader: control.leader, log, clock: systemClock }
+  const parts = {
+    control: control.plane,
+    gate: sealedGate(control.gate, keyring),
+    guard: guardOf(control, trust),
+    leader: control.leader,
+    log,
+    clock: systemClock,
+  }
   const serving = await serveApi({ ...parts, api: createApi(parts), host: options.host, port: options.port })
   closers.push(() => serving.close())
   say(`drover ${version} at ${serving.url}, following ${options.repo} ${options.ref}`)
@@ -72,6 +84,12 @@ async function openParts(options: UpOptions, open: Open, signal: AbortSignal): P
     ? untilHealthy(control.plane, { app: appName(options), timeoutMs: options.timeoutMs, clock: systemClock, signal })
     : untilTold(signal)
   return { end, parts: [leading, working] }
+}
+
+/** Others than this machine can reach it, so it asks who they are. */
+async function trustOf({ dataDir, host }: UpOptions, { store, log, say }: Open, keyring: Keyring): Promise<ControlTrust> {
+  const { id } = await clusterIdentity(store, { id: newId(), createdAt: systemClock.now(), epochBase: 0 })
+  return openTrust({ store, cluster: id, dataDir, keyring, host, advertise: null, log, say })
 }
 
 /** The agent of this process waits for its own control plane to lead, rather than knock ever more rarely. */

@@ -66,7 +66,7 @@ const data = (): Partial<FakeData> => ({
 })
 
 const apiOver = (control: FakeControl = fakeControl(data())) =>
-  createApi({ control, gate: fakeGate(), leader: LEADS, log: silentLog, clock: systemClock })
+  createApi({ control, gate: fakeGate(), leader: LEADS, guard: null, log: silentLog, clock: systemClock })
 
 const post = (body: unknown, headers: Record<string, string> = {}): RequestInit => ({
   method: 'POST',

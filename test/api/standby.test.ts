@@ -16,7 +16,7 @@ afterEach(async () => {
 })
 
 async function serve(leader: LeaderPointer): Promise<string> {
-  const parts = { control: fakeControl(), gate: fakeGate(), leader, log: silentLog, clock: systemClock }
+  const parts = { control: fakeControl(), gate: fakeGate(), leader, guard: null, log: silentLog, clock: systemClock }
   const serving = await serveApi({ ...parts, api: createApi(parts), host: '127.0.0.1', port: 0 })
   servings.push(serving)
   return serving.url

@@ -35,7 +35,7 @@ afterEach(async () => {
 })
 
 async function serve(control: FakeControl, port = 0): Promise<string> {
-  const parts = { control, gate: fakeGate(), leader: LEADS, log: silentLog, clock: systemClock }
+  const parts = { control, gate: fakeGate(), leader: LEADS, guard: null, log: silentLog, clock: systemClock }
   serving = await serveApi({ api: createApi(parts), ...parts, host: '127.0.0.1', port })
   return serving.url
 }

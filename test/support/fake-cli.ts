@@ -23,7 +23,7 @@ export interface CliHarness {
 
 /** The real command line against the real API over a fake control plane, without a port. */
 export function cliOver(control: FakeControl = fakeControl(), over: Partial<CliDeps> = {}): CliHarness {
-  const api = createApi({ control, gate: fakeGate(), leader: LEADS, log: silentLog, clock: systemClock })
+  const api = createApi({ control, gate: fakeGate(), leader: LEADS, guard: null, log: silentLog, clock: systemClock })
   const text = { stdout: '', stderr: '' }
   const deps: CliDeps = {
     stdout: { write: (chunk) => (text.stdout += chunk) },

@@ -62,9 +62,10 @@ export class ServerTrust {
     return { key, chain, roots: this.#authority.bundle }
   }
 
-  /** Called whenever `tls` has changed. */
-  onChange(listener: () => void): void {
+  /** Called whenever `tls` has changed; returns how to stop that. */
+  onChange(listener: () => void): () => void {
     this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   /** Follows the roots in the store and renews the certificate, until the signal aborts. */

@@ -55,7 +55,7 @@ let serving: Serving
 let uplink: Uplink
 beforeEach(async () => {
   gate = new WatchedGate()
-  const parts = { control: fakeControl(), gate, leader: LEADS, log: silentLog, clock: systemClock }
+  const parts = { control: fakeControl(), gate, leader: LEADS, guard: null, log: silentLog, clock: systemClock }
   serving = await serveApi({ ...parts, api: createApi(parts), host: '127.0.0.1', port: 0 })
   uplink = createWsUplink({ servers: [serving.url], clock: systemClock, tls: () => null })
 })
