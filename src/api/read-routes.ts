@@ -1,7 +1,6 @@
-import { RequestError } from '../control/requests/control-plane.ts'
 import type { Api, ApiParts } from './parts.ts'
 import { NoQuery, parseRequest } from './problem.ts'
-import { AppParam, EventsQuery, IdParam, WhyQuery } from './schemas.ts'
+import { AppParam, EventsQuery, IdParam, TasksQuery, WhyQuery } from './schemas.ts'
 import { type Sight, sightOf } from './sight.ts'
 
 /** Everything that answers from memory. */
@@ -9,7 +8,6 @@ export function readRoutes(api: Api, { control }: ApiParts): void {
   const lists: Readonly<Record<string, (sight: Sight) => readonly object[]>> = {
     apps: (sight) => sight.apps(control.apps()),
     workloads: (sight) => sight.items(control.workloads()),
-    tasks: (sight) => sight.items(control.tasks()),
     runs: (sight) => sight.items(control.runs()),
     agents: () => control.agents(),
     rollouts: (sight) => sight.items(control.rollouts()),
@@ -23,8 +21,12 @@ export function readRoutes(api: Api, { control }: ApiParts): void {
   api.get('/api/v1/version', (c) => c.json(control.version()))
   api.get('/api/v1/apps/:name', (c) => c.json(control.app(parseRequest(AppParam, c.req.param()).name)))
   api.get('/api/v1/apps/:name/history', (c) => c.json({ items: control.history(parseRequest(AppParam, c.req.param()).name) }))
-  api.get('/api/v1/tasks/:id', (c) => c.json(byId(control.tasks(), 'task', parseRequest(IdParam, c.req.param()).id)))
-  api.get('/api/v1/runs/:id', (c) => c.json(byId(control.runs(), 'run', parseRequest(IdParam, c.req.param()).id)))
+  api.get('/api/v1/tasks', (c) => {
+    const { run } = parseRequest(TasksQuery, c.req.query())
+    return c.json({ items: sightOf(c.get('caller')).items(control.tasks(run === undefined ? {} : { run })) })
+  })
+  api.get('/api/v1/tasks/:id', (c) => c.json(control.task(parseRequest(IdParam, c.req.param()).id)))
+  api.get('/api/v1/runs/:id', (c) => c.json(control.oneRun(parseRequest(IdParam, c.req.param()).id)))
   api.get('/api/v1/events', (c) => {
     const { object, app } = parseRequest(EventsQuery, c.req.query())
     const events = control.events({ ...(object === undefined ? {} : { object }), ...(app === undefined ? {} : { app }) })
@@ -34,10 +36,4 @@ export function readRoutes(api: Api, { control }: ApiParts): void {
     const { object, namespace } = parseRequest(WhyQuery, c.req.query())
     return c.json(control.why(object, namespace))
   })
-}
-
-function byId<T extends { id: string }>(items: readonly T[], kind: string, id: string): T {
-  const found = items.find((item) => item.id === id)
-  if (found === undefined) throw new RequestError('NotFound', `there is no ${kind} "${id}"`)
-  return found
 }

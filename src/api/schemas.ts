@@ -18,6 +18,7 @@ export const IdParam = z.object({ id: Id })
 export const WorkloadParam = z.object({ namespace: Name, kind: z.enum(['Deployment', 'Job', 'CronJob']), name: Name })
 export const OidParam = z.object({ oid: Oid })
 
+export const TasksQuery = z.strictObject({ run: Id.optional() })
 export const EventsQuery = z.strictObject({ object: z.string().max(300).optional(), app: Name.optional() })
 export const WhyQuery = z.strictObject({ object: z.string().min(3).max(300), namespace: Name.default('default') })
 

@@ -3,7 +3,7 @@ import type { Client } from './client.ts'
 import { CliError, EXIT } from './exit.ts'
 import { currentRun } from './goals.ts'
 import { isWorkloadKind, parseOne } from './objects.ts'
-import { byId, found, isKind, readRuns, readTasks, readWorkload } from './read.ts'
+import { found, isKind, readRun, readRuns, readTasks, readTasksOfRun, readWorkload } from './read.ts'
 
 /** Whose output is asked for. The tasks of a run come and go, so they are looked up again while it lasts. */
 export type LogTarget = { readonly type: 'tasks'; readonly tasks: readonly string[] } | { readonly type: 'run'; readonly run: string }
@@ -12,7 +12,7 @@ export type LogTarget = { readonly type: 'tasks'; readonly tasks: readonly strin
 export async function logTarget(client: Client, words: readonly string[], namespace: string): Promise<LogTarget> {
   const { kind, name } = await parseOne(words)
   if (kind === 'task') return { type: 'tasks', tasks: [await taskNamed(client, name)] }
-  if (kind === 'run') return { type: 'run', run: byId(kind, name, await readRuns(client)).id }
+  if (kind === 'run') return { type: 'run', run: (await readRun(client, name)).id }
   if (!isWorkloadKind(kind))
     throw new CliError(EXIT.usage, `${kind} has no logs`, 'give task/ID, deployment/NAME, job/NAME, cronjob/NAME or run/ID')
   const view = await readWorkload(client, { kind, name, namespace })
@@ -55,8 +55,8 @@ export interface RunLook {
 
 /** The tasks of a run as they are now, and those that it has outlived. */
 export async function lookAtRun(client: Client, id: string): Promise<RunLook> {
-  const run = byId('run', id, await readRuns(client))
-  const present = bySlot((await readTasks(client)).filter((task) => task.run === id))
+  const run = await readRun(client, id)
+  const present = bySlot(await readTasksOfRun(client, id))
   const ids = new Set([...run.attempts.map(({ task }) => task), ...present.map((task) => task.id)])
   const attemptsOf = (task: string): number[] => {
     const recorded = run.attempts.filter((attempt) => attempt.task === task)

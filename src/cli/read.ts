@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { didYouMean } from '../manifest/suggest.ts'
 import { AgentView, AppView, EventView, HistoryView, RolloutView, RunView, TaskView, WorkloadView } from '../model/views.ts'
-import type { Client } from './client.ts'
+import { type Client, ServerRefusal } from './client.ts'
 import { CliError, EXIT } from './exit.ts'
 
 const list = <T>(schema: z.ZodType<T>) => z.object({ items: z.array(schema) })
@@ -10,6 +10,8 @@ const items = async <T>(client: Client, path: string, schema: z.ZodType<T>): Pro
 export const readApps = (client: Client): Promise<AppView[]> => items(client, '/api/v1/apps', AppView)
 export const readWorkloads = (client: Client): Promise<WorkloadView[]> => items(client, '/api/v1/workloads', WorkloadView)
 export const readTasks = (client: Client): Promise<TaskView[]> => items(client, '/api/v1/tasks', TaskView)
+export const readTasksOfRun = (client: Client, run: string): Promise<TaskView[]> =>
+  items(client, `/api/v1/tasks?${new URLSearchParams({ run })}`, TaskView)
 export const readRuns = (client: Client): Promise<RunView[]> => items(client, '/api/v1/runs', RunView)
 export const readRollouts = (client: Client): Promise<RolloutView[]> => items(client, '/api/v1/rollouts', RolloutView)
 export const readAgents = (client: Client): Promise<AgentView[]> => items(client, '/api/v1/agents', AgentView)
@@ -28,6 +30,30 @@ export async function readApp(client: Client, name: string): Promise<AppView> {
     apps.find((app) => app.name === name),
     { kind: 'app', name, known: apps.map((app) => app.name) },
   )
+}
+
+/** @throws CliError 5 with the id that was probably meant. */
+export const readRun = (client: Client, id: string): Promise<RunView> => one(client, { kind: 'run', id, schema: RunView, all: readRuns })
+
+/** @throws CliError 5 with the id that was probably meant. */
+export const readTask = (client: Client, id: string): Promise<TaskView> =>
+  one(client, { kind: 'task', id, schema: TaskView, all: readTasks })
+
+interface One<T> {
+  readonly kind: string
+  readonly id: string
+  readonly schema: z.ZodType<T>
+  readonly all: (client: Client) => Promise<T[]>
+}
+
+/** Only for one that is not there all of its kind are read. */
+async function one<T extends { readonly id: string }>(client: Client, { kind, id, schema, all }: One<T>): Promise<T> {
+  try {
+    return await client.get(`/api/v1/${kind}s/${encodeURIComponent(id)}`, schema)
+  } catch (error) {
+    if (!(error instanceof ServerRefusal && error.code === 'NotFound')) throw error
+    return byId(kind, id, await all(client))
+  }
 }
 
 export interface Wanted {

@@ -23,7 +23,7 @@ import { agentView, appView, historyView, rolloutView, runView, taskView } from 
 
 const data = (): Partial<FakeData> => ({
   apps: [appView()],
-  tasks: [taskView()],
+  tasks: [taskView(), taskView({ id: 'migrate-0', run: 'migrate-1' })],
   runs: [runView()],
   rollouts: [rolloutView()],
   agents: [agentView()],
@@ -83,6 +83,7 @@ describe('reads', () => {
     ['/api/v1/apps/shop/history', itemsOf(HistoryView)],
     ['/api/v1/workloads', itemsOf(WorkloadView)],
     ['/api/v1/tasks', itemsOf(TaskView)],
+    ['/api/v1/tasks?run=migrate-1', itemsOf(TaskView)],
     ['/api/v1/tasks/web-0-abc12', TaskView],
     ['/api/v1/runs', itemsOf(RunView)],
     ['/api/v1/runs/migrate-1', RunView],
@@ -159,6 +160,7 @@ describe('refusals', () => {
     ['an unknown path', '/api/v1/nothing', {}, 404, 'NotFound'],
     ['an unknown app', '/api/v1/apps/none', {}, 404, 'NotFound'],
     ['an unknown task', '/api/v1/tasks/none', {}, 404, 'NotFound'],
+    ['an unknown run', '/api/v1/runs/none', {}, 404, 'NotFound'],
     ['an unknown query', '/api/v1/tasks?colour=red', {}, 400, 'Invalid'],
     ['logs since a word', '/api/v1/tasks/web-0/logs?since=yesterday', {}, 400, 'Invalid'],
     ['logs that go on and end', '/api/v1/tasks/web-0/logs?follow=true&until=2026-11-20T12:00:00Z', {}, 400, 'Invalid'],

@@ -33,6 +33,14 @@ describe('logs', () => {
     expect(stdout).toBe('one 2026-11-20T12:00:00.000Z a\ntwo 2026-11-20T12:00:00.000Z b\n')
   })
 
+  it('of a run of which nothing is kept are not there, but how it ended is', async () => {
+    const { exit, stderr } = await cliOver(fakeControl({ runs: [runView({ attempts: [] })] })).run('logs', 'run/migrate-1')
+    expect({ exit, stderr }).toEqual({
+      exit: 5,
+      stderr: 'error: run/migrate-1 left no logs that are still kept\nhint: `drover describe run/migrate-1` tells how it ended\n',
+    })
+  })
+
   it('are asked for as the flags say', async () => {
     const control = fakeControl({ tasks: [taskView({ id: 'one' })], logs: { one: said('a') } })
     const asked: LogOptions[] = []

@@ -126,6 +126,16 @@ describe('a run by hand', () => {
     ])
   })
 
+  it('is found by its name with its outcome, though nothing of it is kept', async () => {
+    const world = await open({ 'job.yaml': job('migrate', { more: 'ttlSecondsAfterFinished: 0\nbackoffLimit: 0', unit: FAILS }) })
+    await waitUntil(() => world.workload('migrate')?.health === 'Degraded')
+    expect(world.plane.runs()).toEqual([])
+    const [started] = world.plane.events({ object: 'job/default/migrate' })
+    const id = /^run\/(\S+):/.exec(started?.message ?? '')?.[1] ?? ''
+    expect(world.plane.oneRun(id)).toMatchObject({ id, phase: 'Failed', exitCode: 3, attempts: [] })
+    expect(() => world.plane.oneRun('none')).toThrow('there is no run "none"')
+  })
+
   it('waits for what the CronJob depends on', async () => {
     const more = 'schedule: 0 0 29 2 *\ndependsOn: [{kind: Deployment, name: db, condition: Available}]'
     const world = await open({ 'db.yaml': web('db', { unit: 'fake: {readyAfterSeconds: 100000}' }), 'load.yaml': cron('load', { more }) })

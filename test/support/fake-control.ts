@@ -103,8 +103,10 @@ export function fakeControl(data: Partial<FakeData> = {}): FakeControl {
     apps: () => all.apps,
     app: appNamed,
     workloads: (): WorkloadView[] => all.apps.flatMap((app) => app.workloads),
-    tasks: () => all.tasks,
+    tasks: ({ run } = {}) => all.tasks.filter((task) => run === undefined || task.run === run),
+    task: (id) => named('task', id, all.tasks),
     runs: () => all.runs,
+    oneRun: (id) => named('run', id, all.runs),
     agents: () => all.agents,
     rollouts: () => all.rollouts,
     history: (app) => {
@@ -178,6 +180,12 @@ export function fakeControl(data: Partial<FakeData> = {}): FakeControl {
     }
   }
   return control
+}
+
+function named<T extends { id: string }>(kind: string, id: string, items: readonly T[]): T {
+  const found = items.find((item) => item.id === id)
+  if (found === undefined) throw new RequestError('NotFound', `there is no ${kind} "${id}"`)
+  return found
 }
 
 const nothing = (): FakeData => ({

@@ -15,8 +15,11 @@ import {
   readEvents,
   readHistory,
   readRollouts,
+  readRun,
   readRuns,
+  readTask,
   readTasks,
+  readTasksOfRun,
   readWorkload,
   sameRevision,
 } from '../read.ts'
@@ -60,7 +63,7 @@ async function reportOf(kind: string, asked: Asked): Promise<Report> {
       return { value: app, text: report(look, appFields(app), { events: await readEvents(client, { app: name }) }) }
     }
     case 'task': {
-      const task = byId(kind, name, await readTasks(client))
+      const task = await readTask(client, name)
       return { value: task, text: report(look, taskFields(task, look), { events: await readEvents(client, { object: `task/${name}` }) }) }
     }
     case 'run':
@@ -95,8 +98,8 @@ async function workloadReport(kind: string, { client, name, namespace, look }: A
 
 /** What happened to a run is told as its workload's, and begins with its name. */
 async function runReport({ client, name, look }: Asked): Promise<Report> {
-  const run = byId('run', name, await readRuns(client))
-  const tasks = (await readTasks(client)).filter((task) => task.run === run.id)
+  const run = await readRun(client, name)
+  const tasks = await readTasksOfRun(client, run.id)
   const object = `${run.cronJob === null ? 'job' : 'cronjob'}/${run.namespace}/${run.job}`
   const events = (await readEvents(client, { object })).filter(({ message }) => message.startsWith(`${runName(run)}: `))
   return { value: run, text: report(look, runFields(run, look), { tasks, events }) }

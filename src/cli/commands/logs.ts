@@ -24,6 +24,12 @@ export const logs: Command<LogsOptions> = async (session, words, options) => {
 async function printTarget(session: Session, target: LogTarget, flags: LogFlags): Promise<number> {
   if (target.type === 'tasks') return printTasks(session, target.tasks, flags)
   const { run, tasks } = await lookAtRun(await session.client(), target.run)
+  if (tasks.length === 0 && run.finishedAt !== null)
+    throw new CliError(
+      EXIT.notFound,
+      `run/${run.id} left no logs that are still kept`,
+      `\`drover describe run/${run.id}\` tells how it ended`,
+    )
   if (flags.follow === true && run.finishedAt === null) return followRun(session, { id: run.id, tasks }, flags)
   return printTasks(
     session,

@@ -5,7 +5,7 @@ import { CliError, EXIT } from '../exit.ts'
 import { runVerdict } from '../goals.ts'
 import { parseOne } from '../objects.ts'
 import { escapeText } from '../output/escape.ts'
-import { byId, readRuns, readWorkload, workloadName } from '../read.ts'
+import { readRun, readWorkload, workloadName } from '../read.ts'
 import { runName } from '../runs.ts'
 import type { Command, Session } from '../session.ts'
 import { type Judge, until } from '../until.ts'
@@ -24,7 +24,7 @@ export const run: Command<RunOptions> = async (session, words, options) => {
   const made = await begun(session, client, { words, namespace: options.namespace })
   if (options.output !== 'json') session.printer.out(`${runName(made)}\n`)
   const exit = options.wait === true ? await followed(session, made, options.timeout) : told(session, made, options)
-  if (options.output === 'json') await session.printer.value('json', options.wait === true ? await read(client, made.id) : made)
+  if (options.output === 'json') await session.printer.value('json', options.wait === true ? await readRun(client, made.id) : made)
   return exit
 }
 
@@ -38,7 +38,7 @@ async function begun(session: Session, client: Client, { words, namespace }: Ask
   const { kind, name } = await parseOne(words)
   const body = { actor: actorOf(session.deps) }
   if (kind === 'run') {
-    const { id } = await read(client, name)
+    const { id } = await readRun(client, name)
     return client.post(`/api/v1/runs/${encodeURIComponent(id)}/rerun`, body, RunView)
   }
   if (kind !== 'job' && kind !== 'cronjob' && kind !== 'workload')
@@ -55,10 +55,8 @@ function saySuspended({ printer }: Session, view: WorkloadView): void {
     printer.say(escapeText(`${workloadName(view)} is suspended: this run was asked for, but no slot starts another`))
 }
 
-const read = async (client: Client, id: string): Promise<RunView> => byId('run', id, await readRuns(client))
-
 function followed(session: Session, { id }: RunView, timeoutMs: number): Promise<number> {
-  const judge: Judge = async (client) => ({ verdict: runVerdict(await read(client, id)), workloads: [] })
+  const judge: Judge = async (client) => ({ verdict: runVerdict(await readRun(client, id)), workloads: [] })
   return until(session, judge, { timeoutMs, object: `run/${id}` })
 }
 

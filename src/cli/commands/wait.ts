@@ -3,7 +3,7 @@ import type { Client } from '../client.ts'
 import { CliError, EXIT } from '../exit.ts'
 import { type AppGoal, appVerdict, currentRun, type Goal, runVerdict, takenBack, type Verdict, workloadVerdict } from '../goals.ts'
 import { parseOne } from '../objects.ts'
-import { found, isKind, pickWorkload, readApp, readApps, readHistory, readRuns, sameRevision } from '../read.ts'
+import { isKind, pickWorkload, readApp, readApps, readHistory, readRun, readRuns, sameRevision } from '../read.ts'
 import { inNamespace } from '../rollouts.ts'
 import type { Command } from '../session.ts'
 import { type Judge, until } from '../until.ts'
@@ -45,14 +45,7 @@ async function judgeOf(words: readonly string[], goal: Goal | null, options: Wai
     case 'app':
       return appJudge(name, appGoal(goal, options))
     case 'run':
-      return async (client) => {
-        const runs = await readRuns(client)
-        const run = found(
-          runs.find((item) => item.id === name),
-          { kind, name, known: runs.map((item) => item.id) },
-        )
-        return { verdict: runVerdict(run), workloads: [] }
-      }
+      return async (client) => ({ verdict: runVerdict(await readRun(client, name)), workloads: [] })
     case 'deployment':
     case 'job':
     case 'workload':

@@ -23,8 +23,12 @@ export interface ControlPlane {
   apps(): AppView[]
   app(name: string): AppView
   workloads(): WorkloadView[]
-  tasks(): TaskView[]
+  /** `run` narrows it. */
+  tasks(filter?: { run?: string }): TaskView[]
+  task(id: string): TaskView
   runs(): RunView[]
+  /** One of them: a list of long runs is long itself. */
+  oneRun(id: string): RunView
   agents(): AgentView[]
   /** Newest first. */
   rollouts(): RolloutView[]

@@ -1,8 +1,9 @@
+import type { TaskState } from '../../core/task-state.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { RetryableError } from '../../lib/errors.ts'
 import { must } from '../../lib/must.ts'
-import { type AgentId, workloadKey } from '../../model/ids.ts'
-import { type ClusterIdentity, Rendered } from '../../model/records.ts'
+import { type AgentId, type RunId, type TaskId, workloadKey } from '../../model/ids.ts'
+import { type ClusterIdentity, Rendered, type Run } from '../../model/records.ts'
 import type { Rollout } from '../../model/rollout.ts'
 import type { WorkloadView } from '../../model/views.ts'
 import { readBlob } from '../../store/blobs.ts'
@@ -13,7 +14,7 @@ import { changesOf } from '../leader/changes.ts'
 import { DemotedError } from '../leader/commit.ts'
 import type { LeadingTerm } from '../leader/lead.ts'
 import { readVersion } from '../leader/load.ts'
-import type { TurnContext } from '../leader/term.ts'
+import type { Term, TurnContext } from '../leader/term.ts'
 import { refuseByGit } from '../source/git-refusal.ts'
 import type { Renderer } from '../source/render.ts'
 import { inTurn, type Source } from '../source/source.ts'
@@ -56,7 +57,20 @@ export function createRequests(deps: RequestDeps): ControlPlane {
 
 type Reads = Pick<
   ControlPlane,
-  'version' | 'apps' | 'app' | 'workloads' | 'tasks' | 'runs' | 'rollouts' | 'agents' | 'history' | 'events' | 'why' | 'changes'
+  | 'version'
+  | 'apps'
+  | 'app'
+  | 'workloads'
+  | 'tasks'
+  | 'task'
+  | 'runs'
+  | 'oneRun'
+  | 'rollouts'
+  | 'agents'
+  | 'history'
+  | 'events'
+  | 'why'
+  | 'changes'
 >
 
 function reads(deps: RequestDeps): Reads {
@@ -66,12 +80,14 @@ function reads(deps: RequestDeps): Reads {
     apps: () => [...term().cluster.apps.values()].map((app) => appView(app, term())),
     app: (name) => appView(appNamed(name, deps.leading()), term()),
     workloads: () => [...term().cluster.workloads.values()].map((record) => workloadView(record, term())),
-    tasks: () => [...term().cluster.tasks.keys()].map((id) => taskView(term().cluster.taskState(id), term())),
+    tasks: ({ run } = {}) => tasksNow(term(), run).map((state) => taskView(state, term())),
+    task: (id) => taskView(taskNamed(id, term()), term()),
     runs: () =>
       [...term().cluster.runs.values()]
         .filter(({ buriedAt }) => buriedAt === null)
         .toSorted((a, b) => b.createdAt - a.createdAt)
         .map((run) => runView(run, term())),
+    oneRun: (id) => runView(runNamed(id, term()), term()),
     rollouts: () => [...term().cluster.rollouts.values()].toSorted(newestRollout).map((rollout) => rolloutView(rollout, term())),
     agents: () => [...term().cluster.agents.values()].map((agent) => agentView(agent, term())),
     history: (name) =>
@@ -88,6 +104,21 @@ function reads(deps: RequestDeps): Reads {
     why: (object, namespace) => whyObject(object, namespace, { term: term(), now: deps.clock.now() }),
     changes: (signal) => changesOf(term(), AbortSignal.any([signal, deps.leading().signal])),
   }
+}
+
+const tasksNow = ({ cluster }: Term, run: string | undefined): TaskState[] =>
+  run === undefined ? [...cluster.tasks.keys()].map((id) => cluster.taskState(id)) : cluster.tasksOfRun(run as RunId)
+
+function taskNamed(id: string, { cluster }: Term): TaskState {
+  if (!cluster.tasks.has(id as TaskId)) throw new RequestError('NotFound', `there is no task "${id}"`)
+  return cluster.taskState(id as TaskId)
+}
+
+/** Also one that is told in full no more, and so is in no list: who waits for it still hears how it ended. */
+function runNamed(id: string, { cluster }: Term): Run {
+  const run = cluster.runs.get(id as RunId)
+  if (run === undefined) throw new RequestError('NotFound', `there is no run "${id}"`)
+  return run
 }
 
 const newestRollout = (a: Rollout, b: Rollout): number => b.startedAt - a.startedAt || (a.id < b.id ? -1 : 1)
