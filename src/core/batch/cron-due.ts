@@ -29,12 +29,13 @@ interface Look {
 export function dueRuns(state: WorkloadState, spec: CronJobSpec, look: Look): Due {
   const { calendar } = look.occasions
   if (spec.after !== undefined) return afterParents(state, spec, look)
-  if (calendar === null) return { start: [], state: markOf(state, spec, look.occasions), wakeAt: null }
+  if (calendar === null) return { start: [], state: markOf(state, spec, look), wakeAt: null }
   return onSchedule(state, spec, { ...look, calendar })
 }
 
-function onSchedule(state: WorkloadState, spec: CronJobSpec, { occasions, active, now, calendar }: Look & { calendar: Calendar }): Due {
-  const mark = markOf(state, spec, occasions)
+function onSchedule(state: WorkloadState, spec: CronJobSpec, look: Look & { calendar: Calendar }): Due {
+  const { active, now, calendar } = look
+  const mark = markOf(state, spec, look)
   const wish = state.unmet.length > 0 ? 'Wait' : 'Go'
   const due = dueSlots({ spec, calendar, state: mark, begun: slotsOf(state.runs), active, wish, now })
   const start = due.start.map((slot): Occasion => {
@@ -53,12 +54,14 @@ const startOf = ({ schedule, timeZone, after }: CronJobSpec): string =>
   schedule === undefined ? `after ${[...(after ?? [])].sort().join(' ')}` : `${schedule} ${timeZone}`
 
 /** The mark as it is when this look begins: what is new says nothing about the time before it was there. */
-function markOf({ record, runs }: WorkloadState, spec: CronJobSpec, { state: before, parents }: CronOccasions): CronState {
+function markOf({ record, runs }: WorkloadState, spec: CronJobSpec, { occasions, now }: Look): CronState {
+  const { state: before, parents } = occasions
   const schedule = startOf(spec)
   if (before?.schedule === schedule) return before
   const since = before === null ? record.createdAt : record.updatedAt
   const through = Math.max(since, before?.through ?? 0, ...slotsOf(runs))
-  const told = dueGraphs({ parents, own: runs, passed: {} }).filter(({ readyAt }) => readyAt <= since)
+  // In the turn that brings it all of them ended before, whatever a clock that was set back since says of when.
+  const told = dueGraphs({ parents, own: runs, passed: {} }).filter(({ readyAt }) => now === since || readyAt <= since)
   return {
     workload: record.key,
     through,
@@ -69,9 +72,10 @@ function markOf({ record, runs }: WorkloadState, spec: CronJobSpec, { state: bef
   }
 }
 
-function afterParents(state: WorkloadState, spec: CronJobSpec, { occasions, active }: Look): Due {
+function afterParents(state: WorkloadState, spec: CronJobSpec, look: Look): Due {
+  const { active, occasions } = look
   const { parents } = occasions
-  const mark = markOf(state, spec, occasions)
+  const mark = markOf(state, spec, look)
   const due = dueGraphs({ parents, own: state.runs, passed: mark.passed })
   const { start, pass } = starting(due, spec, { active, wish: state.unmet.length > 0 ? 'Wait' : 'Go' })
   const passed = ofKnownGraphs({ ...mark.passed, ...passing(pass) }, parents)

@@ -144,6 +144,18 @@ describe('what happened before a node', () => {
     expect(starts(decider.parents([one(1), one(2), one(3)], [right(1, NOW), right(2, NOW), right(3, NOW + 2 * MINUTE)]))).toEqual(['g3'])
   })
 
+  it('had another parent, is not told again though the clock was set back before they change', () => {
+    const decider = node().parents([one(1)])
+    decider.decide().end()
+    decider.now = NOW - 60 * MINUTE
+    decider.commit({ after: ['root', 'right'], concurrencyPolicy: 'Allow' })
+    const right = (number: number) => one(number, { id: graph(`right-${number}`) })
+    expect(starts(decider.parents([one(1), one(2)], [right(1), right(2)]))).toEqual([])
+    decider.now += MINUTE
+    const ended = { finishedAt: decider.now }
+    expect(starts(decider.parents([one(1), one(3, ended)], [right(1), right(3)]))).toEqual(['g3'])
+  })
+
   it('went by while it was suspended, does not start it; what is run again after that does', () => {
     const decider = node({ suspend: true }).parents([one(1), one(2)])
     expect(starts(decider)).toEqual([])

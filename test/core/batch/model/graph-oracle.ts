@@ -63,20 +63,20 @@ export class GraphOracle implements Oracle {
     return this.#ready(key, spec).filter(({ parents }) => !passed.has(parents.join(' ')))
   }
 
-  #expect(spec: CronJobSpec, { state, now }: Look, open: number): readonly Ready[] {
-    const { key, createdAt, updatedAt } = state.record
+  #expect(spec: CronJobSpec, { state }: Look, open: number): readonly Ready[] {
+    const { key } = state.record
     const after = [...(spec.after ?? [])].sort().join(' ')
     const before = this.#nodes.get(key)
     const passed = new Set(before?.passed ?? [])
     const pass = (graphs: readonly Ready[]): void => {
       for (const { parents } of graphs) passed.add(parents.join(' '))
     }
-    const since = before === undefined ? createdAt : before.after === after ? Number.NEGATIVE_INFINITY : updatedAt
-    pass(this.#ready(key, spec).filter(({ readyAt }) => readyAt <= since))
+    // By the order of events: every look follows at once what git says, so what is ready at the first one was so before. Clocks jump.
+    if (before?.after !== after) pass(this.#ready(key, spec))
     const due = this.#ready(key, spec).filter(({ parents }) => !passed.has(parents.join(' ')))
     if (spec.suspend || (spec.concurrencyPolicy === 'Replace' && state.unmet.length === 0)) pass(spec.suspend ? due : due.slice(0, -1))
     this.#nodes.set(key, { after, passed })
-    if (spec.suspend || state.unmet.length > 0 || now < 0) return []
+    if (spec.suspend || state.unmet.length > 0) return []
     if (spec.concurrencyPolicy === 'Replace') return due.slice(-1)
     return spec.concurrencyPolicy === 'Allow' ? due : due.slice(0, open === 0 ? 1 : 0)
   }
