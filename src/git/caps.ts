@@ -12,8 +12,10 @@ export interface GitCaps {
   readonly treeEntries: number
   /** Folders below each other. */
   readonly pathDepth: number
-  /** Milliseconds for one network operation. */
+  /** Milliseconds for one fetch or push. */
   readonly deadlineMs: number
+  /** Milliseconds for asking where refs point: whoever does not answer is to be seen as failing within half a minute. */
+  readonly askDeadlineMs: number
   /** Commits of history in a new clone. */
   readonly cloneDepth: number
   /** Packs after which a clone is replaced, as nothing ever repacks it. */
@@ -31,6 +33,7 @@ export const DEFAULT_CAPS: GitCaps = {
   treeEntries: 200_000,
   pathDepth: 32,
   deadlineMs: 60_000,
+  askDeadlineMs: 20_000,
   cloneDepth: 50,
   packs: 50,
 }

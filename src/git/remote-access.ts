@@ -37,6 +37,8 @@ export interface Operation {
   /** For messages: `fetch`, `push`. */
   readonly name: string
   readonly signal: AbortSignal
+  /** Milliseconds; those of a fetch unless told. */
+  readonly deadlineMs?: number
 }
 
 function described(access: RemoteAccess, operation: Operation, error: unknown): Error {
@@ -48,7 +50,7 @@ function described(access: RemoteAccess, operation: Operation, error: unknown): 
 /** One conversation with the remote, within the deadline. @throws GitError that names the repository, without credentials. */
 export function withRemote<T>(access: RemoteAccess, operation: Operation, run: (transport: Transport) => Promise<T>): Promise<T> {
   const what = `${operation.name} ${displayUrl(access.address)}`
-  return withDeadline({ ms: access.caps.deadlineMs, signal: operation.signal, what }, async (signal) => {
+  return withDeadline({ ms: operation.deadlineMs ?? access.caps.deadlineMs, signal: operation.signal, what }, async (signal) => {
     const transport = access.open({ signal, maxBytes: access.caps.packBytes })
     try {
       const result = await run(transport)
@@ -71,7 +73,7 @@ export interface Tip {
 
 /** Asks the remote where a name points now. @throws GitError `MissingRef`, `AmbiguousRef`, or that the remote is not there. */
 export function findTip(access: RemoteAccess, ref: { name: string; candidates: readonly string[] }, signal: AbortSignal): Promise<Tip> {
-  return withRemote(access, { name: 'ask', signal }, async (transport) => {
+  return withRemote(access, { name: 'ask', signal, deadlineMs: access.caps.askDeadlineMs }, async (transport) => {
     const git = await isomorphicGit()
     // Over a pipe every request is a process or an ssh login: one listing of all refs is cheaper than two filtered ones.
     const isPipe = access.address.kind !== 'http'

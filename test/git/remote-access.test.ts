@@ -90,7 +90,7 @@ describe('a remote that is away', () => {
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   }
 
-  const caps: Partial<GitCaps> = { deadlineMs: 300 }
+  const caps: Partial<GitCaps> = { askDeadlineMs: 300 }
 
   it('is unreachable', async () => {
     const server = await remote.serve()

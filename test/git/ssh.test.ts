@@ -77,7 +77,7 @@ describe('a repository behind ssh', () => {
 
   it('times out, and its program is ended', async () => {
     fakeSsh(`echo $$ > ${remote.scratch.path}/pid; exec sleep 60`)
-    const repo = await remote.open('git@host.example:x.git', { caps: { deadlineMs: 400 } })
+    const repo = await remote.open('git@host.example:x.git', { caps: { askDeadlineMs: 400 } })
     await expect(repo.resolve('main', signal)).rejects.toEqual(code('Timeout', '400 ms'))
     const pid = Number(readFileSync(join(remote.scratch.path, 'pid'), 'utf8'))
     await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'))
