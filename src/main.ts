@@ -40,6 +40,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
   clock: systemClock,
   version: VERSION,
   fetch,
+  trustingFetch: async (roots) => (await import('./main/trusting-fetch.ts')).trustingFetch(roots),
   ask,
   roles: {
     up: async (options, signal) => (await import('./main/up.ts')).up(options, await surroundings(), signal),

@@ -12,8 +12,8 @@ const EXIT_OF: Readonly<Record<string, number>> = { NotFound: EXIT.notFound, Con
 export class ServerRefusal extends CliError {
   override name = 'ServerRefusal'
   readonly code: string
-  constructor(code: string, message: string) {
-    super(EXIT_OF[code] ?? EXIT.error, message)
+  constructor(code: string, message: string, hint: string | null) {
+    super(EXIT_OF[code] ?? EXIT.error, message, hint)
     this.code = code
   }
 }
@@ -38,13 +38,19 @@ export interface Client {
 
 export interface ClientOptions {
   readonly url: string
+  /** Over TLS it believes servers of the cluster alone, for the token goes wherever they send it. */
   readonly fetch: typeof fetch
+  /** Null: the server asks for none. */
+  readonly token: string | null
   readonly signal: AbortSignal
 }
 
-export function createClient({ url, fetch, signal }: ClientOptions): Client {
-  const ask = async (path: string, init: RequestInit): Promise<Response> => {
-    const answer = await reach(url, () => fetch(`${url}${path}`, init))
+export function createClient({ url, fetch, token, signal }: ClientOptions): Client {
+  const ask = async (path: string, { headers, ...init }: RequestInit): Promise<Response> => {
+    const authorization = token === null ? {} : { authorization: `Bearer ${token}` }
+    const answer = await follow(`${url}${path}`, (target) =>
+      reach(new URL(target).origin, () => fetch(target, { ...init, headers: { ...headers, ...authorization }, redirect: 'manual' })),
+    )
     if (!answer.ok) throw await refusalOf(answer)
     return answer
   }
@@ -61,6 +67,26 @@ export function createClient({ url, fetch, signal }: ClientOptions): Client {
   }
 }
 
+/** A standby sends to the leader, which may change on the way. */
+const HOPS_MAX = 5
+
+/** Asks again where the answer points to, over the same or a better transport. */
+async function follow(target: string, ask: (target: string) => Promise<Response>, hops = 0): Promise<Response> {
+  const answer = await ask(target)
+  const location = answer.status === 307 ? answer.headers.get('location') : null
+  if (location === null) return answer
+  const next = new URL(location, target)
+  if (hops >= HOPS_MAX) throw new CliError(EXIT.error, `the servers send requests to one another and none answers; the last was ${target}`)
+  if (new URL(target).protocol === 'https:' && next.protocol !== 'https:')
+    throw new CliError(
+      EXIT.error,
+      `${new URL(target).origin} sends to ${next.origin}, where a token would be read by others`,
+      'mend its --advertise',
+    )
+  await answer.body?.cancel()
+  return follow(next.href, ask, hops + 1)
+}
+
 async function reach(url: string, call: () => Promise<Response>): Promise<Response> {
   try {
     return await call()
@@ -70,16 +96,30 @@ async function reach(url: string, call: () => Promise<Response>): Promise<Respon
   }
 }
 
-function unreachable(url: string, error: unknown): Unreachable {
-  const cause = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error)
+export function unreachable(url: string, error: unknown): CliError {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
+  const text = messageOf(cause)
+  const why = text === '' ? '' : ` (${text})`
+  if (isDistrust(cause)) {
+    const hint = `if it is yours, log in again with a token of its cluster: drover login ${url} --token-file FILE`
+    return new CliError(EXIT.error, `the server at ${url} is not one that is trusted here${why}`, hint)
+  }
   const hint = 'start one with `drover up --repo PATH`, or set --server or DROVER_SERVER'
-  return new Unreachable(EXIT.error, `no control plane answers at ${url}${cause === '' ? '' : ` (${cause})`}`, hint)
+  return new Unreachable(EXIT.error, `no control plane answers at ${url}${why}`, hint)
 }
+
+/** What Node says of a certificate of other roots, of another name, or one that has ended. */
+const DISTRUST = /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_CERT_ALTNAME_INVALID$)/
+
+const isDistrust = (error: unknown): boolean => error instanceof Error && 'code' in error && DISTRUST.test(String(error.code))
+
+const LOG_IN = 'drover login URL --token-file FILE keeps a new one; an admin makes it: drover token create --role ROLE'
 
 async function refusalOf(answer: Response): Promise<CliError> {
   const text = await answer.text()
   const problem = Problem.safeParse(jsonOf(text))
-  if (problem.success) return new ServerRefusal(problem.data.code, problem.data.detail)
+  if (problem.success)
+    return new ServerRefusal(problem.data.code, problem.data.detail, problem.data.code === 'Unauthorized' ? LOG_IN : null)
   return new CliError(
     EXIT.error,
     `the server at ${new URL(answer.url || 'http://unknown').host} answered ${answer.status}, and not as Drover does`,

@@ -128,6 +128,8 @@ export interface CliDeps {
   readonly clock: CliClock
   readonly version: string
   readonly fetch: typeof fetch
+  /** The same over TLS with servers of these roots (PEM) alone; null: with anybody, to ask which roots it has. */
+  readonly trustingFetch: (roots: string | null) => Promise<typeof fetch>
   /** Asks on the terminal; called only where stdin is one. */
   readonly ask: (question: string) => Promise<string>
   readonly roles: Roles

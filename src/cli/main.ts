@@ -1,7 +1,8 @@
 import { CommanderError } from 'commander'
+import type { Start } from './command-parts.ts'
 import type { CliDeps } from './deps.ts'
 import { CliError, EXIT, messageOf } from './exit.ts'
-import { buildProgram, everyCommand, type Start } from './program.ts'
+import { buildProgram, everyCommand } from './program.ts'
 import { type GlobalOptions, openSession } from './session.ts'
 
 /**

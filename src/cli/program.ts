@@ -1,4 +1,5 @@
 import { Command as Commander, Option } from 'commander'
+import type { Parts, Start } from './command-parts.ts'
 import type { CliDeps } from './deps.ts'
 import {
   countOf,
@@ -12,17 +13,8 @@ import {
   TABLES,
   timeoutOption,
 } from './options.ts'
+import { trustCommands } from './program-trust.ts'
 import { parseLabel, parseListen, parseStore } from './role-flags.ts'
-import type { Command } from './session.ts'
-
-/** Runs a command that is loaded only when it is called, so that `--help` stays quick. */
-export type Start = <O>(load: () => Promise<Command<O>>) => (...given: unknown[]) => Promise<void>
-
-interface Parts {
-  readonly program: Commander
-  readonly start: Start
-  readonly deps: CliDeps
-}
 
 const EXAMPLES = `Examples:
   drover up --repo . --allow-processes    run what this repository says, on this machine
@@ -38,7 +30,12 @@ const EXAMPLES = `Examples:
 export function buildProgram(start: Start, deps: CliDeps): Commander {
   const program = new Commander('drover')
     .description('Drives a fleet to what git says.')
-    .option('--server <url>', 'the control plane (env DROVER_SERVER, default http://127.0.0.1:7420)')
+    .addOption(
+      new Option('--server <url>', 'the control plane (env DROVER_SERVER, default: of `drover login`, or http://127.0.0.1:7420)')
+        .argParser((text, before: readonly string[]) => [...before, text])
+        .default([], 'see above'),
+    )
+    .option('--token-file <file>', 'with a token for it (env DROVER_TOKEN, DROVER_TOKEN_FILE; default: of `drover login`)')
     .option('--no-color', 'print without colour (env NO_COLOR)')
     .addHelpText('before', EXAMPLES)
     .showHelpAfterError('(`drover --help` lists the commands)')
@@ -51,6 +48,7 @@ export function buildProgram(start: Start, deps: CliDeps): Commander {
   runCommand(parts)
   appCommands(parts)
   machineCommands(parts)
+  trustCommands(parts)
   return program
 }
 

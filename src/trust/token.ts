@@ -58,7 +58,7 @@ export function parseTokenOf(kind: TokenKind, text: string): Token {
 const USE: Readonly<Record<TokenKind, string>> = { agent: 'joining agents', server: 'joining servers', api: 'the API' }
 const HOW: Readonly<Record<TokenKind, string>> = {
   agent: 'drover token create --agent',
-  server: 'drover token create --server',
+  server: 'drover token create --control-plane',
   api: 'drover token create --role viewer',
 }
 

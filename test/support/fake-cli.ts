@@ -35,6 +35,7 @@ export function cliOver(control: FakeControl = fakeControl(), over: Partial<CliD
     clock: stillClock,
     version: '0.1.0',
     fetch: async (input, init) => api.fetch(new Request(input, init)),
+    trustingFetch: async (roots) => (await import('../../src/main/trusting-fetch.ts')).trustingFetch(roots),
     ask: async () => 'n',
     roles: { up: async () => 0, down: async () => 0 },
     readRepo: async () => ({ revision: 'main@sha1:x', files: [] }),
