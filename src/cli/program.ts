@@ -31,9 +31,9 @@ export function buildProgram(start: Start, deps: CliDeps): Commander {
   const program = new Commander('drover')
     .description('Drives a fleet to what git says.')
     .addOption(
-      new Option('--server <url>', 'the control plane (env DROVER_SERVER, default: of `drover login`, or http://127.0.0.1:7420)')
+      new Option('--server <url>', 'the control plane (env DROVER_SERVER)')
         .argParser((text, before: readonly string[]) => [...before, text])
-        .default([], 'see above'),
+        .default([], 'of `drover login`, or http://127.0.0.1:7420'),
     )
     .option('--token-file <file>', 'with a token for it (env DROVER_TOKEN, DROVER_TOKEN_FILE; default: of `drover login`)')
     .option('--no-color', 'print without colour (env NO_COLOR)')

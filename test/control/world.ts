@@ -9,7 +9,7 @@ import { createMemoryJournal, type Journal } from '../../runtime/journal.ts'
 import { createLocalUplink } from '../../runtime/local-uplink.ts'
 import { createMemoryTreeCache } from '../../runtime/trees.ts'
 import type { AgentGate } from '../../src/control/agents/agent-gate.ts'
-import { type Control, createControl } from '../../src/control/control.ts'
+import { type Control, type ControlDeps, createControl } from '../../src/control/control.ts'
 import type { ControlPlane } from '../../src/control/requests/control-plane.ts'
 import { type ManifestParser, Renderer } from '../../src/control/source/render.ts'
 import { createFileTreeStore } from '../../src/control/source/tree-store.ts'
@@ -98,7 +98,8 @@ export class World {
     renameSync(`${this.repo.path}.away`, this.repo.path)
   }
 
-  async server(): Promise<Server> {
+  /** `parts` take the place of those that a control plane is made of here. */
+  async server(parts: Partial<Pick<ControlDeps, 'trust' | 'log'>> = {}): Promise<Server> {
     const faults = { unreachable: false, losesReplies: false }
     const connected = this.cluster.connect(faults)
     const store = this.#options.wrap?.(connected) ?? connected
@@ -108,7 +109,7 @@ export class World {
       clock: systemClock,
       random: Math.random,
       log: silentLog,
-      newId: () => `id${++this.#ids}`,
+      newId: () => `id${String(++this.#ids).padStart(8, '0')}`,
       version: '0',
       app: { name: APP, source: { repo: this.repo.path, ref: 'main', path: this.#options.path ?? '.' } },
       openRepository: ({ repo }) => openRepository({ repo, dir: join(this.dir, 'git'), clock: systemClock, random: Math.random }),
@@ -117,6 +118,7 @@ export class World {
       trees: createFileTreeStore(join(this.dir, 'trees')),
       pollMs: 20,
       advertise: null,
+      ...parts,
     })
     const over = new AbortController()
     const ended = control.run(over.signal)
