@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rm } from 'node:fs/promises'
+import { mkdir, open, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { nullOn } from '../lib/errors.ts'
 
@@ -7,9 +7,10 @@ export interface DataDirLock {
   release(): Promise<void>
 }
 
-/** @throws Error naming the process that holds it. */
+/** @throws Error naming the process that holds it, or for a directory that everybody may write to. */
 export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  await assertPrivate(dataDir)
   const path = join(dataDir, 'pid')
   const holder = await holderOf(dataDir)
   if (holder !== null) throw new Error(`another drover (pid ${holder}) uses ${dataDir}`)
@@ -18,6 +19,13 @@ export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
   await file.write(`${process.pid} ${await startTimeOf(process.pid)}\n`)
   await file.close()
   return { release: () => rm(path, { force: true }) }
+}
+
+/** Keys and tokens are in it: whoever may write there could put his own in their place. */
+async function assertPrivate(dataDir: string): Promise<void> {
+  const { mode } = await stat(dataDir)
+  if ((mode & 0o002) === 0) return
+  throw new Error(`everybody may write to ${dataDir}, and keys are kept there: chmod 700 ${dataDir}`)
 }
 
 /** The process that uses the directory now; null when none does. A reused pid is told apart by its start time. */
