@@ -90,7 +90,7 @@ async function heartbeats({ clock, reporter }: SessionDeps, channel: Channel<Age
   for (;;) {
     await pause(clock, HEARTBEAT_EVERY, signal)
     if (signal.aborted) return
-    channel.send({ type: 'heartbeat' })
+    channel.send({ type: 'heartbeat', at: clock.now() })
     reporter.repeatUnanswered()
   }
 }

@@ -47,5 +47,6 @@ process.exitCode = await runCli(process.argv.slice(2), {
     down: async (options, signal) => (await import('./main/down.ts')).down(options, await surroundings(), signal),
   },
   readRepo: async (asked) => (await import('./main/read-repo.ts')).readRepo(asked),
+  backups: async () => (await import('./main/backup-tools.ts')).backupTools({ env: process.env, version: VERSION }),
   secrets: async () => (await import('./main/secret-tools.ts')).secretTools(process.env),
 })

@@ -64,6 +64,8 @@ export const ACCESS: readonly Rule[] = [
   rule('POST', '/api/v1/agents/:id/uncordon', 'operator', 'Cluster'),
   rule('POST', '/api/v1/agents/:id/drain', 'operator', 'Cluster'),
 
+  rule('GET', '/api/v1/health', 'viewer', 'Cluster'),
+  rule('GET', '/api/v1/backup', 'admin', 'Cluster'),
   rule('GET', '/api/v1/tokens', 'admin', 'Cluster'),
   rule('POST', '/api/v1/tokens', 'admin', 'Cluster'),
   rule('POST', '/api/v1/tokens/:id/revoke', 'admin', 'Cluster'),

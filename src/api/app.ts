@@ -31,8 +31,8 @@ export function createApi(parts: ApiParts): Api {
   api.get('/livez', (c) => c.text('ok\n'))
   api.get('/healthz', (c) => c.text('ok\n'))
   api.get('/readyz', async (c) => {
-    // A standby is ready when it can send requests on. Throws Unavailable, hence 503, where nobody can answer them.
-    if (parts.leader.leads() || (await parts.leader.url()) === null) parts.control.version()
+    // A standby is ready when it can send requests on. Throws Unavailable, hence 503, where nobody can answer them, or write.
+    if (parts.leader.leads() || (await parts.leader.url()) === null) parts.control.ready()
     return c.text('ok\n')
   })
   api.get('/version', (c) => c.json(parts.control.version()))

@@ -19,6 +19,10 @@ export function readRoutes(api: Api, { control }: ApiParts): void {
     })
   }
   api.get('/api/v1/version', (c) => c.json(control.version()))
+  api.get('/api/v1/health', async (c) => {
+    parseRequest(NoQuery, c.req.query())
+    return c.json(await control.health())
+  })
   api.get('/api/v1/apps/:name', (c) => c.json(control.app(parseRequest(AppParam, c.req.param()).name)))
   api.get('/api/v1/apps/:name/history', (c) => c.json({ items: control.history(parseRequest(AppParam, c.req.param()).name) }))
   api.get('/api/v1/tasks', (c) => {

@@ -14,6 +14,15 @@ export function streamRoutes(api: Api, { control, gate, guard, clock }: ApiParts
     const lines = await orGone(reader, control.logs(id, options, reader.signal))
     return streamed(ndjson(lines), 'application/x-ndjson', reader)
   })
+  api.get('/api/v1/backup', async (c) => {
+    parseRequest(NoQuery, c.req.query())
+    const reader = readerOf(c, guard)
+    const lines = await orGone(
+      reader,
+      control.backup().then((all) => started(ndjson(all))),
+    )
+    return streamed(lines, 'application/x-ndjson', reader)
+  })
   api.get('/api/v1/watch', (c) => {
     parseRequest(NoQuery, c.req.query())
     const reader = readerOf(c, guard)

@@ -116,6 +116,39 @@ export interface SecretTools {
   decrypt(file: ManifestFile, options: { readonly ageKeyFile: string | null }): Promise<string>
 }
 
+/** Where a backup comes from: a server that sends it line by line, or a store that no server is asked for. */
+export type BackupSource =
+  | { readonly kind: 'server'; readonly lines: AsyncIterable<string> }
+  | { readonly kind: 'store'; readonly store: string; readonly dataDir: string }
+
+export interface KeepOptions {
+  readonly out: string
+  /** Of age, who may open the file; none: it is not encrypted. */
+  readonly recipients: readonly string[]
+  /** The data directory whose `secrets.key` goes in as well; null: none does. */
+  readonly keyFrom: string | null
+}
+
+interface IntoStore {
+  readonly store: string
+  readonly dataDir: string
+}
+
+/** What `drover backup` and `drover restore` do to stores and files. Rejects with what to mend. */
+export interface BackupTools {
+  keep(
+    source: BackupSource,
+    options: KeepOptions,
+  ): Promise<{ readonly cluster: string; readonly revision: string; readonly items: number; readonly bytes: number }>
+  restore(options: IntoStore & { readonly file: string; readonly ageKeyFile: string | null }): Promise<RestoredStore>
+}
+
+export interface RestoredStore {
+  readonly cluster: string
+  readonly incarnation: number
+  readonly items: number
+}
+
 /** Everything the command line reaches outside itself. */
 export interface CliDeps {
   readonly stdout: Output
@@ -135,4 +168,5 @@ export interface CliDeps {
   readonly roles: Roles
   readonly readRepo: (asked: RepoAsked) => Promise<RepoFiles>
   readonly secrets: () => Promise<SecretTools>
+  readonly backups: () => Promise<BackupTools>
 }

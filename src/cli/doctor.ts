@@ -1,25 +1,23 @@
 import { execFile } from 'node:child_process'
-import { access, constants, readFile, stat, statfs } from 'node:fs/promises'
+import { access, constants, readdir, readFile, stat, statfs } from 'node:fs/promises'
 import { request } from 'node:http'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { z } from 'zod'
 import { messageOf } from './exit.ts'
-
-export interface Finding {
-  readonly check: string
-  readonly verdict: 'ok' | 'warn' | 'fail'
-  readonly detail: string
-  /** What to do about it; null when nothing. */
-  readonly fix: string | null
-}
+import { type Finding, fail, ok, warn } from './finding.ts'
+import { agentUnits } from './systemd-units.ts'
 
 interface DoctorInput {
   readonly dataDir: string
   readonly server: string
   readonly fetch: typeof fetch
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Where systemd's units are looked for. */
+  readonly unitFolders: readonly string[]
 }
+
+export const UNIT_FOLDERS: readonly string[] = ['/etc/systemd/system', '/usr/local/lib/systemd/system', '/usr/lib/systemd/system']
 
 /** A check never throws for what it looks for: what is missing is a finding. */
 export type DoctorCheck = (input: DoctorInput) => Promise<Finding>
@@ -27,10 +25,6 @@ export type DoctorCheck = (input: DoctorInput) => Promise<Finding>
 const run = promisify(execFile)
 /** Milliseconds a look at anything local may take. */
 const PATIENCE = 3_000
-
-const ok = (check: string, detail: string): Finding => ({ check, verdict: 'ok', detail, fix: null })
-const warn = (check: string, detail: string, fix: string): Finding => ({ check, verdict: 'warn', detail, fix })
-const fail = (check: string, detail: string, fix: string): Finding => ({ check, verdict: 'fail', detail, fix })
 
 async function nodeVersion(): Promise<Finding> {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
@@ -48,10 +42,13 @@ async function gitCli(): Promise<Finding> {
 }
 
 const DockerVersion = z.object({ Version: z.string() })
-const DockerInfo = z.object({ LiveRestoreEnabled: z.boolean().optional() })
+const DockerInfo = z.object({
+  LiveRestoreEnabled: z.boolean().optional(),
+  CgroupDriver: z.string().optional(),
+})
 
 async function docker({ env }: DoctorInput): Promise<Finding> {
-  const socket = (env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace(/^unix:\/\//, '')
+  const socket = socketOf(env)
   try {
     const { Version } = DockerVersion.parse(await dockerGet(socket, '/version'))
     const info = DockerInfo.parse(await dockerGet(socket, '/info'))
@@ -65,6 +62,8 @@ async function docker({ env }: DoctorInput): Promise<Finding> {
     return warn('docker', `${socket}: ${messageOf(error)}`, 'start Docker, or join its group, to run containers; processes need none')
   }
 }
+
+const socketOf = (env: DoctorInput['env']): string => (env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace(/^unix:\/\//, '')
 
 function dockerGet(socketPath: string, path: string): Promise<unknown> {
   return new Promise((resolve, reject) => {
@@ -84,15 +83,66 @@ function dockerGet(socketPath: string, path: string): Promise<unknown> {
   })
 }
 
+/** What limits of processes and containers need. */
+const CONTROLLERS = ['cpu', 'memory', 'pids']
+
 async function cgroup(): Promise<Finding> {
-  const v2 = await readable('/sys/fs/cgroup/cgroup.controllers')
+  const listed = await readFile('/sys/fs/cgroup/cgroup.controllers', 'utf8').catch(() => null)
+  const v2 = listed !== null && listed.trim() !== ''
   const root = v2 ? '/sys/fs/cgroup' : '/sys/fs/cgroup/memory'
+  const there = v2 ? listed.trim().split(' ') : await readdir('/sys/fs/cgroup').catch(() => [])
+  const missing = CONTROLLERS.filter((controller) => !there.some((name) => name.split(',').includes(controller)))
+  const fix = 'boot with `cgroup_enable=memory swapaccount=1`, or let systemd hold them: Delegate=yes in the unit of the agent'
+  if (missing.length > 0) return warn('cgroup', `no controller ${missing.join(', ')}: limits of these do not hold`, fix)
   try {
     await access(root, constants.W_OK)
-    return ok('cgroup', `${v2 ? 'v2' : 'v1'}, writable`)
+    return ok('cgroup', `${v2 ? 'v2' : 'v1'}, writable, with ${CONTROLLERS.join(', ')}`)
   } catch {
     return warn('cgroup', `${root} cannot be written`, 'run the agent as root or with a delegated cgroup to limit processes')
   }
+}
+
+/** Two managers of one tree of cgroups take it from each other, which shows under memory pressure. */
+async function cgroupDriver({ env }: DoctorInput): Promise<Finding> {
+  const check = 'cgroup driver'
+  const init = (await readFile('/proc/1/comm', 'utf8').catch(() => '')).trim()
+  try {
+    const { CgroupDriver = 'unknown' } = DockerInfo.parse(await dockerGet(socketOf(env), '/info'))
+    if (init !== 'systemd' || CgroupDriver === 'systemd') return ok(check, `Docker: ${CgroupDriver}, process 1: ${init}`)
+    const fix = 'set "exec-opts": ["native.cgroupdriver=systemd"] in /etc/docker/daemon.json, and restart Docker'
+    return warn(check, `Docker uses ${CgroupDriver}, and systemd runs this machine`, fix)
+  } catch {
+    return ok(check, 'no Docker to ask')
+  }
+}
+
+async function setpriv(): Promise<Finding> {
+  try {
+    const { stdout } = await run('setpriv', ['--version'], { timeout: PATIENCE })
+    return ok('setpriv', stdout.trim())
+  } catch {
+    return warn('setpriv', 'no setpriv command was found', 'install util-linux: processes run as another user by it')
+  }
+}
+
+/** The default ends every task with the agent's unit, so that an upgrade of the agent stops the machine's work. */
+async function units({ unitFolders }: DoctorInput): Promise<Finding> {
+  const found = await agentUnits(unitFolders)
+  const killing = found.find(({ killMode }) => killMode !== 'process' && killMode !== 'none')
+  if (killing !== undefined)
+    return fail(
+      'systemd unit',
+      `${killing.path}: KillMode=${killing.killMode} ends every task with the agent`,
+      'set KillMode=process and Delegate=yes in it, then `systemctl daemon-reload`',
+    )
+  const held = found.find(({ delegate }) => !delegate)
+  if (held !== undefined)
+    return warn(
+      'systemd unit',
+      `${held.path}: systemd may move processes out of their cgroups`,
+      'set Delegate=yes in it, then `systemctl daemon-reload`',
+    )
+  return ok('systemd unit', found.length === 0 ? 'none starts an agent here' : found.map(({ path }) => path).join(', '))
 }
 
 async function sandbox(): Promise<Finding> {
@@ -104,12 +154,6 @@ async function sandbox(): Promise<Finding> {
     return warn('sandbox', said, 'install bubblewrap to run processes with isolation: sandbox')
   }
 }
-
-const readable = (path: string): Promise<boolean> =>
-  readFile(path).then(
-    () => true,
-    () => false,
-  )
 
 async function dataDir({ dataDir: path }: DoctorInput): Promise<Finding> {
   try {
@@ -157,4 +201,17 @@ async function server({ server: url, fetch }: DoctorInput): Promise<Finding> {
   }
 }
 
-export const DOCTOR_CHECKS: readonly DoctorCheck[] = [nodeVersion, gitCli, docker, cgroup, sandbox, dataDir, descriptors, disk, server]
+export const DOCTOR_CHECKS: readonly DoctorCheck[] = [
+  nodeVersion,
+  gitCli,
+  docker,
+  cgroup,
+  cgroupDriver,
+  sandbox,
+  setpriv,
+  units,
+  dataDir,
+  descriptors,
+  disk,
+  server,
+]

@@ -120,6 +120,9 @@ function manifestCommands({ program, start }: Parts): void {
     .action(start(async () => (await import('./commands/info.ts')).schema))
 }
 
+const recipientOption = (text: string, nobody: string): Option =>
+  new Option('--recipient <age1...>', text).argParser((one, before: readonly string[]) => [...before, one]).default([], nobody)
+
 function secretCommands({ program, start }: Parts): void {
   const secret = program.command('secret').description('make age keys, encrypt and decrypt Secrets; needs no server')
   secret
@@ -130,11 +133,7 @@ function secretCommands({ program, start }: Parts): void {
   secret
     .command('encrypt <file>')
     .description('print the file of a Secret with its values encrypted')
-    .addOption(
-      new Option('--recipient <age1...>', 'who may open it; may be given again')
-        .argParser((text, before: readonly string[]) => [...before, text])
-        .default([], 'your own keys, found as SOPS does'),
-    )
+    .addOption(recipientOption('who may open it; may be given again', 'your own keys, found as SOPS does'))
     .option('--in-place', 'write it into the file')
     .action(start(async () => (await import('./commands/secret.ts')).encrypt))
   secret
@@ -259,6 +258,25 @@ function appCommands({ program, start }: Parts): void {
     .action(start(async () => (await import('./commands/rollouts.ts')).abort))
 }
 
+function storeCommands({ program, start, deps }: Parts): void {
+  program
+    .command('backup')
+    .description('keep everything the cluster knows in a file; tasks and servers go on meanwhile')
+    .requiredOption('--out <file>', 'where; readable for its owner alone')
+    .addOption(recipientOption('encrypt it for this age recipient; may be given again', 'nobody, it is not encrypted'))
+    .option('--include-key', 'with secrets.key of the data directory; needs --recipient')
+    .option('--store <store>', 'read this store itself, without a server: embedded, or etcd://HOST:2379,HOST/PREFIX', parseStore)
+    .option('--data-dir <dir>', 'of the embedded store and of secrets.key', defaultDataDir(deps.env))
+    .action(start(async () => (await import('./commands/backup.ts')).backup))
+  program
+    .command('restore <file>')
+    .description('bring a backup into an empty store; tasks that run are taken over, not restarted')
+    .addOption(parsedOption('--store <store>', 'embedded, or etcd://HOST:2379,HOST/PREFIX', { parse: parseStore, value: 'embedded' }))
+    .option('--data-dir <dir>', 'of the embedded store, and where secrets.key goes', defaultDataDir(deps.env))
+    .option('--age-key-file <file>', 'with the key that opens the file (default: as SOPS, env SOPS_AGE_KEY, SOPS_AGE_KEY_FILE)')
+    .action(start(async () => (await import('./commands/backup.ts')).restore))
+}
+
 function machineCommands({ program, start, deps }: Parts): void {
   program
     .command('cordon <kind> [name]')
@@ -276,6 +294,7 @@ function machineCommands({ program, start, deps }: Parts): void {
     )
     .option('--wait', 'until none of them is left')
     .action(start(async () => (await import('./commands/maintain.ts')).drain))
+  storeCommands({ program, start, deps })
   program
     .command('doctor')
     .description('check this machine')

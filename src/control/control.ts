@@ -8,14 +8,15 @@ import { pause } from '../lib/waits.ts'
 import type { AgentId, Oid } from '../model/ids.ts'
 import { SyncPolicy } from '../model/manifest.ts'
 import type { AppRecord, AppSource } from '../model/records.ts'
-import type { Store } from '../store/store.ts'
+import { LEADER_KEY } from '../store/keys.ts'
+import type { Store, StoreStatus } from '../store/store.ts'
 import type { AgentGate } from './agents/agent-gate.ts'
 import { LogTickets } from './agents/log-tickets.ts'
 import type { Cluster } from './leader/cluster.ts'
 import { collectOld } from './leader/collect.ts'
 import { DemotedError } from './leader/commit.ts'
 import { clusterIdentity } from './leader/identity.ts'
-import { campaignAndLead, LEADER_KEY, type LeadingTerm } from './leader/lead.ts'
+import { campaignAndLead, type LeadingTerm } from './leader/lead.ts'
 import type { TurnContext } from './leader/term.ts'
 import type { ControlPlane } from './requests/control-plane.ts'
 import { RequestError } from './requests/control-plane.ts'
@@ -29,6 +30,7 @@ import type { TrustPlane } from './trust/trust-plane.ts'
 
 export interface ControlDeps extends SourceDeps {
   readonly store: Store
+  readonly storeStatus: () => Promise<StoreStatus>
   readonly clock: Clock
   readonly log: Logger
   readonly newId: () => string

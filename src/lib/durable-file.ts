@@ -12,11 +12,11 @@ export async function syncFolder(path: string): Promise<void> {
 }
 
 /** The new content or the old one, whole, whatever happens at any moment; mode 0600. @throws on any I/O error */
-export async function writeDurably(path: string, text: string): Promise<void> {
+export async function writeDurably(path: string, content: string | Uint8Array): Promise<void> {
   const draft = `${path}.tmp`
   const file = await open(draft, 'w', 0o600)
   try {
-    await file.writeFile(text)
+    await file.writeFile(content)
     await file.sync()
   } finally {
     await file.close()

@@ -13,12 +13,12 @@ import { systemClock } from '../lib/clock.ts'
 import type { Keyring } from '../lib/seal.ts'
 import { loadIdentities } from '../secrets/identities.ts'
 import { openSops } from '../secrets/sops.ts'
-import type { Store } from '../store/store.ts'
+import type { OpenedStore } from '../store/store.ts'
 import type { Closers } from './foreground.ts'
 import type { Surroundings } from './surroundings.ts'
 
 export interface ControlParts extends Surroundings {
-  readonly store: Store
+  readonly store: OpenedStore
   readonly keyring: Keyring
   /** See `ControlDeps`. */
   readonly advertise: string | null
@@ -34,6 +34,7 @@ export function openControl(options: ControlOptions, parts: ControlParts): Promi
   closers.push(() => parser.close())
   return createControl({
     store,
+    storeStatus: () => store.status(),
     clock: systemClock,
     random: Math.random,
     log,

@@ -6,14 +6,14 @@ import { nullOn } from '../lib/errors.ts'
 import { must } from '../lib/must.ts'
 import { createKeyring, KEY_BYTES, type Keyring } from '../lib/seal.ts'
 
-const FILE = 'secrets.key'
+export const KEY_FILE = 'secrets.key'
 
 /** The key that seals secrets in the store, made at the first start; it never leaves the data directory. @throws Error when the file holds none */
 export async function keyringOf(dataDir: string): Promise<Keyring> {
   const there = await keyringIn(dataDir)
   if (there !== null) return there
   const key = randomBytes(KEY_BYTES)
-  await writeDurably(join(dataDir, FILE), `${key.toString('hex')}\n`)
+  await writeDurably(join(dataDir, KEY_FILE), `${key.toString('hex')}\n`)
   return createKeyring(key)
 }
 
@@ -25,11 +25,11 @@ export async function keyringIn(dataDir: string): Promise<Keyring | null> {
 
 /** The key itself, in hex, for a further server of the cluster. @throws Error when there is none */
 export async function clusterKeyIn(dataDir: string): Promise<string> {
-  return must(await keyIn(dataDir), `${join(dataDir, FILE)} is there`).toString('hex')
+  return must(await keyIn(dataDir), `${join(dataDir, KEY_FILE)} is there`).toString('hex')
 }
 
 async function keyIn(dataDir: string): Promise<Buffer | null> {
-  const path = join(dataDir, FILE)
+  const path = join(dataDir, KEY_FILE)
   const text = await readFile(path, 'utf8').catch(nullOn('ENOENT'))
   if (text === null) return null
   const key = Buffer.from(text.trim(), 'hex')

@@ -12,7 +12,7 @@ import { clusterIdentity } from '../control/leader/identity.ts'
 import { systemClock } from '../lib/clock.ts'
 import type { Keyring } from '../lib/seal.ts'
 import { openStore } from '../store/open.ts'
-import type { Store } from '../store/store.ts'
+import type { OpenedStore } from '../store/store.ts'
 import { guardOf, openTrust } from './access.ts'
 import { appName, newId, openControl } from './control-plane.ts'
 import { lockDataDir } from './data-dir.ts'
@@ -41,7 +41,7 @@ async function withStore(options: UpOptions, around: Surroundings, signal: Abort
 }
 
 interface Open extends Surroundings {
-  readonly store: Store
+  readonly store: OpenedStore
   readonly closers: Closers
 }
 

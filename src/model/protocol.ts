@@ -44,7 +44,8 @@ export const AgentFrame = z.discriminatedUnion('type', [
     tasks: z.array(TaskStatus),
   }),
   z.object({ type: z.literal('report'), seq: z.number().int(), statuses: z.array(TaskStatus) }),
-  z.object({ type: z.literal('heartbeat') }),
+  /** `at`: the agent's wall clock, milliseconds since 1970; agents of before 0.2 do not say. */
+  z.object({ type: z.literal('heartbeat'), at: z.number().exactOptional() }),
 ])
 export type AgentFrame = z.infer<typeof AgentFrame>
 

@@ -27,7 +27,18 @@ export type AppSource = z.infer<typeof AppSource>
 
 /** Something that keeps an app from being Synced, as data. */
 export const Hold = z.object({
-  gate: z.enum(['SourceError', 'InvalidManifests', 'EmptySource', 'DeletionBudget', 'Quarantine', 'Conflict', 'Manual', 'PruneDisabled']),
+  gate: z.enum([
+    'SourceError',
+    'InvalidManifests',
+    'EmptySource',
+    'DeletionBudget',
+    'Quarantine',
+    'Conflict',
+    'Manual',
+    'PruneDisabled',
+    /** Shown and never stored: the store takes no writes. */
+    'StoreReadOnly',
+  ]),
   message: z.string(),
   since: z.number(),
   /** The command or change that lifts it. */
@@ -230,6 +241,9 @@ export const ClusterIdentity = z.object({
   createdAt: z.number(),
   /** Added to the store's epochs; raised when the store goes back, so that agents take no new leader for an old one. */
   epochBase: z.number().int().nonnegative().default(0),
+  /** How many backups were restored into it, one after another, and when the last one was; null: none. */
+  incarnation: z.number().int().nonnegative().default(0),
+  restoredAt: z.number().nullable().default(null),
 })
 export type ClusterIdentity = z.infer<typeof ClusterIdentity>
 

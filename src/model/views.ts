@@ -275,3 +275,16 @@ export type PlanView = z.infer<typeof PlanView>
 
 export const VersionView = z.object({ version: z.string(), cluster: z.string(), epoch: z.number().int(), app: z.string().nullable() })
 export type VersionView = z.infer<typeof VersionView>
+
+/** What a check found, and what to do about it; null when nothing. */
+export const FindingView = z.object({
+  check: z.string(),
+  verdict: z.enum(['ok', 'warn', 'fail']),
+  detail: z.string(),
+  fix: z.string().nullable(),
+})
+export type FindingView = z.infer<typeof FindingView>
+
+/** How the control plane is by its own account; `now` is its clock, for others to compare. */
+export const HealthView = z.object({ now: z.string(), findings: z.array(FindingView) })
+export type HealthView = z.infer<typeof HealthView>

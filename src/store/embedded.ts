@@ -4,7 +4,7 @@ import { openLevelDisk } from './level-disk.ts'
 import { LocalEngine } from './local-engine.ts'
 import { Mvcc } from './mvcc.ts'
 import { DEFAULT_HISTORY, type HistoryLimits } from './mvcc-history.ts'
-import type { Leadership, Store, StoreEvent, Txn } from './store.ts'
+import type { Leadership, OpenedStore, StoreEvent, StoreStatus, Txn } from './store.ts'
 
 export interface EmbeddedOptions {
   readonly dataDir: string
@@ -20,7 +20,7 @@ export async function openEmbeddedStore({ dataDir, history = DEFAULT_HISTORY }: 
   return new EmbeddedStore(new LocalEngine(new Mvcc(state, history), disk))
 }
 
-export class EmbeddedStore implements Store {
+export class EmbeddedStore implements OpenedStore {
   readonly #engine: LocalEngine
   readonly #held = new Set<string>()
 
@@ -60,6 +60,11 @@ export class EmbeddedStore implements Store {
 
   close(): Promise<void> {
     return this.#engine.close()
+  }
+
+  async status(): Promise<StoreStatus> {
+    this.#engine.read()
+    return { kind: 'embedded', members: [], alarms: [] }
   }
 
   /** Forgets history up to `revision`, inclusive. */

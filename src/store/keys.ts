@@ -3,6 +3,15 @@ import { TABLES, type Table } from '../model/records.ts'
 /** Where everything of one cluster lives in etcd unless the URL says otherwise. */
 export const DEFAULT_ROOT = '/drover/v1/'
 
+/** Whose store this is; written once all the rest is there. */
+export const IDENTITY_KEY = 'cluster'
+/** There while a restore is under way, or was interrupted: what is beside it is not whole. */
+export const RESTORING_KEY = 'restoring'
+/** Held under a lease by who leads. */
+export const LEADER_KEY = 'leader'
+/** Changes with every turn of a leader. */
+export const TURN_KEY = 'turn'
+
 /** `tasks/ID`; ids may hold slashes. Keys are relative to the store's root. */
 export const recordKey = (table: Table, id: string): string => `${table}/${id}`
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts'
-import { messageOf } from '../lib/errors.ts'
+import { messageOf, TerminalError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Millis } from '../model/ids.ts'
 import type { Fence, Leadership } from './store.ts'
@@ -24,7 +24,7 @@ export interface LeaseTerms {
   readonly ttlMs: Millis
   /** Monotonic time before the request that granted the lease was sent. */
   readonly grantedAt: Millis
-  /** @throws LeaseLostError when it is gone for good; after any other error it is tried again. */
+  /** @throws LeaseLostError when it is gone for good, TerminalError when the store is; after any other error it is tried again. */
   renew(timeoutMs: Millis): Promise<void>
   /** Lets others lead at once. */
   release(): Promise<void>
@@ -66,7 +66,7 @@ async function keepRenewing(terms: LeaseTerms, lease: { validUntil: Millis }, en
     if (ended.aborted) return ended.reason
     terms.log.warn({ key: terms.fence.key, epoch: terms.fence.epoch, error: messageOf(failure) }, 'lease renewal failed')
     const left = lease.validUntil - clock.monotonic()
-    if (failure instanceof LeaseLostError || left <= 0) return failure
+    if (failure instanceof LeaseLostError || failure instanceof TerminalError || left <= 0) return failure
     pause = Math.min(ttlMs / RETRIES_PER_TTL, left)
   }
 }

@@ -3,7 +3,7 @@ import { firstOf, pause } from '../lib/waits.ts'
 import type { Millis } from '../model/ids.ts'
 import { lead } from './leadership.ts'
 import { MemoryBackend, type MemoryOptions } from './memory-backend.ts'
-import type { Leadership, Store, StoreEvent, Txn, TxnResult } from './store.ts'
+import type { Leadership, OpenedStore, StoreEvent, StoreStatus, Txn, TxnResult } from './store.ts'
 
 /** How long a request to a store that does not answer takes, as with etcd. */
 const REQUEST_DEADLINE_MS = 3000
@@ -20,7 +20,7 @@ export interface MemoryFaults {
 
 /** A store shared by many clients, as the servers of a control plane share etcd. */
 export interface MemoryCluster {
-  connect(faults?: MemoryFaults): Store
+  connect(faults?: MemoryFaults): OpenedStore
   /** Forgets history up to `revision`, inclusive. */
   compact(revision: string): void
 }
@@ -34,7 +34,7 @@ export function createMemoryCluster(options: MemoryOptions): MemoryCluster {
   }
 }
 
-class MemoryStore implements Store {
+class MemoryStore implements OpenedStore {
   readonly #backend: MemoryBackend
   readonly #faults: MemoryFaults
   readonly #closed = new AbortController()
@@ -86,6 +86,11 @@ class MemoryStore implements Store {
   async close(): Promise<void> {
     this.#closed.abort(new TerminalError('StoreClosed', 'the store is closed'))
     await Promise.all([...this.#leads].map((leadership) => leadership.resign()))
+  }
+
+  async status(): Promise<StoreStatus> {
+    await this.#reach(REQUEST_DEADLINE_MS)
+    return { kind: 'memory', members: [], alarms: [] }
   }
 
   /** Waits for any commit, or until the present lease may have run out. */

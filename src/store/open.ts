@@ -2,7 +2,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Millis } from '../model/ids.ts'
 import type { EtcdAccess } from './etcd/client.ts'
-import type { Store } from './store.ts'
+import type { OpenedStore } from './store.ts'
 import { parseStoreUrl } from './url.ts'
 
 export interface OpenOptions {
@@ -20,7 +20,7 @@ export interface OpenOptions {
  * Opens `embedded`, `memory` or `etcd://h1:2379,h2/prefix`; a store that is not used is not loaded.
  * @throws TerminalError `BadStoreUrl`, or what opening the embedded store throws. etcd is not contacted yet.
  */
-export async function openStore(url: string, { dataDir, etcd, ...options }: OpenOptions): Promise<Store> {
+export async function openStore(url: string, { dataDir, etcd, ...options }: OpenOptions): Promise<OpenedStore> {
   const where = parseStoreUrl(url)
   if (where.kind === 'embedded') return (await import('./embedded.ts')).openEmbeddedStore({ dataDir })
   if (where.kind === 'memory') return (await import('./memory.ts')).createMemoryCluster(options).connect()

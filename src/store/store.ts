@@ -1,3 +1,5 @@
+import { RetryableError } from '../lib/errors.ts'
+
 /**
  * The one interface to durable state: ordered, multi-version, watched, with fenced transactions.
  * Revisions are strings of decimal digits, because etcd's are 64-bit; compare them with `compareRevisions`.
@@ -9,7 +11,7 @@ export interface Store {
   /**
    * Applies all of `then` if every compare and the fence hold, else none.
    * At most `MAX_OPS` operations and `MAX_TXN_BYTES`. Never throws for a conflict or a lost reply.
-   * @throws TerminalError `BadTxn` for one that no store would take.
+   * @throws TerminalError `BadTxn` for one that no store would take, StoreReadOnlyError where it is full.
    */
   txn(request: Txn): Promise<TxnResult>
   /**
@@ -81,9 +83,37 @@ export interface Leadership {
   resign(): Promise<void>
 }
 
+/** A store as it was opened, which can also tell how it is. */
+export interface OpenedStore extends Store {
+  status(): Promise<StoreStatus>
+}
+
+export interface StoreStatus {
+  readonly kind: 'memory' | 'embedded' | 'etcd'
+  readonly members: readonly MemberStatus[]
+  /** Raised alarms, such as `NOSPACE`. */
+  readonly alarms: readonly string[]
+}
+
+/** One host of an etcd cluster. */
+export type MemberStatus =
+  | {
+      readonly host: string
+      readonly answers: 'Yes'
+      readonly version: string
+      readonly sizeBytes: number
+      readonly quotaBytes: number | null
+    }
+  | { readonly host: string; readonly answers: 'No'; readonly problem: string }
+
 /** The watch cannot go on from that revision; the caller lists again. */
 export class CompactedError extends Error {
   override name = 'CompactedError'
+}
+
+/** The store took nothing of the request, for want of space; the same request passes once somebody made some. */
+export class StoreReadOnlyError extends RetryableError {
+  override name = 'StoreReadOnlyError'
 }
 
 /** etcd's default limit. */

@@ -8,6 +8,7 @@ import {
   AgentView,
   AppView,
   EventView,
+  HealthView,
   HistoryView,
   RolloutView,
   RunView,
@@ -92,6 +93,7 @@ describe('reads', () => {
     ['/api/v1/events', itemsOf(EventView)],
     ['/api/v1/why?object=deployment/web', WhyView],
     ['/api/v1/version', VersionView],
+    ['/api/v1/health', HealthView],
     ['/version', VersionView],
   ]
   it.each(routes)('%s answers with its view', async (path, schema) => {
@@ -114,7 +116,7 @@ describe('reads', () => {
   it('is live and ready while there is a leader, and not ready without', async () => {
     const control = fakeControl()
     expect((await apiOver(control).request('/readyz')).status).toBe(200)
-    control.version = () => {
+    control.ready = () => {
       throw new RequestError('Unavailable', 'no leader')
     }
     expect((await apiOver(control).request('/readyz')).status).toBe(503)

@@ -21,7 +21,7 @@ import { parseBlob } from '../../src/manifest/blob.ts'
 import type { AgentId } from '../../src/model/ids.ts'
 import type { AppView, TaskView, WorkloadView } from '../../src/model/views.ts'
 import { createMemoryCluster, type MemoryCluster, type MemoryFaults } from '../../src/store/memory.ts'
-import type { Store } from '../../src/store/store.ts'
+import type { OpenedStore, Store } from '../../src/store/store.ts'
 import { type Changes, commitFiles, type FixtureRepo, makeRepo } from '../support/git-repo.ts'
 import { TEST_KEYRING, testVault } from '../support/vault.ts'
 import { waitUntil } from '../support/wait-until.ts'
@@ -35,6 +35,8 @@ export interface WorldOptions {
   readonly path?: string
   readonly ttlMs?: number
   readonly wrap?: (store: Store) => Store
+  /** Where control planes keep what they know; a store in memory of the world's own unless told. */
+  readonly connect?: () => OpenedStore
   /** Age keys that open Secrets. */
   readonly identities?: readonly string[]
 }
@@ -63,7 +65,7 @@ export interface RunningAgent extends AgentParts {
 /** A git repository, a store, control planes and agents in one process; nothing outlives `close`. */
 export class World {
   readonly dir = mkdtempSync(join(tmpdir(), 'drover-control-'))
-  readonly cluster: MemoryCluster
+  cluster: MemoryCluster
   readonly repo: FixtureRepo
   readonly servers: Server[] = []
   readonly #options: WorldOptions
@@ -101,11 +103,12 @@ export class World {
   /** `parts` take the place of those that a control plane is made of here. */
   async server(parts: Partial<Pick<ControlDeps, 'trust' | 'log'>> = {}): Promise<Server> {
     const faults = { unreachable: false, losesReplies: false }
-    const connected = this.cluster.connect(faults)
+    const connected = this.#options.connect?.() ?? this.cluster.connect(faults)
     const store = this.#options.wrap?.(connected) ?? connected
     const control = await createControl({
       trust: null,
       store,
+      storeStatus: () => connected.status(),
       clock: systemClock,
       random: Math.random,
       log: silentLog,
@@ -187,8 +190,24 @@ export class World {
 
   /** Ends the control plane and starts another on the same store. */
   async restart(): Promise<void> {
-    for (const server of this.servers.splice(0)) await server.stop()
+    await this.stopServers()
     await this.server()
+  }
+
+  /** Ends the control planes, and starts one on this store instead. */
+  async moveTo(cluster: MemoryCluster): Promise<void> {
+    await this.stopServers()
+    this.cluster = cluster
+    await this.server()
+  }
+
+  async stopServers(): Promise<void> {
+    for (const server of this.servers.splice(0)) await server.stop()
+  }
+
+  /** Of every agent there was, each once. */
+  machines(): MemoryFakeMachine[] {
+    return [...new Set(this.#agents.map(({ machine }) => machine))]
   }
 
   app(): AppView {

@@ -78,6 +78,7 @@ export class ControlNode {
     const control = await createControl({
       trust: null,
       store: this.#watched(seams.store(createSimStore(life, { ...store, faults: this.faults }), life), life),
+      storeStatus: async () => ({ kind: 'memory', members: [], alarms: [] }),
       clock: life.clock,
       random: () => life.rng.next(),
       log: this.#deps.log(life),

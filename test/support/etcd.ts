@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { access, constants, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { access, constants, cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -24,18 +24,52 @@ export interface EtcdServer {
   cont(): void
   /** Starts it again on the same data and port, killing it before if need be. */
   restart(): Promise<void>
+  /** Starts it on a copy of its data, or on none: as after a disk was lost, or an older snapshot brought back. */
+  restartWith(copy: string | null): Promise<void>
+  /** A copy of its data as it is now, for `restartWith`; it is restarted for that. */
+  copy(): Promise<string>
   /** Standard output of `etcdctl ARGS`. */
   etcdctl(...args: string[]): Promise<string>
   /** Ends it and removes its data. */
   close(): Promise<void>
 }
 
+export interface EtcdOptions {
+  /** Beyond it etcd raises the alarm NOSPACE. */
+  readonly quotaBytes?: number
+}
+
 /** @throws Error when etcd is not installed or does not start. */
-export async function startEtcd(): Promise<EtcdServer> {
+export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdServer> {
+  const [only] = await startEtcdMembers(1, options)
+  return must(only, 'one member was started')
+}
+
+/** The members of one cluster; each serves as long as a majority lives. */
+export async function startEtcdMembers(count: number, options: EtcdOptions = {}): Promise<EtcdServer[]> {
   const binary = await findBinary('etcd')
-  const dataDir = await mkdtemp(join(tmpdir(), 'drover-etcd-'))
-  const [client = 0, peer = 0] = await freePorts(2)
-  const args = etcdArguments({ dataDir, client, peer })
+  const ports = await freePorts(2 * count)
+  const places = await Promise.all(
+    Array.from({ length: count }, async (_, index) => ({
+      name: `test${index}`,
+      dataDir: await mkdtemp(join(tmpdir(), 'drover-etcd-')),
+      client: must(ports[2 * index], 'a port'),
+      peer: must(ports[2 * index + 1], 'a port'),
+    })),
+  )
+  const members = places.map((place) => member(binary, place, etcdArguments(place, places, options)))
+  await Promise.all(members.map(({ restart }) => restart()))
+  return members
+}
+
+interface Place {
+  readonly name: string
+  readonly dataDir: string
+  readonly client: number
+  readonly peer: number
+}
+
+function member(binary: string, { dataDir, client }: Place, args: string[]): EtcdServer {
   let child: ChildProcess | null = null
 
   const kill = async () => {
@@ -54,9 +88,9 @@ export async function startEtcd(): Promise<EtcdServer> {
   const restart = async () => {
     await kill()
     child = spawn(binary, args, { stdio: 'ignore' })
-    await waitUntil(async () => (await etcdctl('endpoint', 'health')) !== null, { timeoutMs: 20_000 })
+    // Not `endpoint health`: a member that is out of space is unhealthy, and serves.
+    await waitUntil(async () => (await etcdctl('get', 'any')) !== null, { timeoutMs: 20_000 })
   }
-  await restart()
   return {
     host: `127.0.0.1:${client}`,
     url: (prefix) => `etcd://127.0.0.1:${client}/${prefix}`,
@@ -68,10 +102,24 @@ export async function startEtcd(): Promise<EtcdServer> {
     },
     cont: () => void must(child, 'etcd runs').kill('SIGCONT'),
     restart,
+    restartWith: async (copy) => {
+      await kill()
+      await rm(dataDir, { recursive: true })
+      if (copy !== null) await cp(copy, dataDir, { recursive: true })
+      await restart()
+    },
+    copy: async () => {
+      await kill()
+      const copy = `${dataDir}-copy`
+      await cp(dataDir, copy, { recursive: true })
+      await restart()
+      return copy
+    },
     etcdctl,
     close: async () => {
       await kill()
       await rm(dataDir, { recursive: true, force: true })
+      await rm(`${dataDir}-copy`, { recursive: true, force: true })
     },
   }
 }
@@ -83,23 +131,24 @@ async function threadStates(pid: number): Promise<string[]> {
   return stats.map((stat) => stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3))
 }
 
-/** Fast elections, so that a single member serves soon after its start. */
-function etcdArguments({ dataDir, client, peer }: { dataDir: string; client: number; peer: number }): string[] {
+/** Fast elections, so that members serve soon after their start. */
+function etcdArguments({ name, dataDir, client, peer }: Place, all: readonly Place[], { quotaBytes }: EtcdOptions): string[] {
   const clientUrl = `http://127.0.0.1:${client}`
   const peerUrl = `http://127.0.0.1:${peer}`
   const options = {
-    name: 'test',
+    name,
     'data-dir': dataDir,
     'listen-client-urls': clientUrl,
     'advertise-client-urls': clientUrl,
     'listen-peer-urls': peerUrl,
     'initial-advertise-peer-urls': peerUrl,
-    'initial-cluster': `test=${peerUrl}`,
+    'initial-cluster': all.map((place) => `${place.name}=http://127.0.0.1:${place.peer}`).join(','),
     'heartbeat-interval': '20',
     'election-timeout': '200',
     'log-level': 'error',
+    ...(quotaBytes === undefined ? {} : { 'quota-backend-bytes': String(quotaBytes) }),
   }
-  return Object.entries(options).flatMap(([name, value]) => [`--${name}`, value])
+  return Object.entries(options).flatMap(([key, value]) => [`--${key}`, value])
 }
 
 async function findBinary(name: string): Promise<string> {

@@ -39,6 +39,7 @@ export function cliOver(control: FakeControl = fakeControl(), over: Partial<CliD
     ask: async () => 'n',
     roles: { up: async () => 0, down: async () => 0 },
     readRepo: async () => ({ revision: 'main@sha1:x', files: [] }),
+    backups: async () => (await import('../../src/main/backup-tools.ts')).backupTools({ env: deps.env, version: deps.version }),
     secrets: async () => (await import('../../src/main/secret-tools.ts')).secretTools(deps.env),
     ...over,
   }

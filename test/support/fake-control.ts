@@ -7,11 +7,13 @@ import {
   type SyncRequest,
   type WorkloadRef,
 } from '../../src/control/requests/control-plane.ts'
+import type { BackupLine } from '../../src/model/backup.ts'
 import type { LogLine, LogOptions } from '../../src/model/protocol.ts'
 import type {
   AgentView,
   AppView,
   EventView,
+  HealthView,
   HistoryView,
   PlanView,
   RolloutView,
@@ -25,6 +27,8 @@ import type {
 /** What a test may set and change; call `touch` after a change. */
 export interface FakeData {
   version: VersionView
+  health: HealthView
+  backup: BackupLine[]
   apps: AppView[]
   tasks: TaskView[]
   runs: RunView[]
@@ -100,6 +104,9 @@ export function fakeControl(data: Partial<FakeData> = {}): FakeControl {
       for (const listener of listeners) listener()
     },
     version: () => all.version,
+    ready: () => undefined,
+    health: async () => all.health,
+    backup: async () => given(all.backup),
     apps: () => all.apps,
     app: appNamed,
     workloads: (): WorkloadView[] => all.apps.flatMap((app) => app.workloads),
@@ -190,6 +197,8 @@ function named<T extends { id: string }>(kind: string, id: string, items: readon
 
 const nothing = (): FakeData => ({
   version: { version: '0.1.0', cluster: 'test', epoch: 1, app: 'shop' },
+  health: { now: new Date().toISOString(), findings: [] },
+  backup: [],
   apps: [],
   tasks: [],
   runs: [],
@@ -208,7 +217,7 @@ function linesOf(lines: readonly LogLine[], { tail, since, until }: LogOptions):
   return inRange.slice(tail === null ? 0 : Math.max(0, inRange.length - tail))
 }
 
-async function* given(lines: readonly LogLine[]): AsyncGenerator<LogLine> {
+async function* given<T>(lines: readonly T[]): AsyncGenerator<T> {
   yield* lines
 }
 

@@ -1,5 +1,7 @@
-import { DOCTOR_CHECKS, type Finding } from '../doctor.ts'
+import { DOCTOR_CHECKS, UNIT_FOLDERS } from '../doctor.ts'
+import { serverFindings } from '../doctor-server.ts'
 import { EXIT } from '../exit.ts'
+import type { Finding } from '../finding.ts'
 import { statusColor } from '../output/colors.ts'
 import type { Format } from '../output/print.ts'
 import type { Command } from '../session.ts'
@@ -9,11 +11,13 @@ export interface DoctorOptions {
   readonly dataDir: string
 }
 
-/** Looks at this machine; 1 when something fails, 0 with warnings only. */
+/** Looks at this machine, and asks the control plane how it is; 1 when something fails, 0 with warnings only. */
 export const doctor: Command<DoctorOptions> = async (session, _, { output, dataDir }) => {
   const { deps, printer } = session
-  const input = { dataDir, server: (await session.client()).url, fetch: deps.fetch, env: deps.env }
-  const findings = await Promise.all(DOCTOR_CHECKS.map((check) => check(input)))
+  const client = await session.client()
+  const input = { dataDir, server: client.url, fetch: deps.fetch, env: deps.env, unitFolders: UNIT_FOLDERS }
+  const here = await Promise.all(DOCTOR_CHECKS.map((check) => check(input)))
+  const findings = [...here, ...(await serverFindings(client, deps.clock))]
   await printer.list(output, findings, {
     name: (finding: Finding) => finding.check,
     columns: [

@@ -76,13 +76,24 @@ function sameSaying(a: Observed, b: Observed): boolean {
   return JSON.stringify({ ...a, updatedAt: 0 }) === JSON.stringify({ ...b, updatedAt: 0 })
 }
 
+interface HelloContext {
+  readonly cluster: Cluster
+  readonly draft: Draft
+  readonly now: Millis
+  /**
+   * The store was restored then, and the agent comes from before: it may have run, ended and forgotten any task
+   * created earlier, also those that the backup knows no word of. Null: nothing of that kind.
+   */
+  readonly unheardBefore: Millis | null
+}
+
 export type Admission = { readonly admitted: 'Yes' } | { readonly admitted: 'No'; readonly reason: string }
 
 /**
  * Registers an agent that said hello. An agent whose state directory was lost cannot know what it started,
  * so its tasks are Lost rather than started again; a second one beside a connected first is a clone, and refused.
  */
-export function takeHello(hello: Hello, connected: 'Yes' | 'No', context: { cluster: Cluster; draft: Draft; now: Millis }): Admission {
+export function takeHello(hello: Hello, connected: 'Yes' | 'No', context: HelloContext): Admission {
   const { cluster, draft, now } = context
   const known = cluster.agents.get(hello.agent.id)
   const replaced = known !== undefined && known.instance !== hello.agent.instance
@@ -100,14 +111,11 @@ export function takeHello(hello: Hello, connected: 'Yes' | 'No', context: { clus
  * can only have been removed behind our back; it must not be started a second time as the same attempt.
  * One that lost its notes may have started any, also those that it had no time to tell of.
  */
-function loseTasks(
-  hello: Hello,
-  code: 'AgentReplaced' | 'AgentForgot',
-  { cluster, draft, now }: { cluster: Cluster; draft: Draft; now: Millis },
-): void {
+function loseTasks(hello: Hello, code: 'AgentReplaced' | 'AgentForgot', { cluster, draft, now, unheardBefore }: HelloContext): void {
   const known = new Set(code === 'AgentReplaced' ? [] : hello.tasks.map((status) => status.task))
   for (const { task, observed } of cluster.tasksOfAgent(hello.agent.id)) {
-    const heard = observed ?? (code === 'AgentReplaced' ? neverHeard(task) : null)
+    const mayHaveRun = code === 'AgentReplaced' || (unheardBefore !== null && task.createdAt < unheardBefore)
+    const heard = observed ?? (mayHaveRun ? neverHeard(task) : null)
     if (heard === null || TERMINAL.has(heard.phase) || known.has(task.id)) continue
     const reasons = [reasonOf(code, `${hello.agent.id} came back without it`)]
     draft.write({

@@ -41,6 +41,7 @@ export class Hub {
   readonly #open = new Set<AgentChannel>()
   #over: string | null = null
   readonly #lastSeen = new Map<AgentId, number>()
+  readonly #clockOff = new Map<AgentId, number>()
   readonly #since: number
 
   constructor(clock: Clock, post: (input: AgentInput) => void) {
@@ -70,6 +71,7 @@ export class Hub {
   #take(frame: AgentFrame, agent: AgentId, channel: AgentChannel): void {
     if (frame.type === 'hello') this.#post({ type: 'hello', channel, hello: frame })
     else if (this.isCurrent(agent, channel)) this.#heardOf(agent)
+    if (frame.type === 'heartbeat' && frame.at !== undefined) this.#clockOff.set(agent, frame.at - this.#clock.now())
     if (frame.type === 'report') this.#post({ type: 'report', agent, channel, seq: frame.seq, statuses: frame.statuses })
   }
 
@@ -131,6 +133,11 @@ export class Hub {
   isAway(agent: AgentId): boolean {
     const standing = this.standing(agent)
     return standing === 'Unreachable' || (standing === 'Suspect' && this.#lastSeen.has(agent))
+  }
+
+  /** By how many milliseconds its wall clock was ahead of ours when it last told, the way here included; null: it never did. */
+  clockOff(agent: AgentId): number | null {
+    return this.#clockOff.get(agent) ?? null
   }
 
   /** Milliseconds for which nothing was heard of an agent, from when its tasks' state is unknown; before that 0. */

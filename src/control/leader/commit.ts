@@ -1,12 +1,13 @@
 import type { Clock } from '../../lib/clock.ts'
+import type { Millis } from '../../model/ids.ts'
+import { TURN_KEY } from '../../store/keys.ts'
 import { groupOps } from '../../store/limits.ts'
-import type { Leadership, Op, Store, Txn } from '../../store/store.ts'
-import { MAX_OPS } from '../../store/store.ts'
+import { type Leadership, MAX_OPS, type Op, type Store, StoreReadOnlyError, type Txn, type TxnResult } from '../../store/store.ts'
 
 /** One op of each transaction marks the turn, so that an unknown outcome can be read back. */
 const OPS_PER_TXN = MAX_OPS - 1
 const READ_BACK_EVERY_MS = 200
-const TURN_KEY = 'turn'
+const FULL_STORE_ASKED_EVERY_MS = 1000
 
 /** This process leads no more: whatever it holds in memory is void. */
 export class DemotedError extends Error {
@@ -36,12 +37,16 @@ export class Committer {
     return new Committer(store, leadership, { clock, marker: item?.revision ?? '0' })
   }
 
-  /** @throws DemotedError when the fence no longer holds or leadership ran out before the outcome was known. */
-  async commit(ops: readonly Op[]): Promise<void> {
-    for (const group of groupOps(ops, OPS_PER_TXN)) await this.#commitOne(group)
+  /**
+   * A store that takes no writes is asked again until it does: leading on costs nothing, and a lead that is given up
+   * could not be taken again. `refused` is told each time.
+   * @throws DemotedError when the fence no longer holds or leadership ran out before the outcome was known.
+   */
+  async commit(ops: readonly Op[], refused: (error: StoreReadOnlyError) => void = () => undefined): Promise<void> {
+    for (const group of groupOps(ops, OPS_PER_TXN)) await this.#commitOne(group, refused)
   }
 
-  async #commitOne(ops: readonly Op[]): Promise<void> {
+  async #commitOne(ops: readonly Op[], refused: (error: StoreReadOnlyError) => void): Promise<void> {
     const value = JSON.stringify({ epoch: this.#leadership.fence.epoch, turn: ++this.#turn })
     const txn: Txn = {
       if: [{ key: TURN_KEY, revision: this.#marker }],
@@ -50,7 +55,7 @@ export class Committer {
     }
     for (;;) {
       this.#assertLeads('leadership ran out before the turn was written')
-      const result = await this.#store.txn(txn)
+      const result = await this.#send(txn, refused)
       if (result.status === 'Committed') {
         this.#marker = result.revision
         return
@@ -66,6 +71,26 @@ export class Committer {
     }
   }
 
+  async #send(txn: Txn, refused: (error: StoreReadOnlyError) => void): Promise<TxnResult> {
+    for (;;) {
+      try {
+        return await this.#store.txn(txn)
+      } catch (error) {
+        if (!(error instanceof StoreReadOnlyError)) throw error
+        refused(error)
+        await this.#pause(FULL_STORE_ASKED_EVERY_MS, error)
+        this.#assertLeads('leadership ran out while the store took no writes')
+      }
+    }
+  }
+
+  /** @throws DemotedError when leadership ends. */
+  async #pause(ms: Millis, cause: unknown): Promise<void> {
+    await this.#clock.sleep(ms, this.#leadership.signal).catch(() => {
+      throw new DemotedError('leadership ended while the store was away or full', { cause })
+    })
+  }
+
   /** The fence would refuse a late write too; here it is not even sent. */
   #assertLeads(otherwise: string): void {
     if (this.#leadership.signal.aborted || this.#clock.monotonic() >= this.#leadership.validUntil()) throw new DemotedError(otherwise)
@@ -79,9 +104,7 @@ export class Committer {
         const item = await this.#store.get(TURN_KEY)
         return { value: item?.value ?? '', revision: item?.revision ?? '0' }
       } catch (cause) {
-        await this.#clock.sleep(READ_BACK_EVERY_MS, this.#leadership.signal).catch(() => {
-          throw new DemotedError('leadership ended while the store was away', { cause })
-        })
+        await this.#pause(READ_BACK_EVERY_MS, cause)
       }
     }
   }

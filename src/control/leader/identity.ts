@@ -1,14 +1,14 @@
 import { TerminalError } from '../../lib/errors.ts'
 import { ClusterIdentity } from '../../model/records.ts'
+import { IDENTITY_KEY, RESTORING_KEY } from '../../store/keys.ts'
 import type { Item, Store } from '../../store/store.ts'
 
-/** The store's key of the cluster's identity. */
-export const IDENTITY_KEY = 'cluster'
-
-/** Who the cluster of a store is; null: it holds none. @throws TerminalError `BadRecord` */
-export async function readIdentity(store: Store): Promise<ClusterIdentity | null> {
+/** Who the cluster of a store is; null: it holds none. @throws TerminalError `BadRecord`, `RestoreUnfinished` */
+export async function readIdentity(store: Pick<Store, 'get'>): Promise<ClusterIdentity | null> {
   const item = await store.get(IDENTITY_KEY)
-  return item === null ? null : identityOf(item)
+  if (item !== null) return identityOf(item)
+  if ((await store.get(RESTORING_KEY)) === null) return null
+  throw new TerminalError('RestoreUnfinished', 'a restore into this store did not come to its end: run `drover restore` again')
 }
 
 export function identityOf({ value }: Item): ClusterIdentity {
@@ -17,14 +17,18 @@ export function identityOf({ value }: Item): ClusterIdentity {
   throw new TerminalError('BadRecord', `the store holds a bad record at ${IDENTITY_KEY}: ${parsed.error.message}`)
 }
 
-/** Reads who this cluster is, or says so for the first time. */
-export async function clusterIdentity(store: Store, fresh: ClusterIdentity): Promise<ClusterIdentity> {
+/** Reads who this cluster is, or says so for the first time. @throws TerminalError `BadRecord`, `RestoreUnfinished` */
+export async function clusterIdentity(
+  store: Store,
+  fresh: Pick<ClusterIdentity, 'id' | 'createdAt' | 'epochBase'>,
+): Promise<ClusterIdentity> {
   for (;;) {
     const found = await readIdentity(store)
     if (found !== null) return found
     await store.txn({
-      if: [{ key: IDENTITY_KEY, revision: '0' }],
-      then: [{ op: 'put', key: IDENTITY_KEY, value: JSON.stringify(fresh) }],
+      // A restore that begins at the same moment writes the other key first, so one of the two gives way.
+      if: [IDENTITY_KEY, RESTORING_KEY].map((key) => ({ key, revision: '0' })),
+      then: [{ op: 'put', key: IDENTITY_KEY, value: JSON.stringify(ClusterIdentity.parse(fresh)) }],
       fence: null,
     })
   }

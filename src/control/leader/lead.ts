@@ -5,7 +5,8 @@ import { Mailbox } from '../../lib/mailbox.ts'
 import { firstOf, pause } from '../../lib/waits.ts'
 import type { Epoch, Millis } from '../../model/ids.ts'
 import type { ClusterIdentity } from '../../model/records.ts'
-import type { Leadership, Op, Store } from '../../store/store.ts'
+import { LEADER_KEY } from '../../store/keys.ts'
+import type { Leadership, Op, Store, StoreReadOnlyError } from '../../store/store.ts'
 import { type Admission, takeHello, takeStatuses } from '../agents/agent-inputs.ts'
 import { type AgentInput, type Hello, Hub } from '../agents/hub.ts'
 import { Committer, DemotedError } from './commit.ts'
@@ -16,8 +17,6 @@ import type { Term, TurnContext } from './term.ts'
 import { sendOrders, settle, type Woken } from './turn.ts'
 import { Wakes } from './wakes.ts'
 
-/** The store's key that the leader holds; its value is the leader's address. */
-export const LEADER_KEY = 'leader'
 /** A store that is away, or a bug that ended a term, must not make a busy loop. */
 const AFTER_A_TERM_MS = 1000
 
@@ -66,12 +65,14 @@ async function lead(
     if (!over.signal.aborted) mailbox.put(input)
     else if (input.type === 'request') input.failed(over.signal.reason)
   }
-  const { epochBase } = await sameStore(deps, { epoch: leadership.fence.epoch, before: options.before })
+  const identity = await sameStore(deps, { epoch: leadership.fence.epoch, before: options.before })
   const cluster = await loadCluster(deps.store)
   const committer = await Committer.open(deps.store, leadership, deps.clock)
   const hub = new Hub(deps.clock, post)
   const term: Term = {
-    epoch: (leadership.fence.epoch + epochBase) as Epoch,
+    epoch: (leadership.fence.epoch + identity.epochBase) as Epoch,
+    identity,
+    readOnly: null,
     cluster,
     hub,
     wakes: new Wakes(),
@@ -151,7 +152,8 @@ async function takeTurn(loop: Loop, inputs: readonly Input[], woken: Woken): Pro
     for (const input of inputs) after.push(take(input, context, deps))
     settle(context, woken)
     ops = context.draft.ops()
-    await committer.commit(ops)
+    await committer.commit(ops, (refusal) => turnAway(loop, inputs, refusal))
+    term.readOnly = null
   } catch (error) {
     const ended = error instanceof DemotedError ? error : new DemotedError(`the turn failed: ${messageOf(error)}`, { cause: error })
     for (const input of inputs) if (input.type === 'request') input.failed(ended)
@@ -161,6 +163,23 @@ async function takeTurn(loop: Loop, inputs: readonly Input[], woken: Woken): Pro
   for (const act of after) act()
   term.cluster.versions.dropUnused()
   if (ops.length > 0 || term.unplaced !== unplaced) for (const listener of term.listeners) listener()
+}
+
+/**
+ * The store is full: what was decided waits until it has space, and nothing more is decided meanwhile. People are told
+ * so at once; agents keep what they run, and repeat what they report.
+ */
+function turnAway({ deps, term, mailbox }: Loop, waiting: readonly Input[], refusal: StoreReadOnlyError): void {
+  if (term.readOnly === null) {
+    term.readOnly = { since: deps.clock.now(), reason: refusal.message }
+    deps.log.error({ error: refusal.message }, 'the store takes no writes: nothing is changed until it does')
+    for (const listener of term.listeners) listener()
+  }
+  for (const input of waiting) if (input.type === 'request') input.failed(refusal)
+  for (const input of mailbox.takeAll()) {
+    if (input.type === 'request') input.failed(refusal)
+    else if (input.type !== 'report') mailbox.put(input)
+  }
 }
 
 const nothing = () => undefined
@@ -202,10 +221,13 @@ function admissionOf(hello: Hello, { term, draft, now }: TurnContext): Admission
   if (hello.epoch > term.epoch)
     return {
       admitted: 'No',
-      reason: `it obeys epoch ${hello.epoch}, this control plane is of epoch ${term.epoch}: another one leads, or the store was replaced`,
+      reason:
+        `it obeys epoch ${hello.epoch}, this control plane is of epoch ${term.epoch}: another one leads, or the store ` +
+        'was brought back by other means than `drover restore`; if so, start the servers with --accept-store, and agents obey again',
     }
-  const { hub, cluster } = term
-  return takeHello(hello, hub.isConnected(hello.agent.id) ? 'Yes' : 'No', { cluster, draft, now })
+  const { hub, cluster, identity } = term
+  const unheardBefore = hello.epoch < identity.epochBase ? identity.restoredAt : null
+  return takeHello(hello, hub.isConnected(hello.agent.id) ? 'Yes' : 'No', { cluster, draft, now, unheardBefore })
 }
 
 /** A request that cannot be done fails alone, and the turn goes on; but by halves nothing is committed. */

@@ -1,6 +1,7 @@
 import type { WorkloadHealth } from '../../core/health.ts'
 import type { Epoch, Millis, WorkloadKey } from '../../model/ids.ts'
 import type { Reason } from '../../model/reason.ts'
+import type { ClusterIdentity } from '../../model/records.ts'
 import type { Hub } from '../agents/hub.ts'
 import type { Cluster } from './cluster.ts'
 import type { Draft } from './draft.ts'
@@ -10,6 +11,7 @@ import type { Wakes } from './wakes.ts'
 /** What one term of leadership holds in memory. All of it dies with the term. */
 export interface Term {
   readonly epoch: Epoch
+  readonly identity: ClusterIdentity
   readonly cluster: Cluster
   readonly hub: Hub
   readonly wakes: Wakes<WorkloadKey>
@@ -24,6 +26,8 @@ export interface Term {
   tags: Waiting['tags']
   readonly healths: Map<WorkloadKey, WorkloadHealth>
   turns: number
+  /** Since when and why nothing can be written; null: it can. */
+  readOnly: { readonly since: Millis; readonly reason: string } | null
   /** Apps whose source was read in this term; what is known of the others may be of long ago. */
   readonly read: Set<string>
   /** Told after every committed turn that wrote something. */

@@ -1,9 +1,11 @@
+import type { BackupLine } from '../../model/backup.ts'
 import type { WorkloadKind } from '../../model/ids.ts'
 import type { LogLine, LogOptions } from '../../model/protocol.ts'
 import type {
   AgentView,
   AppView,
   EventView,
+  HealthView,
   HistoryView,
   PlanView,
   RolloutView,
@@ -54,6 +56,12 @@ export interface ControlPlane {
   /** A run again with what git says now: of a Job it, of a CronJob this node of its graph. */
   rerun(run: string, actor: string): Promise<RunView>
   logs(task: string, options: LogOptions, signal: AbortSignal): Promise<AsyncIterable<LogLine>>
+  /** @throws RequestError `Unavailable` with the reason where this process does not lead, or cannot write. */
+  ready(): void
+  /** What the control plane itself finds amiss, of its store and its agents. */
+  health(): Promise<HealthView>
+  /** Everything in the store at one revision: what `drover restore` brings back. */
+  backup(): Promise<AsyncIterable<BackupLine>>
   /** Yields whenever anything readable may have changed, at most once a turn; ends on abort. */
   changes(signal: AbortSignal): AsyncIterable<void>
 }

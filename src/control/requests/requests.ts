@@ -6,8 +6,9 @@ import { type AgentId, type RunId, type TaskId, workloadKey } from '../../model/
 import { type ClusterIdentity, Rendered, type Run } from '../../model/records.ts'
 import type { Rollout } from '../../model/rollout.ts'
 import type { WorkloadView } from '../../model/views.ts'
+import { backupLines } from '../../store/backup.ts'
 import { readBlob } from '../../store/blobs.ts'
-import type { Store } from '../../store/store.ts'
+import type { Store, StoreStatus } from '../../store/store.ts'
 import type { LogTickets } from '../agents/log-tickets.ts'
 import { openLogs } from '../agents/task-logs.ts'
 import { changesOf } from '../leader/changes.ts'
@@ -20,6 +21,7 @@ import type { Renderer } from '../source/render.ts'
 import { inTurn, type Source } from '../source/source.ts'
 import type { ControlPlane, PlanRequest, RollbackRequest } from './control-plane.ts'
 import { RequestError, type SyncRequest, type WorkloadRef } from './control-plane.ts'
+import { healthOf } from './health.ts'
 import { maintain } from './maintenance.ts'
 import { planApp, renderApp } from './plan.ts'
 import { revertInGit } from './revert.ts'
@@ -28,6 +30,7 @@ import { rolloutView } from './rollout-views.ts'
 import { abort, promote } from './rollouts.ts'
 import { runView } from './run-views.ts'
 import { repeatRun, startRun } from './runs.ts'
+import { iso } from './times.ts'
 import { agentView, appView, eventView, historyView, taskView, workloadView } from './views.ts'
 import { whyObject } from './why.ts'
 
@@ -45,6 +48,7 @@ export interface RequestDeps {
   readonly version: string
   readonly app: { readonly name: string }
   readonly identity: ClusterIdentity
+  readonly storeStatus: () => Promise<StoreStatus>
   /** @throws RequestError `Unavailable` when this process does not lead. */
   readonly leading: () => Leading
   readonly tickets: LogTickets
@@ -58,6 +62,9 @@ export function createRequests(deps: RequestDeps): ControlPlane {
 type Reads = Pick<
   ControlPlane,
   | 'version'
+  | 'ready'
+  | 'health'
+  | 'backup'
   | 'apps'
   | 'app'
   | 'workloads'
@@ -77,6 +84,12 @@ function reads(deps: RequestDeps): Reads {
   const term = () => deps.leading().term
   return {
     version: () => ({ version: deps.version, cluster: deps.identity.id, epoch: term().epoch, app: deps.app.name }),
+    ready: () => {
+      const { readOnly } = term()
+      if (readOnly !== null) throw new RequestError('Unavailable', `read-only since ${iso(readOnly.since)}: ${readOnly.reason}`)
+    },
+    health: () => inTerm(deps, async ({ term }) => healthOf(term, await deps.storeStatus(), deps.version)),
+    backup: () => inTerm(deps, async ({ term }) => backupLines(deps.store, { version: deps.version, now: term.now() })),
     apps: () => [...term().cluster.apps.values()].map((app) => appView(app, term())),
     app: (name) => appView(appNamed(name, deps.leading()), term()),
     workloads: () => [...term().cluster.workloads.values()].map((record) => workloadView(record, term())),

@@ -2,7 +2,7 @@ import { type AgentStanding, isTerminal, phaseOf, type TaskState } from '../../c
 import type { AgentId } from '../../model/ids.ts'
 import { parseWorkloadKey } from '../../model/ids.ts'
 import { type Reason, reasonOf } from '../../model/reason.ts'
-import type { AgentRecord, AppRecord, EventRecord, Quarantine, RevisionRecord, WorkloadRecord } from '../../model/records.ts'
+import type { AgentRecord, AppRecord, EventRecord, Hold, Quarantine, RevisionRecord, WorkloadRecord } from '../../model/records.ts'
 import type { AgentView, AppView, EventView, HistoryView, TaskView, WorkloadView } from '../../model/views.ts'
 import { appHealth } from '../leader/app-outcome.ts'
 import { reasonsOf, type Term } from '../leader/term.ts'
@@ -52,9 +52,14 @@ export function appView(app: AppRecord, term: Term): AppView {
     lastAppliedRevision,
     workloads: workloads.sort(byKindAndName),
     problems,
-    holds: holds.map((hold) => ({ ...hold, since: iso(hold.since) })),
+    holds: [...readOnlyHold(term), ...holds].map((hold) => ({ ...hold, since: iso(hold.since) })),
   }
 }
+
+const readOnlyHold = ({ readOnly }: Term): Hold[] =>
+  readOnly === null
+    ? []
+    : [{ gate: 'StoreReadOnly', message: readOnly.reason, since: readOnly.since, unblockBy: 'space in the store; tasks run on meanwhile' }]
 
 /** Synced means: what git says is what the cluster is told, all of it. What git says after a restart only git knows. */
 function syncOf(app: AppRecord, { read }: Term): AppView['sync'] {

@@ -1,11 +1,20 @@
 import { noop } from 'cockatiel'
-import { Etcd3, type KVClient, type LeaseClient, type WatchClient } from 'etcd3'
+import {
+  Etcd3,
+  type IResponseHeader,
+  type IStatusResponse,
+  type KVClient,
+  type LeaseClient,
+  type MaintenanceClient,
+  type WatchClient,
+} from 'etcd3'
 import type { Clock } from '../../lib/clock.ts'
-import { RetryableError } from '../../lib/errors.ts'
+import { RetryableError, TerminalError } from '../../lib/errors.ts'
 import { must } from '../../lib/must.ts'
 import type { Millis } from '../../model/ids.ts'
 import { MAX_VALUE_BYTES } from '../store.ts'
 import { isDefinite } from './errors.ts'
+import { Witness } from './witness.ts'
 
 /** Deadline of each unary call, milliseconds. */
 const CALL_DEADLINE_MS = 3000
@@ -19,8 +28,16 @@ export interface EtcdNode {
   readonly kv: KVClient
   readonly lease: LeaseClient
   readonly watch: WatchClient
+  readonly maintenance: MaintenanceClient
   /** Aborts when calls move on to another host, or the client is closed. */
   readonly left: AbortSignal
+}
+
+/** One address, whichever is in use. */
+export interface EtcdHost {
+  readonly host: string
+  readonly url: string
+  readonly status: (timeoutMs: Millis) => Promise<IStatusResponse>
 }
 
 type Use<T> = (node: EtcdNode, options: { deadline: number }) => Promise<T>
@@ -45,6 +62,8 @@ export interface EtcdAccess {
 
 export const OPEN_ACCESS: EtcdAccess = { tls: null, user: null }
 
+const urlOf = (host: string, tls: EtcdAccess['tls']): string => `${tls === null ? 'http' : 'https'}://${host}`
+
 function connect(host: string, { tls, user }: EtcdAccess, clock: Clock): Etcd3 {
   const callOptions = () => ({ deadline: clock.now() + CALL_DEADLINE_MS })
   const certificates = tls === null ? {} : { credentials: credentialsOf(tls) }
@@ -52,7 +71,7 @@ function connect(host: string, { tls, user }: EtcdAccess, clock: Clock): Etcd3 {
   return new Etcd3({
     ...certificates,
     ...auth,
-    hosts: `${tls === null ? 'http' : 'https'}://${host}`,
+    hosts: urlOf(host, tls),
     grpcOptions: GRPC_OPTIONS,
     // Hidden retries turn an applied write into a reported failure; one large value opens the breaker for all calls.
     faultHandling: { global: noop, host: () => noop },
@@ -67,18 +86,34 @@ const credentialsOf = ({ ca, cert, key }: NonNullable<EtcdAccess['tls']>) => ({
 /** One client an etcd host, of which one is in use until a call to it fails. */
 export class EtcdClient {
   readonly #clock: Clock
+  readonly #access: EtcdAccess
+  readonly #names: readonly string[]
   readonly #hosts: readonly Etcd3[]
+  readonly #witness = new Witness()
   #index = 0
   #left = new AbortController()
 
   constructor(hosts: readonly string[], access: EtcdAccess, clock: Clock) {
     this.#clock = clock
+    this.#access = access
+    this.#names = hosts
     this.#hosts = hosts.map((host) => connect(host, access, clock))
+  }
+
+  hosts(): EtcdHost[] {
+    return this.#hosts.map(({ maintenance }, index) => {
+      const host = must(this.#names[index], 'each client has a host')
+      return {
+        host,
+        url: urlOf(host, this.#access.tls),
+        status: (timeoutMs) => maintenance.status({ deadline: this.#clock.now() + timeoutMs }),
+      }
+    })
   }
 
   node(): EtcdNode {
     const host = must(this.#hosts[this.#index], 'an etcd host')
-    return { kv: host.kv, lease: host.leaseClient, watch: host.watchClient, left: this.#left.signal }
+    return { kv: host.kv, lease: host.leaseClient, watch: host.watchClient, maintenance: host.maintenance, left: this.#left.signal }
   }
 
   /** One attempt; after an error that is not definite, later calls go to the next host. */
@@ -92,13 +127,21 @@ export class EtcdClient {
     }
   }
 
-  /** For calls that change nothing. @throws RetryableError after three attempts without an answer. */
-  async read<T>(use: Use<T>): Promise<T> {
+  /** One attempt of a call whose answer comes through the quorum. @throws TerminalError `StoreReplaced` */
+  async onceWitnessed<T extends { header: IResponseHeader }>(use: Use<T>, timeoutMs: Millis = CALL_DEADLINE_MS): Promise<T> {
+    const floor = this.#witness.revision
+    const answer = await this.once(use, timeoutMs)
+    this.#witness.check(answer.header, floor)
+    return answer
+  }
+
+  /** For calls that change nothing. @throws TerminalError `StoreReplaced`, RetryableError after three attempts without an answer. */
+  async read<T extends { header: IResponseHeader }>(use: Use<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.once(use)
+        return await this.onceWitnessed(use)
       } catch (error) {
-        if (isDefinite(error)) throw error
+        if (isDefinite(error) || error instanceof TerminalError) throw error
         if (attempt === READ_ATTEMPTS) throw new RetryableError('etcd does not answer', { cause: error })
         await this.#clock.sleep(READ_PAUSE_MS * attempt)
       }

@@ -1,5 +1,5 @@
 import type { IDuplexStream, ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from 'etcd3'
-import { messageOf } from '../../lib/errors.ts'
+import { messageOf, TerminalError } from '../../lib/errors.ts'
 import { firstOf, pause } from '../../lib/waits.ts'
 import type { Millis } from '../../model/ids.ts'
 import { LeaseLostError, lead } from '../leadership.ts'
@@ -29,7 +29,7 @@ interface Lease {
   readonly grantedAt: Millis
 }
 
-/** See `Store.campaign`: create-if-absent under a lease, else wait for the key to go. */
+/** See `Store.campaign`: create-if-absent under a lease, else wait for the key to go. @throws TerminalError `StoreReplaced` */
 export async function campaignFor(context: ElectionContext, candidate: Candidate): Promise<Leadership> {
   const { signal, name } = candidate
   for (;;) {
@@ -39,6 +39,7 @@ export async function campaignFor(context: ElectionContext, candidate: Candidate
       if (leadership !== null) return leadership
       await vacancy(context, candidate)
     } catch (error) {
+      if (error instanceof TerminalError) throw error
       context.log.warn({ key: name, error: messageOf(error) }, 'campaign failed; trying again')
       await pause(context.clock, RETRY_PAUSE_MS, signal)
     }
@@ -114,7 +115,7 @@ function firstAnswer(
 /** A lease may live on after someone deleted the key under it; then another can lead. */
 async function checkKey(client: EtcdClient, { fullKey, epoch, timeoutMs }: { fullKey: string; epoch: number; timeoutMs: Millis }) {
   const request = { key: Buffer.from(fullKey) }
-  const { kvs } = await client.once(({ kv }, options) => kv.range(request, options), timeoutMs)
+  const { kvs } = await client.onceWitnessed(({ kv }, options) => kv.range(request, options), timeoutMs)
   if (kvs[0]?.create_revision !== String(epoch)) throw new LeaseLostError('the key of the lead is gone')
 }
 

@@ -4,11 +4,12 @@ import { type Logger, silentLog } from '../../lib/log.ts'
 import { pause } from '../../lib/waits.ts'
 import type { Millis } from '../../model/ids.ts'
 import { DEFAULT_LEASE_TTL_MS } from '../leadership.ts'
-import type { Item, Leadership, Listing, Store, StoreEvent, Txn, TxnResult } from '../store.ts'
+import type { Item, Leadership, Listing, OpenedStore, StoreEvent, StoreStatus, Txn, TxnResult } from '../store.ts'
 import { type EtcdAccess, EtcdClient, OPEN_ACCESS } from './client.ts'
 import { campaignFor, type ElectionContext } from './election.ts'
 import { isOutOfHistory } from './errors.ts'
 import { getKeyValue, itemOf, listRange } from './range.ts'
+import { etcdStatus } from './status.ts'
 import { runTxn } from './txn.ts'
 import { watchSafely } from './watch.ts'
 
@@ -32,7 +33,7 @@ export function createEtcdStore(options: EtcdOptions): EtcdStore {
   return new EtcdStore({ client: new EtcdClient(hosts, access, clock), clock, log, root, ttlMs })
 }
 
-export class EtcdStore implements Store {
+export class EtcdStore implements OpenedStore {
   readonly #context: ElectionContext
   readonly #closed = new AbortController()
   readonly #leads = new Set<Leadership>()
@@ -61,6 +62,11 @@ export class EtcdStore implements Store {
   watch(prefix: string, options: { from: string; signal: AbortSignal }): AsyncIterable<StoreEvent[]> {
     const signal = AbortSignal.any([options.signal, this.#closed.signal])
     return watchSafely(this.#context, { prefix, from: options.from, signal })
+  }
+
+  async status(): Promise<StoreStatus> {
+    this.#closed.signal.throwIfAborted()
+    return etcdStatus(this.#context.client)
   }
 
   async campaign(name: string, options: { signal: AbortSignal; value?: string }): Promise<Leadership> {

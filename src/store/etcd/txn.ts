@@ -1,7 +1,7 @@
 import type { ICompare, IRequestOp, ITxnRequest, ITxnResponse } from 'etcd3'
-import { RetryableError } from '../../lib/errors.ts'
+import { TerminalError } from '../../lib/errors.ts'
 import { checkTxn } from '../limits.ts'
-import type { Op, Txn, TxnResult } from '../store.ts'
+import { type Op, StoreReadOnlyError, type Txn, type TxnResult } from '../store.ts'
 import type { EtcdClient } from './client.ts'
 import { isDefinite, isExhausted } from './errors.ts'
 
@@ -38,13 +38,16 @@ export type Sent =
   | { readonly status: 'Answered'; readonly response: ITxnResponse }
   | { readonly status: 'Unknown'; readonly cause: unknown }
 
-/** @throws when etcd refused it, and so did nothing. */
+const FULL = 'etcd takes no writes, it is out of space: compact and defragment it, or raise its quota, then `etcdctl alarm disarm`'
+
+/** @throws StoreReadOnlyError, or what etcd said, when it refused and so did nothing; TerminalError `StoreReplaced`. */
 export async function sendTxn(client: EtcdClient, request: ITxnRequest): Promise<Sent> {
   try {
-    return { status: 'Answered', response: await client.once(({ kv }, options) => kv.txn(request, options)) }
+    return { status: 'Answered', response: await client.onceWitnessed(({ kv }, options) => kv.txn(request, options)) }
   } catch (cause) {
+    if (cause instanceof TerminalError) throw cause
     if (!isDefinite(cause)) return { status: 'Unknown', cause }
-    throw isExhausted(cause) ? new RetryableError('etcd refuses writes: out of space or overloaded', { cause }) : cause
+    throw isExhausted(cause) ? new StoreReadOnlyError(FULL, { cause }) : cause
   }
 }
 

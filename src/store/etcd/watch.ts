@@ -1,6 +1,6 @@
 import type { IWatchResponse } from 'etcd3'
 import type { Clock } from '../../lib/clock.ts'
-import { messageOf, RetryableError } from '../../lib/errors.ts'
+import { messageOf, RetryableError, TerminalError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { Mailbox } from '../../lib/mailbox.ts'
 import { firstOf, pause } from '../../lib/waits.ts'
@@ -44,7 +44,7 @@ export async function* watchSafely(context: WatchContext, request: WatchRequest)
       }
     } catch (error) {
       if (signal.aborted) return
-      if (error instanceof CompactedError) throw error
+      if (error instanceof CompactedError || error instanceof TerminalError) throw error
       context.log.warn({ prefix, from, error: messageOf(error) }, 'watch was cut; resuming')
     }
     await pause(context.clock, wait, signal)

@@ -9,6 +9,7 @@ import { systemClock } from '../../../src/lib/clock.ts'
 import { Epoch, TaskId, type WorkloadKey } from '../../../src/model/ids.ts'
 import { SyncPolicy } from '../../../src/model/manifest.ts'
 import type { WorkloadRecord } from '../../../src/model/records.ts'
+import { ClusterIdentity } from '../../../src/model/records.ts'
 import type { Failure, Rollout } from '../../../src/model/rollout.ts'
 import type { WorkloadVersion } from '../../../src/model/version.ts'
 import { rollout } from '../../core/rollout/make.ts'
@@ -67,6 +68,8 @@ function turn(apps: readonly string[] = ['shop']): void {
   let ids = 0
   const term: Term = {
     epoch: Epoch.parse(1),
+    identity: ClusterIdentity.parse({ id: 'own', createdAt: NOW }),
+    readOnly: null,
     cluster,
     hub: new Hub(systemClock, () => undefined),
     wakes: new Wakes(),
