@@ -9,7 +9,7 @@ import type { AgentId, Oid } from '../model/ids.ts'
 import { SyncPolicy } from '../model/manifest.ts'
 import type { AppRecord, AppSource } from '../model/records.ts'
 import { LEADER_KEY } from '../store/keys.ts'
-import type { Store, StoreStatus } from '../store/store.ts'
+import { type Store, StoreReadOnlyError, type StoreStatus } from '../store/store.ts'
 import type { AgentGate } from './agents/agent-gate.ts'
 import { LogTickets } from './agents/log-tickets.ts'
 import type { Cluster } from './leader/cluster.ts'
@@ -164,7 +164,8 @@ async function followSource(
       await inTurn(term, (turn) => adoptApp(deps.app, turn))
       await source.run(signal)
     } catch (error) {
-      if (!(error instanceof DemotedError)) deps.log.error({ app: deps.app.name, error: messageOf(error) }, 'source broke')
+      const known = error instanceof DemotedError || error instanceof StoreReadOnlyError
+      if (!known) deps.log.error({ app: deps.app.name, error: messageOf(error) }, 'source broke')
       await pause(deps.clock, AFTER_A_BREAK_MS, signal)
     }
   }

@@ -35,7 +35,7 @@ describe('two control planes on one store', () => {
     expect(() => world.servers[1]?.control.plane.apps()).toThrow(expect.objectContaining({ code: 'Unavailable' }))
   })
 
-  it('the second takes over at once when the first ends, and no task restarts', async () => {
+  it('L1: the second takes over at once when the first ends, and no task restarts', async () => {
     const world = await open()
     const agent = await world.agent()
     await world.synced()
@@ -49,7 +49,7 @@ describe('two control planes on one store', () => {
     expect(world.plane.history(APP)).toHaveLength(2)
   })
 
-  it('the second takes over when the first is cut off; late writes of the first are refused, and no task restarts', async () => {
+  it('L1: the second takes over when the first is cut off; late writes of the first are refused, and no task restarts', async () => {
     const sent: Txn[] = []
     const watching = (store: Store): Store => ({
       list: (prefix) => store.list(prefix),
@@ -86,7 +86,7 @@ describe('two control planes on one store', () => {
     expect(late).toEqual({ status: 'Conflict', failed: 'fence' })
   })
 
-  it('an answer that is lost keeps nobody from leading, nor from finding out', async () => {
+  it('L2: an answer that is lost keeps nobody from leading, nor from finding out', async () => {
     const world = await open({ ttlMs: 4000 })
     await world.agent()
     await world.synced()
@@ -100,5 +100,44 @@ describe('two control planes on one store', () => {
     await world.synced()
     expect(world.ids('web')).toEqual(before.filter((id) => id.startsWith('web')))
     expect(world.plane.history(APP)).toHaveLength(2)
+  })
+
+  it('L5: a former leader that leads again begins anew, with a grace in which it replaces nothing', async () => {
+    const world = await open()
+    const agent = await world.agent()
+    await world.synced()
+    const before = world.ids()
+    const starts = () => agent.machine.history().length
+    const count = starts()
+    const [first] = world.servers
+    if (first === undefined) throw new Error('no server')
+    first.faults.unreachable = true
+    await waitUntil(() => leads(world, 1))
+    // What the second learns and does meanwhile, the first has never heard of.
+    world.commit({ 'other.yaml': web('other', { image: 'a:2' }) })
+    await waitUntil(() => world.app().health === 'Healthy' && world.workload('other')?.revision.endsWith(world.repo.head()) === true)
+    first.faults.unreachable = false
+    await waitUntil(() => !leads(world, 0))
+    await world.servers[1]?.stop()
+    await waitUntil(() => leads(world, 0))
+    await world.synced()
+    await waitUntil(() => world.plane.agents()[0]?.status === 'Ready')
+    expect(world.ids('web')).toEqual(before.filter((id) => id.startsWith('web')))
+    expect(world.workload('other')?.revision).toContain(world.repo.head())
+    expect(starts()).toBe(count + 1)
+  })
+
+  it('L6: all control planes restart together, and no task does', async () => {
+    const world = await open()
+    const agent = await world.agent()
+    await world.synced()
+    await world.server()
+    const before = world.ids()
+    const count = agent.machine.history().length
+    await world.stopServers()
+    await Promise.all([world.server(), world.server(), world.server()])
+    await world.synced()
+    expect(world.ids()).toEqual(before)
+    expect(agent.machine.history()).toHaveLength(count)
   })
 })

@@ -102,7 +102,7 @@ describe.concurrent('a rollout that fails', () => {
     await world.synced()
   })
 
-  it('gives way at once to a good commit while it goes back', async (test) => {
+  it('G9: gives way at once to a good commit while it goes back', async (test) => {
     const slow = { replicas: 4, more: 'strategy: {rollingUpdate: {maxSurge: 1, maxUnavailable: 0}}' }
     const world = await open(test, { 'web.yaml': web('web', slow) })
     world.commit({ 'web.yaml': web('web', { ...slow, image: 'a:2', unit: BROKEN }) })

@@ -105,7 +105,7 @@ describe('a push', () => {
     expect(world.plane.tasks().filter((task) => task.workload === 'old')).toEqual([])
   })
 
-  it('that rewrites history is followed like any other', async () => {
+  it('G2: that rewrites history is followed like any other', async () => {
     const world = await open({ 'web.yaml': web('web') })
     await world.synced()
     const base = world.repo.head()
@@ -117,7 +117,7 @@ describe('a push', () => {
     expect(world.outcomes()).toHaveLength(3)
   })
 
-  it('good, bad, good in quick succession leaves nothing behind that nobody owns', async () => {
+  it('G6: good, bad, good in quick succession leaves nothing behind that nobody owns', async () => {
     const good = { 'web.yaml': web('web'), 'extra.yaml': null }
     const world = await open({ 'web.yaml': web('web') })
     await world.synced()
@@ -133,7 +133,7 @@ describe('a push', () => {
 })
 
 describe('mistakes', () => {
-  it('in one of ten manifests: nine are updated, the tenth stays, and the place is told', async () => {
+  it('G4: in one of ten manifests: nine are updated, the tenth stays, and the place is told', async () => {
     const files = (image: string) =>
       Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`w${index}.yaml`, web(`w${index}`, { image })]))
     const world = await open(files('a:1'))
@@ -167,7 +167,7 @@ describe('mistakes', () => {
     await waitUntil(() => world.workload('old') === undefined)
   })
 
-  it('everywhere: the revision is Rejected, what runs goes on, and its rollout still finishes', async () => {
+  it('G4: everywhere: the revision is Rejected, what runs goes on, and its rollout still finishes', async () => {
     const slow = web('web', { unit: 'fake: {readyAfterSeconds: 1}' })
     const world = await open({ 'web.yaml': slow })
     await waitUntil(() => world.tasks().length === 1)
@@ -181,7 +181,7 @@ describe('mistakes', () => {
 })
 
 describe('gates', () => {
-  it('an emptied path is held, and released by an order', async () => {
+  it('G5: an emptied path is held, and released by an order', async () => {
     const world = await open({ 'web.yaml': web('web') })
     await world.synced()
     const before = world.ids()
@@ -195,7 +195,7 @@ describe('gates', () => {
     expect(world.ids()).toEqual([])
   })
 
-  it('a deletion over budget is held, survives a restart, and is released without a new commit', async () => {
+  it('G5: a deletion over budget is held, survives a restart, and is released without a new commit', async () => {
     const files = Object.fromEntries(Array.from({ length: 6 }, (_, index) => [`w${index}.yaml`, web(`w${index}`)]))
     const world = await open(files)
     await world.synced()
@@ -228,7 +228,7 @@ describe('git that is away', () => {
       (world: World) => world.repo.git('branch', '-m', 'elsewhere', 'main'),
     ],
     ['the repository is gone', (world: World) => world.hideRepo(), (world: World) => world.bringRepoBack()],
-  ])('%s: nothing stops, and all is well when it returns', async (_, away, back) => {
+  ])('G1: %s: nothing stops, and all is well when it returns', async (_, away, back) => {
     const world = await open({ 'web.yaml': web('web', { replicas: 2 }) })
     await world.synced()
     const before = world.ids()
@@ -246,7 +246,7 @@ describe('git that is away', () => {
     expect(world.ids()).not.toEqual(before)
   })
 
-  it('a path that is gone from the commit stops nothing', async () => {
+  it('G5: a path that is gone from the commit stops nothing', async () => {
     const world = await open({ 'apps/web.yaml': web('web'), 'README.md': 'x' }, { path: 'apps' })
     await world.synced()
     const before = world.ids()

@@ -176,6 +176,11 @@ export class World {
     return agent
   }
 
+  /** Whether any of them does. */
+  leads(): boolean {
+    return this.servers.some(leads)
+  }
+
   /** What the control plane that leads says. */
   get plane(): ControlPlane {
     return this.#leader().control.plane

@@ -56,7 +56,7 @@ describe('what is applied', () => {
     expect(plan).toMatchObject({ apply: ['changed', 'new'], remove: [], gates: [] })
   })
 
-  it('is not what another app owns; the second shows the conflict', () => {
+  it('G7: is not what another app owns; the second shows the conflict', () => {
     const plan = sync({ wanted: [want('web'), want('other')], foreign: new Map([[named('web'), 'bakery']]) })
     expect(plan).toMatchObject({ apply: ['other'], gates: ['Conflict'] })
     expect(plan.holds[0]?.message).toBe('default/Deployment/web belongs to app bakery')
@@ -276,7 +276,7 @@ describe('for any revision', () => {
     )
   })
 
-  it('what is owned is the inventory: any way back to a good revision leaves no orphan', () => {
+  it('G6: what is owned is the inventory: any way back to a good revision leaves no orphan', () => {
     type Step = { wanted: { name: string; inputs: string }[]; problems: number }
     const revision: fc.Arbitrary<Step> = fc.record({ wanted: wantedSet, problems: fc.constantFrom(0, 0, 1) })
     fc.assert(

@@ -17,7 +17,7 @@ describe('the delay until the next poll', () => {
     )
   })
 
-  it('doubles with every failure, up to 30 seconds', () => {
+  it('G1: doubles with every failure, up to 30 seconds', () => {
     const delays = [0, 1, 2, 3, 4, 5, 100].map((failures) => pollDelay({ intervalMs: 2000, failures, random: () => 0.5 }))
     expect(delays).toEqual([2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000])
   })

@@ -92,7 +92,7 @@ describe('a remote that is away', () => {
 
   const caps: Partial<GitCaps> = { askDeadlineMs: 300 }
 
-  it('is unreachable', async () => {
+  it('G1: is unreachable', async () => {
     const server = await remote.serve()
     await server.close()
     await expect((await remote.open(`${server.url}/origin.git`)).resolve('main', signal)).rejects.toEqual(
@@ -106,14 +106,14 @@ describe('a remote that is away', () => {
     expect(readdirSync(remote.scratch.path)).not.toContain('clones')
   })
 
-  it('times out when it accepts and never answers', async () => {
+  it('G1: times out when it accepts and never answers', async () => {
     const sockets: { destroy(): void }[] = []
     const url = await listen(createTcpServer((socket) => sockets.push(socket)))
     await expect((await remote.open(`${url}/x.git`, { caps })).resolve('main', signal)).rejects.toEqual(code('Timeout', '300 ms'))
     for (const socket of sockets) socket.destroy()
   })
 
-  it('times out when it stops in the middle of an answer', async () => {
+  it('G1: times out when it stops in the middle of an answer', async () => {
     const server = createServer((_, response) => {
       response.writeHead(200, { 'content-type': 'application/x-git-upload-pack-advertisement' })
       response.write('001e# service=git-upload-pack\n0000000eversion 2\n')
@@ -136,7 +136,7 @@ describe('a remote that is away', () => {
     for (const socket of sockets) socket.destroy()
   })
 
-  it('does not look like a vanished branch when its answer is cut off', async () => {
+  it('G1: does not look like a vanished branch when its answer is cut off', async () => {
     const version1 = '001e# service=git-upload-pack\n0000003d1111111111111111111111111111111111111111 HEAD\0side-band-64k\n'
     const server = createServer((_, response) => {
       response.writeHead(200, { 'content-type': 'application/x-git-upload-pack-advertisement' }).end(version1)

@@ -45,7 +45,7 @@ describe('a broken clone', () => {
     expect(clones()).toHaveLength(1)
   })
 
-  it('is repaired when a commit arrives, also if part of it had rotted', async () => {
+  it('G3: is repaired when a commit arrives, also if part of it had rotted', async () => {
     const repo = await remote.open(`file://${remote.origin.path}`)
     await repo.resolve('main', signal)
     damageIndexes((file) => writeFileSync(file, 'x'))()
@@ -57,7 +57,7 @@ describe('a broken clone', () => {
     expect(await read(next, oid)).toEqual(['app.yaml=v2', 'lib/a=a'])
   })
 
-  it('is replaced under a reader, who does not notice', async () => {
+  it('G3: is replaced under a reader, who does not notice', async () => {
     const repo = await remote.open(`file://${remote.origin.path}`)
     const { oid } = await repo.resolve('main', signal)
     damagePacks(scramble)()
@@ -65,7 +65,7 @@ describe('a broken clone', () => {
     expect(clones()).toEqual(['clone-2'])
   })
 
-  it('is an error, never an empty tree, while the remote is away', async () => {
+  it('G3: is an error, never an empty tree, while the remote is away', async () => {
     const server = await remote.serve()
     const repo = await remote.open(`${server.url}/origin.git`)
     const { oid } = await repo.resolve('main', signal)
@@ -75,7 +75,7 @@ describe('a broken clone', () => {
     await expect(repo.resolve('main', signal)).rejects.toEqual(code('Unreachable'))
   })
 
-  it('of another repository is not used after the address has changed', async () => {
+  it('G2: of another repository is not used after the address has changed', async () => {
     const before = await remote.open(`file://${remote.origin.path}`)
     const first = await before.resolve('main', signal)
     await before.close()
@@ -151,7 +151,7 @@ describe('the clone of a remote', () => {
     expect(packs('.pack')).toHaveLength(1)
   })
 
-  it('follows a history that was rewritten before its oldest known commit', async () => {
+  it('G2: follows a history that was rewritten before its oldest known commit', async () => {
     const root = remote.work.head()
     for (let index = 0; index < 8; index++) commitFiles(remote.work, { 'app.yaml': `v${index}` })
     publish(remote.work, remote.origin)

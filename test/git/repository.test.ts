@@ -99,7 +99,7 @@ describe.each(setups)('a git repository behind %s', (_, build) => {
     expect(await repo.resolve('refs/heads/main', signal)).toMatchObject({ oid: second })
   })
 
-  it('follows a rewritten branch', async () => {
+  it('G2: follows a rewritten branch', async () => {
     const base = await repo.resolve('main', signal)
     await commit({ 'app.yaml': 'v2' })
     await repo.resolve('main', signal)
@@ -145,7 +145,7 @@ describe.each(setups)('a git repository behind %s', (_, build) => {
     expect((await repo.resolve('refs/heads/both', signal)).oid).toBe(setup.work.head())
   })
 
-  it('says that a ref is missing, whether it never was or has vanished', async () => {
+  it('G2: says that a ref is missing, whether it never was or has vanished', async () => {
     setup.work.git('branch', 'other')
     setup.publish()
     await repo.resolve('other', signal)

@@ -79,7 +79,7 @@ afterEach(() => {
 })
 
 describe('hostile manifests get a verdict within two seconds', () => {
-  it.each(Object.entries(PAYLOADS))('%s', (_, [text, message]) => {
+  it.each(Object.entries(PAYLOADS))('G8: %s', (_, [text, message]) => {
     const start = process.cpuUsage()
     const file = parseBlob('a.yaml', text)
     const { problems } = link([file])

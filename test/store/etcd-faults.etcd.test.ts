@@ -68,7 +68,7 @@ async function lostAt(leadership: Leadership): Promise<number> {
 }
 
 describe('the lead', () => {
-  it('E2 E3 is over for a leader that is cut off before another can have it, and its writes are fenced', async () => {
+  it('L1: E2 E3 is over for a leader that is cut off before another can have it, and its writes are fenced', async () => {
     const first = await proxied.campaign('leader', { signal: never })
     const elected = direct.campaign('leader', { signal: never })
     proxy.blackhole()
@@ -86,7 +86,7 @@ describe('the lead', () => {
     expect(await direct.txn({ if: [], then: [put('a', 'new')], fence: second.fence })).toMatchObject({ status: 'Committed' })
   })
 
-  it('E4 is over for a leader that was stopped and wakes late, which its first write shows', async () => {
+  it('L1: E4 is over for a leader that was stopped and wakes late, which its first write shows', async () => {
     let frozen = false
     const stoppable: Clock = {
       ...systemClock,
@@ -136,7 +136,7 @@ describe('the lead', () => {
 })
 
 describe('a watch', () => {
-  it('E5 E6 loses nothing when cut right after it connects and in the midst of a backlog', async () => {
+  it('L3: E5 E6 loses nothing when cut right after it connects and in the midst of a backlog', async () => {
     const from = await nextRevision()
     const expected = Array.from({ length: 3500 }, (_, index) => `k/${index}`)
     for (let start = 0; start < expected.length; start += 100) {
@@ -158,7 +158,7 @@ describe('a watch', () => {
     expect(revisions.every((revision, index) => index === 0 || revision > (revisions[index - 1] ?? 0n))).toBe(true)
   })
 
-  it('E7 tells of each write once and in order through dozens of cuts while writes go on', async () => {
+  it('L3: E7 tells of each write once and in order through dozens of cuts while writes go on', async () => {
     const events = collect(proxied, 'k/', await nextRevision())
     const revisions: string[] = []
     for (let round = 0; round < 1500; round += 1) {
@@ -170,7 +170,7 @@ describe('a watch', () => {
     expect(events.map(({ value }) => value)).toEqual(revisions.map((_, index) => `${index}`))
   })
 
-  it('E8 says so when a compaction overtook it while it was cut off, be it by a single deletion', async () => {
+  it('L3: E8 says so when a compaction overtook it while it was cut off, be it by a single deletion', async () => {
     await commit(direct, put('k/a', '1'))
     const abort = new AbortController()
     const from = (await direct.list('')).revision
@@ -189,7 +189,7 @@ describe('a watch', () => {
     expect((await proxied.list('k/')).items).toEqual([])
   })
 
-  it('E10 E11 goes on after etcd was frozen for longer than its connection is trusted', async () => {
+  it('L4: E10 E11 goes on after etcd was frozen for longer than its connection is trusted', async () => {
     const events = collect(direct, 'k/', await nextRevision())
     await commit(direct, put('k/a', '1'))
     await waitUntil(() => events.length === 1)
@@ -208,7 +208,7 @@ describe('a watch', () => {
 })
 
 describe('a call', () => {
-  it('E9 whose reply is lost is Unknown and not repeated; reading back tells', async () => {
+  it('L2: E9 whose reply is lost is Unknown and not repeated; reading back tells', async () => {
     proxy.dropRepliesAfter('lost-reply')
     const request = { if: [{ key: 'a', revision: '0' }], then: [put('a', 'lost-reply')], fence: null }
     const result = proxied.txn(request)
@@ -232,7 +232,7 @@ describe('a call', () => {
     }
   })
 
-  it('moves to another host when its own dies, and watches move along', async () => {
+  it('L4: moves to another host when its own dies, and watches move along', async () => {
     const [dead = 0] = await freePorts(1)
     const store = open([`127.0.0.1:${dead}`, proxy.host, etcd.host])
     await commit(direct, put('k/a', '1'))

@@ -39,7 +39,7 @@ export class Committer {
 
   /**
    * A store that takes no writes is asked again until it does: leading on costs nothing, and a lead that is given up
-   * could not be taken again. `refused` is told each time.
+   * could not be taken again. `refused` is told each time, and may throw to give up.
    * @throws DemotedError when the fence no longer holds or leadership ran out before the outcome was known.
    */
   async commit(ops: readonly Op[], refused: (error: StoreReadOnlyError) => void = () => undefined): Promise<void> {

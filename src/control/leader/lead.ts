@@ -169,7 +169,8 @@ async function takeTurn(loop: Loop, inputs: readonly Input[], woken: Woken): Pro
  * The store is full: what was decided waits until it has space, and nothing more is decided meanwhile. People are told
  * so at once; agents keep what they run, and repeat what they report.
  */
-function turnAway({ deps, term, mailbox }: Loop, waiting: readonly Input[], refusal: StoreReadOnlyError): void {
+function turnAway({ deps, term, mailbox, signal }: Loop, waiting: readonly Input[], refusal: StoreReadOnlyError): void {
+  if (signal.aborted) throw new DemotedError('this process ends before the store had space', { cause: refusal })
   if (term.readOnly === null) {
     term.readOnly = { since: deps.clock.now(), reason: refusal.message }
     deps.log.error({ error: refusal.message }, 'the store takes no writes: nothing is changed until it does')

@@ -84,10 +84,7 @@ function reads(deps: RequestDeps): Reads {
   const term = () => deps.leading().term
   return {
     version: () => ({ version: deps.version, cluster: deps.identity.id, epoch: term().epoch, app: deps.app.name }),
-    ready: () => {
-      const { readOnly } = term()
-      if (readOnly !== null) throw new RequestError('Unavailable', `read-only since ${iso(readOnly.since)}: ${readOnly.reason}`)
-    },
+    ready: () => assertWritable(term()),
     health: () => inTerm(deps, async ({ term }) => healthOf(term, await deps.storeStatus(), deps.version)),
     backup: () => inTerm(deps, async ({ term }) => backupLines(deps.store, { version: deps.version, now: term.now() })),
     apps: () => [...term().cluster.apps.values()].map((app) => appView(app, term())),
@@ -144,19 +141,19 @@ function verbs(deps: RequestDeps): Verbs {
     plan: (name, request) =>
       inTerm(deps, (leading) => refuseByGit(planApp(rendering(name, request, { ...deps, leading }), leading.term, deps.clock.now()))),
     sync: (name, request) =>
-      inTerm(deps, async (leading) => {
+      writing(deps, async (leading) => {
         const app = appNamed(name, leading)
         assertOnePurpose(request)
         await refuseByGit(sourceOf(name, leading).sync(request))
         return appView(appNamed(app.name, leading), leading.term)
       }),
-    rollback: (name, request) => inTerm(deps, (leading) => rollback(name, request, { ...deps, leading })),
-    promote: (ref, actor) => inTerm(deps, (leading) => speak(ref, leading, (turn) => promote(ref, actor, turn))),
-    abort: (ref, actor) => inTerm(deps, (leading) => speak(ref, leading, (turn) => abort(ref, actor, turn))),
-    run: (ref, actor) => inTerm(deps, (leading) => startRun(leading, ref, actor)),
-    rerun: (id, actor) => inTerm(deps, (leading) => repeatRun(leading, id, actor)),
+    rollback: (name, request) => writing(deps, (leading) => rollback(name, request, { ...deps, leading })),
+    promote: (ref, actor) => writing(deps, (leading) => speak(ref, leading, (turn) => promote(ref, actor, turn))),
+    abort: (ref, actor) => writing(deps, (leading) => speak(ref, leading, (turn) => abort(ref, actor, turn))),
+    run: (ref, actor) => writing(deps, (leading) => startRun(leading, ref, actor)),
+    rerun: (id, actor) => writing(deps, (leading) => repeatRun(leading, id, actor)),
     maintain: (agent, request) =>
-      inTerm(deps, async (leading) => {
+      writing(deps, async (leading) => {
         await inTurn(leading, (turn) => maintain(agent, request, turn))
         return agentView(must(leading.term.cluster.agents.get(agent as AgentId), `agent ${agent}`), leading.term)
       }),
@@ -179,6 +176,19 @@ async function speak({ namespace, kind, name }: WorkloadRef, leading: Leading, w
 }
 
 type LedBy = Omit<RequestDeps, 'leading'> & { readonly leading: Leading }
+
+/** A leader that cannot write says so at once, rather than let people wait for space in the store. */
+function writing<T>(deps: RequestDeps, work: (leading: Leading) => Promise<T>): Promise<T> {
+  return inTerm(deps, (leading) => {
+    assertWritable(leading.term)
+    return work(leading)
+  })
+}
+
+/** @throws RequestError `Unavailable`. */
+function assertWritable({ readOnly }: Term): void {
+  if (readOnly !== null) throw new RequestError('Unavailable', `read-only since ${iso(readOnly.since)}: ${readOnly.reason}`)
+}
 
 /** @throws RequestError `Unavailable` when the term ends before the answer, or the store is away: ask the next leader. */
 export async function inTerm<T>(deps: Pick<RequestDeps, 'leading'>, work: (leading: Leading) => Promise<T>): Promise<T> {

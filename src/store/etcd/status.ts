@@ -33,7 +33,7 @@ async function quotaOf(url: string): Promise<number | null> {
 
 async function alarmsOf(client: EtcdClient): Promise<string[]> {
   try {
-    const { alarms } = await client.read(({ maintenance }, options) => maintenance.alarm({ action: 'Get' }, options))
+    const { alarms } = await client.once(({ maintenance }, options) => maintenance.alarm({ action: 'Get' }, options))
     return [...new Set(alarms.map(({ alarm }) => String(alarm)))]
   } catch (error) {
     return [`not known: ${messageOf(error)}`]

@@ -124,7 +124,7 @@ describe('a reply that is lost', () => {
     expect((await bench.store.list('k/')).items).toHaveLength(300)
   })
 
-  it('a request that was only late changes nothing when it arrives', async () => {
+  it('L2: a request that was only late changes nothing when it arrives', async () => {
     const bench = await open(['Delayed'])
     await bench.committer.commit([put('a', '1')])
     await bench.committer.commit([put('a', '2')])

@@ -93,7 +93,7 @@ describe('the store of a leader', () => {
   it.each([
     ['holds no cluster', { op: 'delete', key: 'cluster' }],
     ['is of cluster other', { op: 'put', key: 'cluster', value: JSON.stringify({ id: 'other', createdAt: NOW, epochBase: 0 }) }],
-  ] as const)('is not led again once it %s', async (now, change) => {
+  ] as const)('L7: is not led again once it %s', async (now, change) => {
     const { store, terms, term, ended } = await leader()
     await store.txn({ if: [], then: [change], fence: null })
     await depose(store)

@@ -81,7 +81,7 @@ describe('a rollback', () => {
     expect(world.tasks('feed').filter(({ inputsDigest }) => inputsDigest === old)).toEqual([])
   })
 
-  it('stands against git: polls, syncs and restarts leave it, the next change of the inputs lifts it', async () => {
+  it('G9: stands against git: polls, syncs and restarts leave it, the next change of the inputs lifts it', async () => {
     const world = await open(images)
     await rollback(world, '2')
     await world.healthy()
@@ -125,7 +125,7 @@ describe('a rollback', () => {
     expect(world.workload('web')?.quarantine).toBeNull()
   })
 
-  it('works while git is away', async () => {
+  it('G9: works while git is away', async () => {
     const world = await open(images)
     const before = world.ids()
     world.hideRepo()

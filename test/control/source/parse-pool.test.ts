@@ -29,7 +29,7 @@ describe('a file that breaks the worker', () => {
     pool = open(STUCK)
   })
 
-  it.each(['spin', 'die', 'throw', 'hoard'])('%s: is refused by its name, and the next one is checked', async (kind) => {
+  it.each(['spin', 'die', 'throw', 'hoard'])('G8: %s: is refused by its name, and the next one is checked', async (kind) => {
     const [bad, next] = await Promise.all([pool.parse(`${kind}.yaml`, ''), pool.parse('next.yaml', '')])
     expect(bad).toMatchObject({ unreadable: true, problems: [{ file: `${kind}.yaml`, line: 1, column: 1 }] })
     expect(bad.problems[0]?.message).toMatch(/cannot be read within 2 s/)
