@@ -1,4 +1,4 @@
-import { chmod, lstat, mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { writeDurably } from '../../../src/lib/durable-file.ts'
 import { messageOf, RetryableError, TerminalError } from '../../../src/lib/errors.ts'
 import type { TaskSpec } from '../../../src/model/task-spec.ts'
@@ -7,6 +7,7 @@ import type { Intent } from './attempt.ts'
 import { createLeaves, type Leaf, leavesOf, removeLeaves } from './cgroup.ts'
 import type { Context } from './context.ts'
 import type { Facts } from './facts.ts'
+import { makeForeignHome, removeForeignHome } from './foreign-home.ts'
 import { isolationFor } from './isolation.ts'
 import { type AttemptPaths, keyOf, pathsOf } from './names.ts'
 import { accountFor, unitOf } from './policy.ts'
@@ -22,18 +23,6 @@ interface Build {
   readonly paths: AttemptPaths
   readonly facts: Facts
   readonly leaves: readonly Leaf[]
-}
-
-/** Homes of other users lie outside the state directory, which they may not enter; nobody else may own that place. */
-async function makeForeignHome(context: Context, paths: AttemptPaths, uid: number): Promise<void> {
-  await mkdir(context.layout.foreign, { recursive: true, mode: 0o711 })
-  const found = await lstat(context.layout.foreign)
-  if (!found.isDirectory() || found.uid !== uid) {
-    throw new TerminalError('WorkDirTaken', `${context.layout.foreign} belongs to somebody else`)
-  }
-  await chmod(context.layout.foreign, 0o711)
-  await mkdir(paths.foreignHome, { mode: 0o711 })
-  await chmod(paths.foreignHome, 0o711)
 }
 
 /** What the shim is to run, and as what. */
@@ -85,7 +74,7 @@ async function build(context: Context, plan: Build, prepared: Prepared): Promise
 async function clear(context: Context, paths: AttemptPaths, leaves: readonly Leaf[]): Promise<void> {
   await removeLeaves(leaves, context.clock)
   await forgetForShim(context, paths.key)
-  await rm(paths.foreignHome, { recursive: true, force: true })
+  await removeForeignHome(context, paths)
   await rm(paths.dir, { recursive: true, force: true })
 }
 

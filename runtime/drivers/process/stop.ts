@@ -7,6 +7,7 @@ import { abandonUnlessClaimed } from './abandon.ts'
 import { killLeaves, removeLeaves } from './cgroup.ts'
 import { exists } from './cgroup-tree.ts'
 import { type Context, leaves, look } from './context.ts'
+import { removeForeignHome } from './foreign-home.ts'
 import { keyOf, pathsOf } from './names.ts'
 import { forgetForShim } from './secret-env.ts'
 import { settle } from './settle.ts'
@@ -71,7 +72,7 @@ export async function removeAttempt(context: Context, ref: AttemptRef): Promise<
   await killLeaves(groups, context.clock)
   await removeLeaves(groups, context.clock)
   await forgetForShim(context, paths.key)
-  await rm(paths.foreignHome, { recursive: true, force: true })
+  await removeForeignHome(context, paths)
   const trash = join(context.layout.attempts, TRASH)
   await mkdir(trash, { recursive: true, mode: 0o700 })
   const aside = join(trash, `${paths.key}.${randomBytes(4).toString('hex')}`)
