@@ -17,6 +17,10 @@ export interface GitHttpOptions {
   readonly auth?: string
   /** Called before a request is answered, with `GET /x/info/refs`. */
   readonly onRequest?: (request: string) => void
+  /** Address to listen on; the loopback unless told. */
+  readonly host?: string
+  /** Called before a request is served; when it has answered by itself, or never will, it resolves with that. */
+  readonly intercept?: (response: ServerResponse) => Promise<'Serve' | 'Taken'>
 }
 
 function environment(request: IncomingMessage, root: string): NodeJS.ProcessEnv {
@@ -55,7 +59,16 @@ async function answer(child: ChildProcessWithoutNullStreams, response: ServerRes
   response.end()
 }
 
-/** Serves repositories over smart HTTP, on the loopback only. */
+async function serve({ root, intercept }: GitHttpOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (intercept !== undefined && (await intercept(response)) === 'Taken') return
+  const child = spawn('git', ['http-backend'], { env: environment(request, root) })
+  child.stdin.on('error', () => undefined)
+  child.stderr.resume()
+  request.pipe(child.stdin)
+  await answer(child, response).catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined))
+}
+
+/** Serves repositories over smart HTTP, on the loopback unless told. */
 export async function startGitHttp(options: GitHttpOptions): Promise<GitHttpServer> {
   const requests: string[] = []
   const expected = options.auth === undefined ? undefined : `Basic ${Buffer.from(options.auth).toString('base64')}`
@@ -67,16 +80,13 @@ export async function startGitHttp(options: GitHttpOptions): Promise<GitHttpServ
       response.writeHead(401, { 'www-authenticate': 'Basic realm=git' }).end()
       return
     }
-    const child = spawn('git', ['http-backend'], { env: environment(request, options.root) })
-    child.stdin.on('error', () => undefined)
-    child.stderr.resume()
-    request.pipe(child.stdin)
-    answer(child, response).catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined))
+    void serve(options, request, response)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const host = options.host ?? '127.0.0.1'
+  await new Promise<void>((resolve) => server.listen(0, host, resolve))
   const { port } = server.address() as AddressInfo
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://${host}:${port}`,
     requests,
     close: () =>
       new Promise((resolve) => {

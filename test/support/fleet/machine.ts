@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { must } from '../../../src/lib/must.ts'
+import { attemptsLeft } from '../attempts-left.ts'
 import { Strangers } from '../strangers.ts'
 import { waitUntil } from '../wait-until.ts'
 import type { Answer, Order } from './orders.ts'
@@ -34,31 +34,10 @@ async function end(name: string, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
   await ended
 }
 
-const wordsOf = (file: string): string[] => (existsSync(file) ? readFileSync(file, 'utf8').trim().split(' ') : [])
-
-interface Left {
-  /** Of the task and of its shim. */
-  readonly pids: readonly number[]
-  readonly cgroups: boolean
-}
-
-/** Attempts that are over although no agent has looked at their end. */
-function attemptsLeft(name: string): Left[] {
-  const attempts = join(stateOf(name), 'process/attempts')
-  return (existsSync(attempts) ? readdirSync(attempts) : []).flatMap((attempt) => {
-    const inside = (file: string): string => join(attempts, attempt, file)
-    const [[task], [, shim]] = [wordsOf(inside('pid')), wordsOf(inside('claim'))]
-    if (existsSync(inside('result.json')) || task === undefined || shim === undefined) return []
-    if ([task, shim].some((pid) => existsSync(`/proc/${pid}`))) return []
-    const intent: { cgroups: boolean } = JSON.parse(readFileSync(inside('intent.json'), 'utf8'))
-    return [{ pids: [Number(task), Number(shim)], cgroups: intent.cgroups }]
-  })
-}
-
 /** For an attempt with cgroups and one without, which an agent looks for in other ways. */
 async function letStrangersIn(name: string): Promise<number> {
-  await waitUntil(() => attemptsLeft(name).length > 0, { timeoutMs: TASK_ENDS_WITHIN }).catch(() => undefined)
-  const left = attemptsLeft(name)
+  await waitUntil(() => attemptsLeft(stateOf(name)).length > 0, { timeoutMs: TASK_ENDS_WITHIN }).catch(() => undefined)
+  const left = attemptsLeft(stateOf(name))
   const before = strangers.pids.length
   const chosen = [left.find(({ cgroups }) => cgroups), left.find(({ cgroups }) => !cgroups)]
   for (const pid of chosen.flatMap((one) => one?.pids ?? [])) await strangers.take(pid, 'login')

@@ -1,0 +1,1 @@
+export function engineAnswers(socketPath: string): Promise<boolean>
