@@ -37,6 +37,13 @@ describe('a token for joining', () => {
     expect(viewOf(token)).toMatchObject({ state: 'UsedUp', usesLeft: 0 })
   })
 
+  it('is counted once for each of those that come in the very same turn', async () => {
+    const token = await guarded.token({ kind: 'server', uses: 5 })
+    const came = await Promise.allSettled(Array.from({ length: 6 }, () => guarded.plane.joinServer(token)))
+    expect(came.filter(({ status }) => status === 'fulfilled')).toHaveLength(5)
+    expect(viewOf(token)).toMatchObject({ state: 'UsedUp', usesLeft: 0 })
+  })
+
   it('that is expired, used up, revoked, unknown or of another kind is refused with one message; the log tells which', async () => {
     const expired = await guarded.token({ kind: 'agent', ttlSeconds: 0 })
     const used = await guarded.token({ kind: 'agent' })
