@@ -100,6 +100,10 @@ function textOf(name: Buffer): string | null {
 
 /** Names that could lead out of a folder or into git's own data when the tree is written somewhere. */
 const HOSTILE_NAME = /^$|^\.{1,2}$|^\.git$|^git~1$|[/\\\p{Cc}]/iu
+/** Letters that some file systems leave out of a name, as in CVE-2014-9390: the rest would be another name. */
+const INVISIBLE = /\p{Default_Ignorable_Code_Point}/gu
+
+const isHostile = (name: string): boolean => HOSTILE_NAME.test(name) || HOSTILE_NAME.test(name.replace(INVISIBLE, ''))
 
 interface Walk {
   readonly reader: Reader
@@ -123,7 +127,7 @@ async function visit(walk: Walk, tree: Oid, prefix: string): Promise<void> {
     const name = textOf(entry.name)
     const path = prefix + (name ?? entry.name.toString('latin1'))
     const mode = FILE_MODES[entry.mode]
-    const allowed = name !== null && !HOSTILE_NAME.test(name) && !names.has(name)
+    const allowed = name !== null && !isHostile(name) && !names.has(name)
     names.add(name ?? path)
     if (allowed && isDirectory(entry.mode)) await visit(walk, entry.oid, `${path}/`)
     else if (allowed && mode !== undefined) walk.files.push({ path, oid: entry.oid, mode, size: null })
