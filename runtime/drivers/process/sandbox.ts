@@ -14,11 +14,14 @@ export interface SystemFolder {
   readonly real: string
 }
 
+/** What names are looked up by. A daemon's socket there would look them up for a task without a network, too, and so carry its words out. */
+const RESOLVERS = ['/run/systemd/resolve', '/run/resolvconf']
+
 /**
  * What programs need to run at all; Nomad's `exec` driver shows the same. All else (`/home`, `/root`, `/var`, `/run` with
  * the sockets of daemons, `/sys`) is not there: a socket can be connected to through a read-only mount.
  */
-const SYSTEM = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32', '/etc', '/run/systemd/resolve', '/run/resolvconf']
+const SYSTEM = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32', '/etc', ...RESOLVERS]
 
 async function folderAt(path: string): Promise<SystemFolder[]> {
   const real = await realpath(path).catch(nullOn('ENOENT', 'ENOTDIR'))
@@ -71,7 +74,8 @@ function covered(folders: readonly SystemFolder[], privateDirs: readonly string[
 export async function sharedView({ sandbox }: UnitSpec, around: Surroundings): Promise<View> {
   const { policy, system } = around
   const privateDirs = (await foldersAt(around.privateDirs)).map(({ real }) => real)
-  const folders = [...system, ...(await foldersAt(policy.programs ?? []))]
+  const needed = sandbox?.network === 'None' ? system.filter(({ path }) => !RESOLVERS.includes(path)) : system
+  const folders = [...needed, ...(await foldersAt(policy.programs ?? []))]
   const hosts = await Promise.all((sandbox?.hostPaths ?? []).map((path) => hostMount(path, { ...around, privateDirs })))
   return { mounts: [...folders.map(readable), ...hosts], hidden: covered(folders, privateDirs), note: ' that its sandbox can see' }
 }
