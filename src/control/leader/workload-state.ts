@@ -1,6 +1,6 @@
 import type { CronContext, Machines, RunInputs } from '../../core/batch/context.ts'
 import { withRuns } from '../../core/batch/job.ts'
-import { type DependencyState, failureOf, unmetDependencies } from '../../core/dependencies.ts'
+import { type DependencyState, dependencyKeys, failureOf, unmetDependencies } from '../../core/dependencies.ts'
 import { workloadHealth } from '../../core/health.ts'
 import { eligibleAgents } from '../../core/schedule/reasons.ts'
 import type { Fallback, WorkloadState } from '../../core/workload.ts'
@@ -24,19 +24,49 @@ export interface StateContext {
 
 /** Everything a decision about one workload needs, read from memory; null when there is no such workload. */
 export function workloadState(key: WorkloadKey, context: StateContext): WorkloadState | null {
-  return stateOf(key, context, new Set())
+  const alone = independentState(key, context)
+  return alone === null ? null : withUnmet(alone, dependencyStates(alone, context))
 }
 
-/** `asked`: those that wait for it, so that no circle of old and new versions is followed for ever. */
-function stateOf(key: WorkloadKey, context: StateContext, asked: ReadonlySet<WorkloadKey>): WorkloadState | null {
-  const state = independentState(key, context)
-  if (state === null) return null
-  const { dependsOn } = state.version.spec
-  const unmet = unmetDependencies(state.record, dependsOn, (target) => dependencyState(target, context, new Set([...asked, key])))
-  return { ...state, unmet }
+type DependencyStates = (target: WorkloadKey) => DependencyState | null
+
+const withUnmet = (alone: WorkloadState, states: DependencyStates): WorkloadState => ({
+  ...alone,
+  unmet: unmetDependencies(alone.record, alone.version.spec.dependsOn, states),
+})
+
+const targetsOf = ({ record, version }: WorkloadState): WorkloadKey[] => dependencyKeys(record.key, version.spec.dependsOn)
+
+/** A Job that has not begun may wait in vain itself; anything else stands for itself. */
+const waits = ({ version, run }: WorkloadState): boolean => version.kind === 'Job' && run?.startedAt == null
+
+/**
+ * What is known of all that a workload waits for, and of what those wait for in turn: each is asked once, and those first
+ * for which others wait, without recursion. In a circle of old and new versions the one that was asked first stands for itself.
+ */
+function dependencyStates(of: WorkloadState, context: StateContext): DependencyStates {
+  const seen = new Map<WorkloadKey, WorkloadState | null>([[of.record.key, of]])
+  const told = new Map<WorkloadKey, DependencyState | null>()
+  const stateOf = (key: WorkloadKey): DependencyState | null => {
+    const alone = seen.get(key) ?? null
+    return told.get(key) ?? (alone === null ? null : dependencyState(alone, context))
+  }
+  const open = targetsOf(of)
+  for (let key = open.at(-1); key !== undefined; key = open.at(-1)) {
+    const alone = seen.get(key)
+    if (alone === undefined) {
+      const found = independentState(key, context)
+      seen.set(key, found)
+      if (found !== null && waits(found)) open.push(...targetsOf(found).filter((target) => !seen.has(target)))
+      continue
+    }
+    open.pop()
+    if (alone !== null && !told.has(key)) told.set(key, dependencyState(waits(alone) ? withUnmet(alone, stateOf) : alone, context))
+  }
+  return stateOf
 }
 
-/** Without what it waits for: no verdict depends on that, and asking on and on would cost every path of a graph. */
+/** Without what it waits for. */
 function independentState(key: WorkloadKey, context: StateContext): WorkloadState | null {
   const { cluster, unplaced, ledSince } = context.term
   const record = cluster.workloads.get(key)
@@ -102,13 +132,8 @@ function runInputs(inputsDigest: Digest, context: StateContext): RunInputs {
   return { version, machines: machines.filter((machine) => !away.has(machine)) }
 }
 
-/** A Job that has not begun may wait in vain itself; anything else stands for itself. */
-function dependencyState(key: WorkloadKey, context: StateContext, asked: ReadonlySet<WorkloadKey>): DependencyState | null {
-  const alone = independentState(key, context)
-  if (alone === null) return null
-  const waits = alone.version.kind === 'Job' && alone.run?.startedAt == null && !asked.has(key)
-  const state = waits ? (stateOf(key, context, asked) ?? alone) : alone
-  const quarantine = context.term.cluster.quarantine.get(key)
+function dependencyState(state: WorkloadState, context: StateContext): DependencyState {
+  const quarantine = context.term.cluster.quarantine.get(state.record.key)
   return { health: workloadHealth(state, context.now), quarantine, failure: failureOf(state, quarantine) }
 }
 

@@ -3,7 +3,8 @@ import { Cluster } from '../../../src/control/leader/cluster.ts'
 import { workloadState } from '../../../src/control/leader/workload-state.ts'
 import type { AgentId, TaskId } from '../../../src/model/ids.ts'
 import { workloadKey } from '../../../src/model/ids.ts'
-import { agentRecord, deploymentVersion, digest, KEY, NOW, task, workload } from '../../support/make.ts'
+import { times } from '../../core/batch/make.ts'
+import { agentRecord, deploymentVersion, digest, jobVersion, KEY, NOW, run, task, workload } from '../../support/make.ts'
 
 const A = workloadKey('default', 'Deployment', 'a')
 const B = workloadKey('default', 'Deployment', 'b')
@@ -22,6 +23,37 @@ it('reads workloads that wait for each other, as a quarantine can leave them', (
   const unmet = (key: typeof A) => workloadState(key, { term, now: NOW })?.unmet.map(({ reason }) => reason.message)
   expect(unmet(A)).toEqual(['waits for deployment/b to be Available; it is Progressing'])
   expect(unmet(B)).toEqual(['waits for deployment/a to be Available; it is Progressing'])
+})
+
+/** Layers of Jobs, each of which waits for all of the layer before it. */
+function layersOf(depth: number, width: number): Cluster {
+  const cluster = new Cluster()
+  for (let layer = 0; layer < depth; layer += 1)
+    for (let place = 0; place < width; place += 1) {
+      const name = `job-${layer}-${place}`
+      const dependsOn =
+        layer === 0 ? [] : times(width, (other) => ({ kind: 'Job', name: `job-${layer - 1}-${other}`, condition: 'Complete' }))
+      const digests = { inputsDigest: digest(name), templateDigest: digest(`template of ${name}`) }
+      cluster.versions.set(digests.inputsDigest, jobVersion({ dependsOn }))
+      const key = workloadKey('default', 'Job', name)
+      cluster.apply({ table: 'workloads', id: key, value: workload({ key, ...digests }) })
+    }
+  return cluster
+}
+
+it.each([
+  [30, 3],
+  [5000, 1],
+])('asks each of %d layers of %d Jobs once whether the last one waits in vain', (depth, width) => {
+  const cluster = layersOf(depth, width)
+  const term = { cluster, unplaced: new Map(), healths: new Map(), ledSince: NOW, hub: { silentFor: () => 0, isAway: () => false } }
+  const standings = () =>
+    workloadState(workloadKey('default', 'Job', `job-${depth - 1}-0`), { term, now: NOW })?.unmet.map(({ standing }) => standing)
+  expect(standings()).toEqual(times(width, () => 'Moving'))
+  const first = workloadKey('default', 'Job', 'job-0-0')
+  const failed = { phase: 'Failed' as const, finishedAt: NOW, workload: first, templateDigest: digest('template of job-0-0') }
+  cluster.apply({ table: 'runs', id: 'default-migrate-x', value: run(failed) })
+  expect(standings()).toEqual(times(width, () => 'Failed'))
 })
 
 it.each([
