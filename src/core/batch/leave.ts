@@ -34,7 +34,7 @@ export function leavingTasks(tasks: readonly TaskState[], machines: Machines, { 
   return {
     drained: deadlines.flatMap(({ state, at }) => (at !== null && at <= now ? [state.task.id] : [])),
     lost: ends.flatMap(({ state, at }) => (at <= now ? lostTask(state, now) : [])),
-    wakeAt: earliest(...[...deadlines, ...ends].map(({ at }) => (at !== null && at > now ? at : null))),
+    wakeAt: [...deadlines, ...ends].reduce<Millis | null>((first, { at }) => (at !== null && at > now ? earliest(first, at) : first), null),
   }
 }
 

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import { leavingTasks } from '../../../src/core/batch/leave.ts'
 import type { AgentId } from '../../../src/model/ids.ts'
 import { AGENT, attempt, jobState, NOW } from '../../support/make.ts'
 import { Decider } from '../decide.ts'
+import { MINUTE, of, runSpec, times } from './make.ts'
 
-const MINUTE = 60_000
 const waits = { template: { spec: { containers: [{ name: 'main', image: 'a:1' }], unreachable: { replaceAfterSeconds: 120 } } } }
 const running = (spec: object = {}) => new Decider(jobState(spec)).decide().say('migrate-1', { phase: 'Running', ready: true })
 const drained = (decider: Decider, at: number) => {
@@ -49,6 +50,15 @@ describe('a machine that is silent', () => {
     silent(decider, 2 * MINUTE)
     expect(decider.state.tasks[0]?.observed).toMatchObject({ phase: 'Lost', agent: AGENT, reasons: [{ code: 'AgentUnreachable' }] })
     expect(decider.ids).toEqual(['migrate-2'])
+  })
+
+  it('loses all of a run of 100,000 at once, and is waited for with all of them', () => {
+    const machines = (ms: number) => ({ drains: new Map(), silent: new Map([[AGENT, ms]]) })
+    const one = of(0, { phase: 'Running' })
+    const tasks = times(100_000, () => one)
+    const leaving = (ms: number) => leavingTasks(tasks, machines(ms), { spec: runSpec(waits), now: NOW })
+    expect(leaving(MINUTE)).toMatchObject({ lost: [], wakeAt: NOW + MINUTE })
+    expect(leaving(2 * MINUTE).lost).toHaveLength(100_000)
   })
 
   it('loses no task without a machine, nor one that ended', () => {
