@@ -39,6 +39,7 @@ export interface AgentOptions {
 }
 
 export interface Agent {
+  readonly id: AgentId
   /** Runs until the signal aborts and leaves the tasks running then. */
   run(uplink: Uplink, signal: AbortSignal): Promise<void>
   /** Stops every task this agent owns and keeps only how they ended; resolves with their number, and tells now and then what is left. */
@@ -66,6 +67,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     startLimit: 2 * availableParallelism(),
   }
   return {
+    id,
     run: (uplink, signal) => runAgent({ ...deps, uplink }, signal),
     stopAll: (waiting, signal) => stopAll({ ...deps, waiting }, signal),
     close: async () => {

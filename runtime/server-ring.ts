@@ -1,4 +1,4 @@
-import { messageOf, RetryableError, TerminalError } from '../src/lib/errors.ts'
+import { messageOf, RetryableError } from '../src/lib/errors.ts'
 
 /** The control plane is there, but is just choosing who leads: worth asking again in a moment, however often that was said. */
 export class ComeBackSoon extends RetryableError {
@@ -7,7 +7,7 @@ export class ComeBackSoon extends RetryableError {
 
 /** Addresses of control planes. Any may be away, and each that stands by sends on to the leader. */
 export interface ServerRing {
-  /** Each address once, from the one after the last that was tried, until one answers. @throws ComeBackSoon, RetryableError, or the TerminalError of one of them */
+  /** Each address once, from the one after the last that was tried, until one answers. @throws what one of them refuses, else ComeBackSoon or RetryableError */
   reach<T>(dial: (url: string) => Promise<T>, signal: AbortSignal): Promise<T>
 }
 
@@ -36,7 +36,7 @@ export function createServerRing(urls: readonly string[]): ServerRing {
 
 /** A refusal by one is what a person must hear of, whatever the others lack. */
 function allFailed(failures: readonly unknown[]): Error {
-  const refused = failures.find((error) => error instanceof TerminalError)
+  const refused = failures.find((error): error is Error => error instanceof Error && !(error instanceof RetryableError))
   if (refused !== undefined) return refused
   const message = [...new Set(failures.map(messageOf))].join('; ')
   const cause = failures.at(-1)

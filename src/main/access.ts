@@ -48,7 +48,8 @@ export function guardOf(control: Control, trust: ControlTrust | null): ServerGua
   return { trust: control.trust, gateOf: (agent) => sealedGate(control.gateOf(agent), trust.keyring), server: trust.server }
 }
 
-const WILDCARDS = new Set(['0.0.0.0', '::', '[::]'])
+/** Addresses that stand for every one of the machine. */
+export const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::', '[::]'])
 const LOOPBACK = ['localhost', '127.0.0.1', '::1']
 
 /** Every name under which a client may have been told of this server. */

@@ -1,8 +1,8 @@
 import 'reflect-metadata'
-import { webcrypto } from 'node:crypto'
+import { createPublicKey, webcrypto } from 'node:crypto'
 import { Pkcs10CertificateRequest, Pkcs10CertificateRequestGenerator, type PublicKey } from '@peculiar/x509'
 import { messageOf } from '../lib/errors.ts'
-import { KEY_ALGORITHM, newKeys, privatePem, SIGNATURE_ALGORITHM } from './keys.ts'
+import { KEY_ALGORITHM, newKeys, privateKeyOf, privatePem, SIGNATURE_ALGORITHM } from './keys.ts'
 import { TrustError } from './trust-error.ts'
 
 export interface KeyWithRequest {
@@ -15,8 +15,19 @@ export interface KeyWithRequest {
 /** A new key, and a request that proves that its maker holds it. The server decides what the certificate says. */
 export async function newKeyWithRequest(): Promise<KeyWithRequest> {
   const keys = await newKeys()
+  return { key: await privatePem(keys), csr: await requestOf(keys) }
+}
+
+/** A request for a key there is already (PKCS #8, PEM), as for a renewal. */
+export async function requestFor(key: string): Promise<string> {
+  const spki = createPublicKey(key).export({ type: 'spki', format: 'der' })
+  const publicKey = await webcrypto.subtle.importKey('spki', spki, KEY_ALGORITHM, true, ['verify'])
+  return requestOf({ publicKey, privateKey: await privateKeyOf(key) })
+}
+
+async function requestOf(keys: webcrypto.CryptoKeyPair): Promise<string> {
   const request = await Pkcs10CertificateRequestGenerator.create({ keys, signingAlgorithm: SIGNATURE_ALGORITHM }, webcrypto)
-  return { key: await privatePem(keys), csr: `${request.toString('pem')}\n` }
+  return `${request.toString('pem')}\n`
 }
 
 /**
