@@ -44,6 +44,8 @@ process.exitCode = await runCli(process.argv.slice(2), {
   ask,
   roles: {
     up: async (options, signal) => (await import('./main/up.ts')).up(options, await surroundings(), signal),
+    server: async (options, signal) => (await import('./main/server.ts')).server(options, await surroundings(), signal),
+    agent: async (options, signal) => (await import('./main/agent.ts')).agent(options, await surroundings(), signal),
     down: async (options, signal) => (await import('./main/down.ts')).down(options, await surroundings(), signal),
   },
   readRepo: async (asked) => (await import('./main/read-repo.ts')).readRepo(asked),

@@ -83,8 +83,10 @@ export interface DownOptions {
 }
 
 /** Roles resolve with an exit code, and end in good order when the signal aborts. */
-interface Roles {
+export interface Roles {
   up(options: UpOptions, signal: AbortSignal): Promise<number>
+  server(options: ServerOptions, signal: AbortSignal): Promise<number>
+  agent(options: AgentOptions, signal: AbortSignal): Promise<number>
   down(options: DownOptions, signal: AbortSignal): Promise<number>
 }
 

@@ -13,8 +13,8 @@ import {
   TABLES,
   timeoutOption,
 } from './options.ts'
+import { roleCommands } from './program-roles.ts'
 import { trustCommands } from './program-trust.ts'
-import { parseLabel, parseListen, parseStore } from './role-flags.ts'
 
 const EXAMPLES = `Examples:
   drover up --repo . --allow-processes    run what this repository says, on this machine
@@ -54,39 +54,6 @@ export function buildProgram(start: Start, deps: CliDeps): Commander {
 
 /** A command and all below it. */
 export const everyCommand = (command: Commander): Commander[] => [command, ...command.commands.flatMap(everyCommand)]
-
-function roleCommands({ program, start, deps }: Parts): void {
-  const dataDir = ['--data-dir <dir>', 'where its state lives', defaultDataDir(deps.env)] as const
-  program
-    .command('up')
-    .description('run control plane and agent here, in the foreground; stopping it leaves tasks running')
-    .requiredOption('--repo <path|url>', 'git repository to follow')
-    .option('--ref <ref>', 'branch, tag or commit', 'main')
-    .option('--path <path>', 'folder of the manifests in the repository', '.')
-    .option('--app <name>', 'name of the app (default: of the repository)')
-    .option(...dataDir)
-    .addOption(parsedOption('--listen <host:port>', 'address of the API', { parse: parseListen, value: '127.0.0.1:7420' }))
-    .addOption(parsedOption('--poll <duration>', 'how often to look at the repository', { parse: durationOf, value: '2s' }))
-    .option('--allow-processes', 'let manifests run programs of this machine')
-    .option('--process-policy <file>', 'what they may run, as whom and how far apart; YAML, see the README')
-    .addOption(
-      parsedOption('--store <store>', 'embedded, memory, or etcd://HOST:2379,HOST/PREFIX', { parse: parseStore, value: 'embedded' }),
-    )
-    .addOption(
-      new Option('--label <key=value>', 'label of this machine, for placement; may be given again')
-        .argParser(parseLabel)
-        .default({}, 'none'),
-    )
-    .option('--age-key-file <file>', 'keys that open Secrets (default: as SOPS, env SOPS_AGE_KEY, SOPS_AGE_KEY_FILE)')
-    .option('--exit-when-healthy', 'end with 0 once all is healthy, 3 when degraded, 4 after --timeout')
-    .addOption(timeoutOption('5m'))
-    .action(start(async () => (await import('./commands/roles.ts')).up))
-  program
-    .command('down')
-    .description('stop every task that a data directory owns')
-    .option(...dataDir)
-    .action(start(async () => (await import('./commands/roles.ts')).down))
-}
 
 function manifestCommands({ program, start }: Parts): void {
   const source = (name: string, description: string) =>

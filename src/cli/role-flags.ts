@@ -13,6 +13,19 @@ export function parseStore(text: string): string {
   throw new CliError(EXIT.usage, `--store is embedded, memory or etcd://HOST:2379,HOST/PREFIX, not "${text}"`)
 }
 
+/** A server's state must outlive it. @throws CliError 2. */
+export function parseServerStore(text: string): string {
+  if (text !== 'memory') return parseStore(text)
+  throw new CliError(EXIT.usage, 'a server cannot keep its state in memory', 'use --store embedded, or etcd://HOST:2379,HOST/PREFIX')
+}
+
+/** @throws CliError 2. */
+export function parseAdvertise(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url?.protocol === 'https:' && url.pathname === '/') return url.origin
+  throw new CliError(EXIT.usage, `a server is reached at https://HOST:PORT, not at "${text}"`)
+}
+
 /** Collects `--label k=v` given several times. @throws CliError 2. */
 export function parseLabel(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
   const [, key, value] = /^([A-Za-z0-9][-A-Za-z0-9_./]{0,252})=(.{0,256})$/.exec(text) ?? []

@@ -1,10 +1,13 @@
 import { join } from 'node:path'
+import { readIdentity } from '../../runtime/identity.ts'
 import { createAgent } from '../../runtime/main.ts'
 import type { DownOptions } from '../cli/deps.ts'
 import { systemClock } from '../lib/clock.ts'
 import { TerminalError } from '../lib/errors.ts'
+import { createKeyring } from '../lib/seal.ts'
 import { pause } from '../lib/waits.ts'
 import { DEFAULT_PROCESS_POLICY } from '../model/process-policy.ts'
+import { identityDirOf } from './agent.ts'
 import { holderOf, lockDataDir } from './data-dir.ts'
 import { keyringIn } from './keyring.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -17,12 +20,13 @@ export async function down({ dataDir }: DownOptions, around: Surroundings, signa
   const lock = await lockDataDir(dataDir)
   try {
     const { log, version, dockerSocket } = around
-    const keyring = await keyringIn(dataDir)
+    const identity = await readIdentity(identityDirOf(dataDir))
+    const keyring = identity === null ? await keyringIn(dataDir) : createKeyring(identity.sealKey)
     const agent = await createAgent({
       stateDir: join(dataDir, 'agent'),
       name: null,
       version,
-      cluster: 'local',
+      cluster: identity?.cluster ?? 'local',
       labels: {},
       processes: DEFAULT_PROCESS_POLICY,
       privateDirs: [dataDir],

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { UpOptions } from '../../src/cli/deps.ts'
 import { DEFAULT_PROCESS_POLICY } from '../../src/model/process-policy.ts'
-import { cliOver } from '../support/fake-cli.ts'
+import { cliOver, IDLE } from '../support/fake-cli.ts'
 
 const ALLOWED = ['up', '--repo', '.', '--allow-processes']
 
@@ -18,6 +18,7 @@ describe('the policy for processes', () => {
   async function up(words: readonly string[], text?: string) {
     const seen: UpOptions[] = []
     const roles = {
+      ...IDLE,
       up: async (options: UpOptions) => {
         seen.push(options)
         return 0

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import type { DownOptions, RepoAsked, UpOptions } from '../../src/cli/deps.ts'
 import { durationOf } from '../../src/cli/options.ts'
 import { DEFAULT_PROCESS_POLICY } from '../../src/model/process-policy.ts'
-import { cliOver } from '../support/fake-cli.ts'
+import { cliOver, IDLE } from '../support/fake-cli.ts'
 import { fakeControl } from '../support/fake-control.ts'
 import { shop } from '../support/fake-shop.ts'
 
@@ -16,6 +16,7 @@ describe('roles', () => {
   function recorded() {
     const seen: { up: UpOptions[]; down: DownOptions[] } = { up: [], down: [] }
     const roles = {
+      ...IDLE,
       up: async (options: UpOptions) => {
         seen.up.push(options)
         return 7
@@ -82,7 +83,7 @@ describe('roles', () => {
   })
 
   it('tells of a role that fails without a stack', async () => {
-    const roles = { up: async () => Promise.reject(new Error('refusing to listen on 0.0.0.0')), down: async () => 0 }
+    const roles = { ...IDLE, up: async () => Promise.reject(new Error('refusing to listen on 0.0.0.0')) }
     const { exit, stderr } = await cliOver(fakeControl(), { roles }).run('up', '--repo', '.')
     expect({ exit, stderr }).toEqual({ exit: 1, stderr: 'error: refusing to listen on 0.0.0.0\n' })
   })

@@ -36,8 +36,9 @@ async function refusal(words: readonly string[]): Promise<string | null> {
 /** A mention in a sentence may leave arguments out; its command and its options must be there. */
 function unknownIn([name = '', ...words]: readonly string[]): string | null {
   const tree = program()
-  const command = name.startsWith('-') ? tree : tree.commands.find((one) => one.name() === name)
-  if (command === undefined) return `there is no command ${name}`
+  const first = name.startsWith('-') ? tree : tree.commands.find((one) => one.name() === name)
+  if (first === undefined) return `there is no command ${name}`
+  const command = first.commands.find((one) => one.name() === words[0]) ?? first
   const known = new Set([...command.options, ...tree.options].flatMap(({ long, short }) => [long, short]))
   return words.find((word) => word.startsWith('-') && !known.has(word)) ?? null
 }

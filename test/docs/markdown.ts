@@ -38,6 +38,7 @@ export const README = docOf('README.md')
 export const DOCS: readonly Doc[] = [
   README,
   docOf('CONTRIBUTING.md'),
+  ...readdirSync(join(ROOT, 'docs')).map((name) => docOf(`docs/${name}`)),
   docOf(`${EXAMPLES}/README.md`),
   ...stories.map(({ name }) => docOf(`${EXAMPLES}/${name}/README.md`)),
 ]
@@ -59,9 +60,9 @@ const cells = (line: string): string[] =>
     .slice(1, -1)
     .map((cell) => cell.trim().replaceAll('\\|', '|'))
 
-/** Commands of a block, one each: lines of `sh`, lines after `$ ` of a `console`; comments and output are no commands. */
+/** Commands of a block, one each: lines of `sh`, lines after `$ ` of a `console`; comments, where output goes and output are no commands. */
 export function commandsOf({ language, text }: Block): string[] {
-  const lines = text.split('\n').map((line) => line.replace(/(^|\s)#.*$/, ''))
+  const lines = text.split('\n').map((line) => line.replace(/(^|\s)#.*$/, '').replace(/\s>\s*\S+$/, ''))
   const typed = language === 'console' ? lines.filter((line) => line.startsWith('$ ')).map((line) => line.slice(2)) : lines
   const isTyped = language === 'sh' || language === 'console'
   return isTyped ? typed.flatMap((line) => line.split(/ && | \| /)).flatMap((command) => command.trim() || []) : []

@@ -1,5 +1,5 @@
 import { createApi } from '../../src/api/app.ts'
-import type { CliClock, CliDeps } from '../../src/cli/deps.ts'
+import type { CliClock, CliDeps, Roles } from '../../src/cli/deps.ts'
 import { runCli } from '../../src/cli/main.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
@@ -13,6 +13,9 @@ interface CliRun {
   readonly stdout: string
   readonly stderr: string
 }
+
+/** Roles that end at once. */
+export const IDLE: Roles = { up: async () => 0, server: async () => 0, agent: async () => 0, down: async () => 0 }
 
 export interface CliHarness {
   readonly deps: CliDeps
@@ -37,7 +40,7 @@ export function cliOver(control: FakeControl = fakeControl(), over: Partial<CliD
     fetch: async (input, init) => api.fetch(new Request(input, init)),
     trustingFetch: async (roots) => (await import('../../src/main/trusting-fetch.ts')).trustingFetch(roots),
     ask: async () => 'n',
-    roles: { up: async () => 0, down: async () => 0 },
+    roles: IDLE,
     readRepo: async () => ({ revision: 'main@sha1:x', files: [] }),
     backups: async () => (await import('../../src/main/backup-tools.ts')).backupTools({ env: deps.env, version: deps.version }),
     secrets: async () => (await import('../../src/main/secret-tools.ts')).secretTools(deps.env),
