@@ -1,0 +1,154 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { must } from '../../src/lib/must.ts'
+import type { TaskView } from '../../src/model/views.ts'
+import { Cluster } from '../support/cluster/cluster.ts'
+import type { Role } from '../support/cluster/role.ts'
+import { staleTurns, Turns } from '../support/cluster/turns.ts'
+import { fake, processes } from '../support/e2e-manifests.ts'
+import { commitFiles } from '../support/git-repo.ts'
+import { waitUntil } from '../support/wait-until.ts'
+
+/** Lease of 10 s and two more: what the README promises after a leader's death, and after it said goodbye. */
+const FAILOVER_MS = 12_000
+const HANDOVER_MS = 2_000
+const AGENTS = ['machine-a', 'machine-b']
+
+let cluster: Cluster
+let ledger = ''
+let version = 0
+
+beforeAll(async () => {
+  cluster = await Cluster.open(4)
+  ledger = join(cluster.folder('ledger'), 'starts')
+  await cluster.begin()
+  await cluster.grow({ servers: 3, agents: AGENTS })
+  commitFiles(cluster.repo, manifests('first'), 'first')
+  await cluster.healthyAt(cluster.repo.head())
+}, 90_000)
+
+afterAll(() => cluster.destroy())
+
+/** `steady` must never restart; `mover` is what each act of a leader changes. */
+function manifests(mark: string): Record<string, string> {
+  return {
+    'steady.yaml': processes('steady', { version: '1', replicas: 4, ledger }),
+    'mover.yaml': fake('mover', { version: mark, replicas: 1 }),
+  }
+}
+
+/** A new commit; resolves when a leader has rolled it out. */
+async function acted(): Promise<void> {
+  version += 1
+  commitFiles(cluster.repo, manifests(`v${version}`), `version ${version}`)
+  await cluster.healthyAt(cluster.repo.head())
+}
+
+async function steady(): Promise<TaskView[]> {
+  const tasks = await cluster.tasks()
+  return tasks.filter(({ workload, desired }) => workload === 'steady' && desired === 'run').toSorted((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+const starts = (): string[] => readFileSync(ledger, 'utf8').trim().split('\n').toSorted()
+
+async function leading(): Promise<Role> {
+  const seen: { leader: number | null } = { leader: null }
+  await waitUntil(async () => {
+    seen.leader = await cluster.leader()
+    return seen.leader !== null
+  })
+  return must(cluster.servers[seen.leader ?? -1], 'a server leads')
+}
+
+/** What runs is untouched by what `fault` does to the leader, and another leads. */
+async function survives(fault: (leader: Role) => Promise<void>): Promise<number> {
+  const before = await steady()
+  const began = starts()
+  const leader = await leading()
+  const at = performance.now()
+  await fault(leader)
+  await waitUntil(async () => (await cluster.leader()) !== null && (await leading()) !== leader)
+  const took = performance.now() - at
+  await cluster.allReady(AGENTS.length)
+  await acted()
+  expect((await steady()).map(({ id, attempt }) => ({ id, attempt }))).toEqual(before.map(({ id, attempt }) => ({ id, attempt })))
+  expect(starts()).toEqual(began)
+  return took
+}
+
+describe('a cluster of three servers and two agents', () => {
+  it('spreads over the agents, and each server but the leader sends callers there', async () => {
+    expect(new Set((await steady()).map(({ agent }) => agent))).toEqual(new Set(AGENTS))
+    const leader = await cluster.leader()
+    for (const [index] of cluster.servers.entries()) {
+      const { status, location } = await cluster.get(index, '/api/v1/apps?x=1')
+      expect({ status, location }).toEqual(
+        index === leader ? { status: 400, location: null } : { status: 307, location: `${cluster.urlOf(leader ?? 0)}/api/v1/apps?x=1` },
+      )
+    }
+    const { code, stdout } = await cluster.cli('status', 'demo', '-o', 'json')
+    expect({ code, health: JSON.parse(stdout).items[0].health }).toEqual({ code: 0, health: 'Healthy' })
+  })
+
+  it('hands over within two seconds when the leader is told to end, and nothing restarts', async () => {
+    const ended: { at: number } = { at: 0 }
+    const took = await survives(async (leader) => {
+      ended.at = performance.now()
+      await leader.end('SIGTERM')
+    })
+    expect(took).toBeLessThan(HANDOVER_MS)
+    for (const server of cluster.servers) if (!server.isRunning()) server.launch()
+  })
+
+  it('has another leader when one is killed, and nothing restarts', async () => {
+    const took = await survives((leader) => leader.end('SIGKILL'))
+    expect(took).toBeLessThan(FAILOVER_MS)
+    for (const server of cluster.servers) if (!server.isRunning()) server.launch()
+  })
+
+  it('has another leader when one freezes; awake again it neither answers nor writes as leader', async () => {
+    const frozen: { leader: Role | null } = { leader: null }
+    await survives(async (leader) => {
+      frozen.leader = leader
+      await leader.freeze()
+    })
+    const server = must(frozen.leader, 'one was frozen')
+    server.thaw()
+    await waitUntil(async () => (await cluster.get(cluster.servers.indexOf(server), '/api/v1/tasks')).status === 307)
+    await acted()
+    const turns = new Turns(cluster.etcd, cluster.prefix)
+    const all = await turns.complete()
+    await turns.close()
+    expect(new Set(all.map(({ epoch }) => epoch)).size).toBeGreaterThan(3)
+    expect(staleTurns(all)).toEqual([])
+  })
+
+  it('keeps what runs when its agents are killed and started again', async () => {
+    const [before, began] = [await steady(), starts()]
+    for (const agent of cluster.agents) await agent.end('SIGKILL')
+    for (const agent of cluster.agents) agent.launch()
+    await cluster.allReady(AGENTS.length)
+    await acted()
+    expect((await steady()).map(({ id, attempt }) => ({ id, attempt }))).toEqual(before.map(({ id, attempt }) => ({ id, attempt })))
+    expect(starts()).toEqual(began)
+  })
+
+  it('takes in no server with another key or without a token, and no agent with a token that is used up', async () => {
+    const stranger = cluster.server()
+    stranger.launch()
+    expect(await stranger.ended()).toBe(1)
+    expect(stranger.log).toContain('was never in it')
+    expect(stranger.log).toContain('--join URL --token-file FILE')
+    stranger.launch('--accept-store', must(await cluster.membership(0), 'the first server remembers').cluster)
+    expect(await stranger.ended()).toBe(1)
+    expect(stranger.log).toContain('secrets.key is not the key of cluster')
+    const token = await cluster.token('--agent', '--uses', '1')
+    const [first, second] = ['machine-c', 'machine-d'].map((name) => cluster.agent(name, '--token-file', token))
+    first?.launch()
+    await cluster.allReady(AGENTS.length + 1)
+    second?.launch()
+    expect(await second?.ended()).toBe(1)
+    expect(second?.log).toContain('token')
+  })
+})
