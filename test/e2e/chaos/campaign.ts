@@ -3,6 +3,7 @@ import { createRng, type Rng } from '../../sim/rng.ts'
 import { readLedger } from '../../support/short-tasks.ts'
 import { type Fault, type Nemesis, together } from './fault.ts'
 import type { Findings } from './findings.ts'
+import type { Load } from './load.ts'
 import { NEMESES } from './nemeses.ts'
 import { untilQuiet } from './quiet.ts'
 import { Rules } from './rules.ts'
@@ -16,6 +17,8 @@ const STUCK_MS = 180_000
 /** From here on it is worth a line what came last. */
 const SLOW_MS = 15_000
 const LAST_MAX = 600
+const COMMIT_EVERY_MS = 6_000
+const LONG_MS = 60_000
 const FIRST_QUIET_MS = 120_000
 const SECOND_FAULT = 0.3
 
@@ -27,6 +30,8 @@ export interface CampaignOptions {
   readonly longestHoldMs: number
   /** Kinds of faults, by a part of their name; empty: all. */
   readonly only: string
+  /** Whether those that take more than a minute each come too. */
+  readonly long: 'Yes' | 'No'
   readonly print: (line: string) => void
 }
 
@@ -60,9 +65,9 @@ export async function runCampaign(options: CampaignOptions, findings: Findings):
 }
 
 /** Each kind once before any comes again, and now and then two at once. */
-function* schedule({ seed, faults, only }: CampaignOptions): Generator<Nemesis[]> {
+function* schedule({ seed, faults, only, long }: CampaignOptions): Generator<Nemesis[]> {
   const rng = createRng(seed)
-  const kinds = NEMESES.filter(({ kind }) => kind.includes(only))
+  const kinds = NEMESES.filter(({ kind, holdMs }) => kind.includes(only) && (long === 'Yes' || (holdMs ?? 0) < LONG_MS))
   if (kinds.length === 0) throw new Error(`no fault has "${only}" in its name: ${NEMESES.map(({ kind }) => kind).join(', ')}`)
   let left: Nemesis[] = []
   for (let done = 0; done < faults; done += 1) {
@@ -93,34 +98,44 @@ async function strike({ world, rules, number, nemeses, rng, options }: Strike): 
   const { findings, checks, load } = world
   findings.fault = number
   const known = findings.all.length
-  const elections = checks.elections
+  const terms = checks.terms.length
   const fault = together(nemeses.map((nemesis) => nemesis.plan(world, rng)))
+  load.tidy()
   load.commit()
   await sleep(rng.int(0, 1_500))
-  const held = await hold(fault, rng.int(1_000, options.longestHoldMs))
+  const leastMs = Math.max(0, ...nemeses.map(({ holdMs }) => holdMs ?? 0))
+  const began = performance.now()
+  const held = await hold(fault, { ms: leastMs + rng.int(1_000, options.longestHoldMs), load })
   for (const daemon of daemonsOf(world)) daemon.revive()
   const quiet = await untilQuiet(world, STUCK_MS)
   if (quiet.missing !== null) findings.report('Recovers', `not ${seconds(quiet.ms).toFixed(0)} s after the fault: ${quiet.missing}`)
   else if (quiet.ms > QUIET_MS) findings.report('RecoversInTime', `it took ${seconds(quiet.ms).toFixed(1)} s after ${fault.title}`)
   if (quiet.missing === null) await rules.check(fault.toll)
   if (quiet.ms > SLOW_MS && quiet.last !== null) options.print(`  last: ${quiet.last.slice(0, LAST_MAX)}`)
+  const acted = checks.terms[terms]?.actedAt ?? null
   return {
     number,
     kinds: nemeses.map(({ kind }) => kind),
     title: fault.title,
     held: seconds(held),
     quietAfter: seconds(quiet.ms),
-    elections: checks.elections - elections,
+    elections: checks.terms.length - terms,
+    actedAfter: acted === null ? null : seconds(acted - began),
     findings: findings.all.length - known,
   }
 }
 
-/** Milliseconds from begin to heal. */
-async function hold(fault: Fault, ms: number): Promise<number> {
+/** With commits all the while. @returns milliseconds from begin to heal */
+async function hold(fault: Fault, { ms, load }: { ms: number; load: Load }): Promise<number> {
   const began = performance.now()
   try {
     await fault.begin()
-    await sleep(ms)
+    const end = performance.now() + ms
+    while (performance.now() + COMMIT_EVERY_MS < end) {
+      await sleep(COMMIT_EVERY_MS)
+      load.commit()
+    }
+    await sleep(Math.max(0, end - performance.now()))
   } finally {
     await fault.heal()
   }
@@ -134,7 +149,7 @@ function figuresOf({ ledger, checks, load, history, strangers }: World, rules: R
     commits: load.version,
     attempts: entries.length,
     runs: checks.table('runs').size,
-    elections: checks.elections,
+    elections: checks.terms.length,
     revision: history.revision,
     strangers: strangers.pids.length,
     most: rules.usage.peak,

@@ -1,12 +1,13 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { engineAnswers } from '../../support/setup/engine.mjs'
+import { callEngine, engineAnswers } from '../../support/setup/engine.mjs'
 import { ensureExampleImage } from '../../support/setup/ensure-images.mjs'
 import { waitUntil } from '../../support/wait-until.ts'
 import { Daemon } from './daemon.ts'
 import type { EtcdPlace } from './etcd-cluster.ts'
 import { dockerCgroup, type MachineName } from './run-folder.ts'
 
+const ASK_MS = 5_000
 const START = { timeoutMs: 60_000 }
 
 export interface EngineOptions extends EtcdPlace {
@@ -48,6 +49,13 @@ export class Engine {
   async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     await this.daemon.end(signal)
     await waitUntil(() => !this.#containerdRuns(), START)
+  }
+
+  /** Tasks whose containers run. @throws Error when it does not answer. */
+  async tasks(): Promise<string[]> {
+    const { text } = await callEngine({ socketPath: this.socketPath, path: '/containers/json', timeoutMs: ASK_MS })
+    const containers: readonly { readonly Labels: Readonly<Record<string, string>> }[] = JSON.parse(text)
+    return containers.flatMap(({ Labels }) => Labels['drover.dev/task'] ?? [])
   }
 
   /** It dies with its dockerd, a moment later; a new dockerd would wait 15 s for the dying one. */

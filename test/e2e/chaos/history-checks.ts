@@ -7,10 +7,17 @@ import type { StoredChange } from './history.ts'
 
 const LEADER = 'leader'
 
+/** One election. Monotonic milliseconds of this process, which is told at once. */
+export interface Term {
+  readonly electedAt: number
+  /** Of the first write; null before it. */
+  actedAt: number | null
+}
+
 /** Judges the history of the store change by change, and knows what is in it now. */
 export class HistoryChecks {
-  /** Elections seen. */
-  elections = 0
+  /** Oldest first. */
+  readonly terms: Term[] = []
   /** Number of the newest leader; 0 while nobody leads. */
   epoch = 0
   #highest = 0
@@ -41,6 +48,8 @@ export class HistoryChecks {
     const place = parseRecordKey(change.key)
     if (place === null) return
     if (this.epoch === 0) this.#report('EpochNeverFalls', `${change.key} was written at ${change.revision} while nobody led`)
+    const term = this.terms.at(-1)
+    if (term !== undefined) term.actedAt ??= performance.now()
     const table = this.#tables.get(place.table) ?? new Map<string, unknown>()
     this.#tables.set(place.table, table)
     const before = table.get(place.id)
@@ -60,7 +69,7 @@ export class HistoryChecks {
       this.#report('EpochNeverFalls', `epoch ${createRevision} came after epoch ${this.#highest}`)
     this.#highest = createRevision
     this.epoch = createRevision
-    this.elections += 1
+    this.terms.push({ electedAt: performance.now(), actedAt: null })
   }
 
   #judge({ table, id }: { table: Table; id: string }, before: unknown, after: unknown): void {
@@ -93,6 +102,7 @@ export class HistoryChecks {
   }
 
   #run(id: string, before: RecordOf<'runs'> | undefined, after: RecordOf<'runs'>): void {
+    for (const { task, index: _, ...record } of after.attempts) this.#end(`${task} ${record.attempt}`, record)
     if (before !== undefined && ['Succeeded', 'Failed'].includes(before.phase) && before.phase !== after.phase)
       this.#report('RunEndsOnce', `run ${id} was ${before.phase} and became ${after.phase}`)
     if (after.slot === null || after.trigger !== 'Schedule') return

@@ -6,8 +6,10 @@ export const STEADY = 6
 export const ROLLING = 4
 export const BOXES = 2
 const SHORT_TASKS = 12
-/** The short jobs of so many commits are in git at once. */
-const JOBS_KEPT = 3
+/** Short jobs that stay in git when they are over. */
+const JOBS_KEPT = 2
+/** As many as a sync removes without asking, though it may have missed the commits between. */
+const REMOVED_AT_ONCE = 3
 
 /** What every task is given: `SUITE` tells its processes, and it writes what it does to `LEDGER`. */
 export interface LoadOptions {
@@ -20,10 +22,18 @@ export interface LoadOptions {
 export class Load {
   /** Commits so far. */
   version = 0
+  /** Short jobs in git, oldest first. */
+  readonly #jobs: string[] = []
   readonly #options: LoadOptions
 
   constructor(options: LoadOptions) {
     this.#options = options
+  }
+
+  /** Of what is over, at quiet; what is still at work is never taken away. */
+  tidy(): void {
+    const over = this.#jobs.splice(0, Math.max(0, Math.min(REMOVED_AT_ONCE, this.#jobs.length - JOBS_KEPT)))
+    if (over.length > 0) commitFiles(this.#options.git.repo, Object.fromEntries(over.map((name) => [fileOf(name), null])), 'tidy')
   }
 
   /** What every commit brings: a new version of `rolling` and `solo`, and one more short job. */
@@ -32,13 +42,12 @@ export class Load {
     const { ledger, mark, git } = this.#options
     const name = `short-${this.version}`
     const short = { completions: SHORT_TASKS, parallelism: 6, isolation: this.version % 3 === 0 ? 'none' : 'cgroup', ledger, mark } as const
-    const old = this.version - JOBS_KEPT
+    this.#jobs.push(name)
     return commitFiles(
       git.repo,
       {
         ...(this.version === 1 ? this.#first() : {}),
-        ...(old > 0 ? { [`short-${old}.yaml`]: null } : {}),
-        [`${name}.yaml`]: shortTasks({ ...short, name }),
+        [fileOf(name)]: shortTasks({ ...short, name }),
         'rolling.yaml': this.#service('rolling', ROLLING, String(this.version)),
         'solo.yaml': this.#solo(String(this.version)),
       },
@@ -119,6 +128,8 @@ spec:
 `
   }
 }
+
+const fileOf = (job: string): string => `${job}.yaml`
 
 const TELLS = 'tell() { read -r now idle < /proc/uptime; echo "$1 $DROVER_TASK $DROVER_ATTEMPT $DROVER_SLOT $HOME $now $2" >> "$LEDGER"; }'
 

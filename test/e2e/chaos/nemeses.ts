@@ -15,22 +15,23 @@ import { agentData, agentState, MACHINES, type MachineName } from './run-folder.
 import { SMALL_DISK, type World } from './world.ts'
 
 const STRANGERS_AT_ONCE = 4
+/** The lease of a leader is 10 s. */
+const BEYOND_LEASE_MS = 12_000
 
 type Daemons = ReadonlyMap<MachineName, Daemon>
 
-/** Every second time it is the leader, for most that can go wrong goes wrong there. */
-function pickServer({ servers, api }: World, rng: Rng): Daemon {
-  const leader = [...servers].find(([machine]) => api.leader !== null && machine === leaderMachine(api.leader))
-  return leader !== undefined && rng.chance(0.5) ? leader[1] : rng.pick([...servers.values()])
+/** Whoever led when all was quiet. */
+function pickLeader({ servers, network, api }: World): Daemon {
+  const leader = [...servers].find(([machine]) => api.leader?.includes(`//${network.addressOf(machine)}:`))
+  return must(leader, `a server at ${api.leader}`)[1]
 }
-
-export const leaderMachine = (url: string): MachineName => `m${new URL(url).hostname.split('.')[3]}` as MachineName
 
 const pickFrom =
   (choose: (world: World) => Daemons) =>
   (world: World, rng: Rng): Daemon =>
     rng.pick([...choose(world).values()])
 
+const pickServer = pickFrom(({ servers }) => servers)
 const pickMember = pickFrom(({ etcd }) => etcd.members)
 const pickAgent = pickFrom(({ agents }) => agents)
 
@@ -172,6 +173,18 @@ const cutOff = (how: Cut): Nemesis => ({
   },
 })
 
+/** Longer than services are waited for: they are replaced elsewhere, and no two may ever run where one must. */
+function silent({ network, agents }: World, rng: Rng): Fault {
+  const machine = rng.pick([...agents.keys()])
+  const how = rng.pick<Cut>(['apart', 'deaf', 'unheard'])
+  return {
+    title: `${CUT_TITLES[how]} ${machine}, for long`,
+    toll: 'Replacement',
+    begin: async () => network.cut(machine, how),
+    heal: async () => network.heal(machine),
+  }
+}
+
 /** Two machines that do not reach each other, while everybody else reaches both. */
 function pairApart({ network }: World, rng: Rng): Fault {
   const machine = rng.pick(MACHINES)
@@ -239,9 +252,11 @@ const gitIs = (mood: GitMood): Nemesis => ({
 })
 
 export const NEMESES: readonly Nemesis[] = [
+  kill('kill leader', pickLeader),
+  { ...freeze('freeze leader', pickLeader), holdMs: BEYOND_LEASE_MS },
+  kill('restart leader', pickLeader, 'SIGTERM'),
   kill('kill server', pickServer),
   freeze('freeze server', pickServer),
-  kill('restart server', pickServer, 'SIGTERM'),
   allKilled('kill all servers', ({ servers }) => servers),
   agentKilled,
   freeze('freeze agent', pickAgent),
@@ -258,6 +273,7 @@ export const NEMESES: readonly Nemesis[] = [
   cutOff('refused'),
   cutOff('lossy'),
   { kind: 'network: two machines apart', plan: pairApart },
+  { kind: 'network: silent for long', holdMs: 80_000, plan: silent },
   { kind: 'kill dockerd', plan: (world, rng) => engineKilled(world, rng, 'SIGKILL') },
   { kind: 'restart dockerd', plan: (world, rng) => engineKilled(world, rng, 'SIGTERM') },
   { kind: 'freeze dockerd', plan: engineFrozen },

@@ -49,7 +49,7 @@ async function agentsAreMissing({ api }: World): Promise<string | null> {
   return ready.length === MACHINES.length ? null : `only ${ready.map(({ id }) => id).join(', ') || 'no agents'} are ready`
 }
 
-async function workIsMissing({ api, root, history, checks }: World): Promise<string | null> {
+async function workIsMissing({ api, root, history, checks, engines }: World): Promise<string | null> {
   await history.catchUp()
   const open = [...checks.table('runs').values()].find(({ phase }) => phase === 'Pending' || phase === 'Running')
   if (open !== undefined) return `run ${open.id} of ${open.workload} is ${open.phase}`
@@ -58,5 +58,8 @@ async function workIsMissing({ api, root, history, checks }: World): Promise<str
   if (steady.length !== STEADY) return `${steady.length} of ${STEADY} steady tasks run`
   const live = new Set(tasks.filter(({ phase }) => LIVE.has(phase)).map(({ id }) => id))
   const orphan = [...taskProcesses(`SUITE=${root}`)].find(([, task]) => !live.has(task))
-  return orphan === undefined ? null : `orphan: process ${orphan[0]} of task ${orphan[1]}`
+  if (orphan !== undefined) return `orphan: process ${orphan[0]} of task ${orphan[1]}`
+  const containers = (await Promise.all([...engines.values()].map((engine) => engine.tasks()))).flat()
+  const stray = containers.find((task) => !live.has(task))
+  return stray === undefined ? null : `orphan: a container of task ${stray}`
 }

@@ -81,7 +81,7 @@ export class Rules {
         .join(' ')
       const before = this.#kept.get(workload)
       this.#kept.set(workload, now)
-      const excused = workload === 'boxes' && toll === 'Containers'
+      const excused = toll === 'Replacement' || (workload === 'boxes' && toll === 'Containers')
       if (before !== undefined && before !== now && !excused)
         this.#report('NothingRestarts', `of ${workload} there were ${before}, and now there are ${now}`)
     }
