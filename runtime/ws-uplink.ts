@@ -67,7 +67,7 @@ function openSocket({ tls }: WsUplinkOptions, { url, maxPayload }: Asked, signal
     const onAbort = (): void => socket.terminate()
     const fail = (error: unknown): void => {
       signal.removeEventListener('abort', onAbort)
-      reject(signal.aborted ? signal.reason : unreached(url, error))
+      reject(signal.aborted ? signal.reason : unreached({ asked: url, last: new URL(originOf(socket)) }, error))
     }
     signal.addEventListener('abort', onAbort, { once: true })
     socket.on('error', fail)
@@ -86,10 +86,13 @@ function openSocket({ tls }: WsUplinkOptions, { url, maxPayload }: Asked, signal
   })
 }
 
-function unreached({ host }: URL, error: unknown): Error {
+/** Whoever was sent on has met a server that lives. Until the lease of a dead leader ends it names that one, which is a matter of seconds. */
+function unreached({ asked, last }: { asked: URL; last: URL }, error: unknown): Error {
   if (error instanceof ComeBackSoon) return error
-  if (error instanceof RefusedIdentity) return new RefusedIdentity(`${host} refuses this agent: ${error.message}`)
-  return new RetryableError(`cannot reach ${host}: ${messageOf(error)}`, { cause: error })
+  if (error instanceof RefusedIdentity) return new RefusedIdentity(`${last.host} refuses this agent: ${error.message}`)
+  const message = `cannot reach ${last.host}: ${messageOf(error)}`
+  if (asked.host === last.host) return new RetryableError(message, { cause: error })
+  return new ComeBackSoon(`${asked.host} sends on to the leader, but ${message}`, { cause: error })
 }
 
 /** What a server says that does not open the socket. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { ComeBackSoon } from '../../../runtime/server-ring.ts'
 import type { Uplink } from '../../../runtime/uplink.ts'
 import { createWsUplink } from '../../../runtime/ws-uplink.ts'
 import { createApi } from '../../../src/api/app.ts'
@@ -11,7 +12,7 @@ import { silentLog } from '../../../src/lib/log.ts'
 import type { Oid } from '../../../src/model/ids.ts'
 import type { AgentFrame, LogLine, ServerFrame } from '../../../src/model/protocol.ts'
 import { fakeControl } from '../../support/fake-control.ts'
-import { LEADS } from '../../support/fake-leader.ts'
+import { LEADS, standsBy } from '../../support/fake-leader.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 
 const TREE = 'a'.repeat(40) as Oid
@@ -166,4 +167,15 @@ it('ends when it is told to', async () => {
   await waitUntil(() => gate.lines.length === 1)
   stop.abort()
   await sending
+})
+
+it('comes back soon to a standby that still names a leader that is dead: another will lead within seconds', async () => {
+  const leader = serving.url
+  await serving.close()
+  const parts = { control: fakeControl(), gate, leader: standsBy(leader), guard: null, log: silentLog, clock: systemClock }
+  serving = await serveApi({ ...parts, api: createApi(parts), host: '127.0.0.1', port: 0 })
+  const viaStandby = createWsUplink({ servers: [serving.url], clock: systemClock, tls: () => null })
+  const failure: unknown = await viaStandby.connect(never).catch((error: unknown) => error)
+  expect(failure).toBeInstanceOf(ComeBackSoon)
+  expect(String(failure)).toContain(`sends on to the leader, but cannot reach ${new URL(leader).host}`)
 })
