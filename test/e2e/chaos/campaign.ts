@@ -28,6 +28,8 @@ export interface CampaignOptions {
   readonly faults: number
   /** Each fault is on for between one second and this long. */
   readonly longestHoldMs: number
+  /** No fault begins after so long. */
+  readonly limitMs: number
   /** Kinds of faults, by a part of their name; empty: all. */
   readonly only: string
   /** Whether those that take more than a minute each come too. */
@@ -57,7 +59,7 @@ export async function runCampaign(options: CampaignOptions, findings: Findings):
     })
     episodes.push(episode)
     print(lineOf(episode))
-    if (seconds(STUCK_MS) <= episode.quietAfter) break
+    if (seconds(STUCK_MS) <= episode.quietAfter || performance.now() - began > options.limitMs) break
   }
   print(tableOf(episodes))
   print(figuresOf(world, rules, began))

@@ -1,5 +1,5 @@
 /**
- * `npx tsx test/e2e/chaos/main.ts [--faults N] [--seed N] [--hold SECONDS] [--only TEXT] [--long]`: real processes on machines of
+ * `npx tsx test/e2e/chaos/main.ts [--faults N] [--seed N] [--hold SECONDS] [--only TEXT] [--long] [--minutes N]`: real processes on machines of
  * their own network, one fault after the other. It needs root, etcd, dockerd, iptables and a built checkout; everything
  * runs in namespaces that end with it.
  */
@@ -26,6 +26,7 @@ const { values } = parseArgs({
     hold: { type: 'string', default: '20' },
     only: { type: 'string', default: '' },
     long: { type: 'boolean', default: false },
+    minutes: { type: 'string', default: 'Infinity' },
   },
 })
 
@@ -72,6 +73,7 @@ async function runHere(root: string): Promise<number> {
     faults: Number(values.faults),
     longestHoldMs: Number(values.hold) * 1000,
     only: values.only,
+    limitMs: Number(values.minutes) * 60_000,
     long: values.long ? 'Yes' : 'No',
     print,
   }
