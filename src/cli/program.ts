@@ -15,6 +15,7 @@ import {
 } from './options.ts'
 import { roleCommands } from './program-roles.ts'
 import { trustCommands } from './program-trust.ts'
+import { parseStore } from './role-flags.ts'
 
 const EXAMPLES = `Examples:
   drover up --repo . --allow-processes    run what this repository says, on this machine

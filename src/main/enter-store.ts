@@ -1,11 +1,12 @@
 import { CliError, EXIT } from '../cli/exit.ts'
-import { clusterIdentity, IDENTITY_KEY, identityOf, raiseEpochs, readIdentity } from '../control/leader/identity.ts'
+import { clusterIdentity, identityOf, raiseEpochs, readIdentity } from '../control/leader/identity.ts'
 import { type Judged, judgeStore, type Membership, type StoreState } from '../control/leader/membership.ts'
 import type { Clock } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { must } from '../lib/must.ts'
 import { pause } from '../lib/waits.ts'
+import { IDENTITY_KEY } from '../store/keys.ts'
 import { compareRevisions, type Store } from '../store/store.ts'
 import { readMembership, writeMembership } from './cluster-file.ts'
 

@@ -19,7 +19,7 @@ export async function keyringOf(dataDir: string): Promise<Keyring> {
 
 /** Keeps the key (hex) of a cluster that is joined. @throws Error when there is another one already: what it seals would be lost */
 export async function keepClusterKey(dataDir: string, key: string): Promise<void> {
-  const path = join(dataDir, FILE)
+  const path = join(dataDir, KEY_FILE)
   const there = await readFile(path, 'utf8').catch(nullOn('ENOENT'))
   if (there === null) return writeDurably(path, `${key}\n`)
   if (there.trim() !== key) throw new Error(`${path} is the key of another cluster; join with another --data-dir`)

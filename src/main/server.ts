@@ -11,7 +11,7 @@ import { TerminalError } from '../lib/errors.ts'
 import { must } from '../lib/must.ts'
 import type { Keyring } from '../lib/seal.ts'
 import { openStore } from '../store/open.ts'
-import type { Store } from '../store/store.ts'
+import type { OpenedStore } from '../store/store.ts'
 import { guardOf, openTrust, WILDCARDS } from './access.ts'
 import { readMembership, writeMembership } from './cluster-file.ts'
 import { newId, openControl } from './control-plane.ts'
@@ -70,7 +70,7 @@ async function withStore(options: ServerOptions, around: Around, signal: AbortSi
 }
 
 interface Open extends Around {
-  readonly store: Store
+  readonly store: OpenedStore
   readonly closers: Closers
 }
 

@@ -71,8 +71,9 @@ describe('what the server knows', () => {
     const client = createClient({
       url: 'http://127.0.0.1:9',
       fetch: () => Promise.reject(new TypeError('fetch failed')),
+      token: null,
       signal: deps.signal,
-    } as Parameters<typeof createClient>[0])
+    })
     expect(await serverFindings(client, deps.clock)).toEqual([])
   })
 })

@@ -9,7 +9,7 @@ import { type RunningAgent, World, web } from './world.ts'
 const TTL_MS = 3000
 
 let members: EtcdServer[] = []
-let stores: EtcdStore[] = []
+const stores: EtcdStore[] = []
 let world: World
 let agent: RunningAgent
 afterEach(async () => {

@@ -46,6 +46,7 @@ export async function serveGuarded(): Promise<Guarded> {
   const trust = await openTrust(of)
   const control = await createControl({
     store,
+    storeStatus: () => store.status(),
     clock: systemClock,
     random: Math.random,
     log: silentLog,

@@ -5,7 +5,7 @@ const EMPTY: StoreState = { kind: 'Empty', revision: '1' }
 const FOREIGN: StoreState = { kind: 'Foreign', keys: 12 }
 const cluster = (id: string, revision = '100'): StoreState => ({
   kind: 'Cluster',
-  identity: { id, createdAt: 0, epochBase: 0 },
+  identity: { id, createdAt: 0, epochBase: 0, incarnation: 0, restoredAt: null },
   revision,
 })
 const member = (id: string, revision = '100', over: Partial<Membership> = {}): Membership => ({
