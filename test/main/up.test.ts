@@ -20,7 +20,7 @@ async function droverUp(...args: string[]): Promise<{ code: number | null; stder
   let stderr = ''
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
   try {
-    const [code] = await once(child, 'close', { signal: AbortSignal.timeout(15_000) })
+    const [code] = await once(child, 'close', { signal: AbortSignal.timeout(45_000) })
     return { code, stderr }
   } finally {
     child.kill('SIGKILL')
