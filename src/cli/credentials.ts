@@ -76,10 +76,13 @@ export async function rootsOf(deps: CliDeps, url: string, token: Token): Promise
   }
 }
 
+/** A server answers this from memory, whether it leads or not. */
+const ROOTS_MS = 10_000
+
 async function bundleAt(deps: CliDeps, url: string, trusted: string | null): Promise<string> {
   const send = await deps.trustingFetch(trusted)
   try {
-    const answer = await send(`${url}/trust/v1/roots`, { signal: deps.signal })
+    const answer = await send(`${url}/trust/v1/roots`, { signal: AbortSignal.any([deps.signal, AbortSignal.timeout(ROOTS_MS)]) })
     return answer.ok ? await answer.text() : ''
   } catch (error) {
     throw unreachable(url, error)

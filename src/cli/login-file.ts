@@ -25,7 +25,7 @@ export type Logins = z.infer<typeof Logins>
 const NONE: Logins = { current: null, servers: {} }
 
 /** `$XDG_CONFIG_HOME/drover/config.json`, as the base directory specification has it; null where there is no home. */
-export function loginPath({ XDG_CONFIG_HOME: config, HOME: home }: CliDeps['env']): string | null {
+function loginPath({ XDG_CONFIG_HOME: config, HOME: home }: CliDeps['env']): string | null {
   const folder = config !== undefined && config !== '' ? config : home === undefined ? null : join(home, '.config')
   return folder === null ? null : join(folder, 'drover', 'config.json')
 }

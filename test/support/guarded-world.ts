@@ -69,6 +69,22 @@ export class GuardedWorld {
     return new GuardedWorld({ world, trust, serving, left, log })
   }
 
+  /** Another server of the cluster, which sends everybody to the leader that it knows of. */
+  async standby(leader: () => string | null): Promise<Serving> {
+    const [server] = this.world.servers
+    const { control } = must(server, 'one leads')
+    const guard = guardOf(control, this.trust)
+    const parts = {
+      control: control.plane,
+      gate: control.gate,
+      leader: { leads: () => false, url: async () => leader() },
+      guard,
+      log: silentLog,
+      clock: systemClock,
+    }
+    return serveApi({ ...parts, api: createApi(parts), host: '127.0.0.1', port: 0 })
+  }
+
   get adminToken(): string {
     return must(this.left[0], 'a token was left')
   }
