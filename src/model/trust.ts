@@ -50,6 +50,8 @@ export const TokenRecord = z.object({
   /** To within a few minutes; null: never. */
   lastUsedAt: z.number().nullable(),
   revokedAt: z.number().nullable(),
+  /** Digests of the latest requests that joined with it: one whose answer was lost may come again, and is the same join. */
+  joins: z.array(z.string()).default([]),
 })
 export type TokenRecord = z.infer<typeof TokenRecord>
 

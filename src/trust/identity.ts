@@ -38,7 +38,7 @@ export function agentOf(certificate: X509Certificate, { cluster, roots, now }: J
 }
 
 /** When a certificate ends, milliseconds since 1970. */
-const endOf = (certificate: X509Certificate): number => Date.parse(certificate.validTo)
+export const endOf = (certificate: X509Certificate): number => Date.parse(certificate.validTo)
 
 /** Whose certificate it claims to be; null for any that is no agent's. Nothing is proved by that. */
 export function claimOf({ subjectAltName }: X509Certificate): { readonly cluster: string; readonly agent: AgentId } | null {

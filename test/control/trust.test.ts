@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ServerTrust } from '../../src/control/trust/server-trust.ts'
 import { systemClock } from '../../src/lib/clock.ts'
@@ -26,6 +27,8 @@ const idOf = (text: string): string => parseToken(text).id
 const join = async (token: string, agent = 'node-1') =>
   guarded.plane.joinAgent({ token, agent: agent as AgentId, csr: (await newKeyWithRequest()).csr })
 const viewOf = (text: string) => guarded.plane.tokens().find(({ id }) => id === idOf(text))
+const publicKeyOf = (certificate: string): string =>
+  new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'pem' }).toString()
 const dump = async (): Promise<string> =>
   JSON.stringify(await guarded.world.cluster.connect({ unreachable: false, losesReplies: false }).list(''))
 
@@ -68,6 +71,21 @@ describe('a token for joining', () => {
     const bad = guarded.plane.joinAgent({ token, agent: 'node-1' as AgentId, csr: 'nonsense' })
     await expect(bad).rejects.toMatchObject({ code: 'Invalid' })
     expect(viewOf(token)?.usesLeft).toBe(1)
+  })
+
+  it('lets a machine that lost the answer ask the same again, and nobody else', async () => {
+    const token = await guarded.token({ kind: 'agent' })
+    const request = { token, agent: 'node-1' as AgentId, csr: (await newKeyWithRequest()).csr }
+    const [first, again] = [await guarded.plane.joinAgent(request), await guarded.plane.joinAgent(request)]
+    expect(publicKeyOf(again.certificate)).toBe(publicKeyOf(first.certificate))
+    await expect(guarded.plane.joinAgent({ ...request, agent: 'node-2' as AgentId })).rejects.toMatchObject({ code: 'Unauthorized' })
+    await expect(join(token)).rejects.toMatchObject({ code: 'Unauthorized' })
+    expect(guarded.world.plane.events({ object: `token/${idOf(token)}` }).map(({ reason }) => reason)).toEqual([
+      'TokenCreated',
+      'TokenUsed',
+    ])
+    await guarded.plane.revokeToken(idOf(token), 'ann')
+    await expect(guarded.plane.joinAgent(request)).rejects.toMatchObject({ code: 'Unauthorized' })
   })
 
   it('brings the certificate, the roots and the key of that agent', async () => {

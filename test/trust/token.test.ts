@@ -50,6 +50,7 @@ describe('the record of a token', () => {
     usesLeft: 2,
     lastUsedAt: null,
     revokedAt: null,
+    joins: [],
   }
 
   it('knows its secret, and no other', () => {

@@ -63,6 +63,7 @@ export function recordToken(token: Token, request: NewTokenRequest, { term, draf
     usesLeft: kind === 'api' ? null : (request.uses ?? 1),
     lastUsedAt: null,
     revokedAt: null,
+    joins: [],
   }
   draft.write({ table: 'tokens', id: record.id, value: record })
   tell({ draft, now }, record, { reason: 'TokenCreated', message: `${purpose(record)} created`, actor })
@@ -91,12 +92,23 @@ export async function revokeToken(leading: LeadingTerm, id: string, actor: strin
   return tokenView(must(cluster.tokens.get(id), 'a revoked token is kept'), now())
 }
 
-/** One more that joined with it. @throws RequestError `NotFound` when it went meanwhile. */
-export function countUse(record: TokenRecord, joined: string, { draft, now }: Pick<TurnContext, 'draft' | 'now'>): void {
+/** Requests remembered of a token. One comes again within seconds or not at all. */
+const JOINS_KEPT = 20
+
+/** Who came with a token: for people, and as the digest of the request. */
+export interface Join {
+  readonly who: string
+  readonly request: string
+}
+
+/** One more that joined with it; the same request again counts as nothing new. */
+export function countUse(record: TokenRecord, { who, request }: Join, { draft, now }: Pick<TurnContext, 'draft' | 'now'>): void {
+  if (record.joins.includes(request)) return
   const usesLeft = record.usesLeft === null ? null : record.usesLeft - 1
-  draft.write({ table: 'tokens', id: record.id, value: { ...record, usesLeft, lastUsedAt: now } })
+  const joins = [...record.joins, request].slice(-JOINS_KEPT)
+  draft.write({ table: 'tokens', id: record.id, value: { ...record, usesLeft, joins, lastUsedAt: now } })
   const left = usesLeft === null ? '' : `, ${usesLeft} left`
-  tell({ draft, now }, record, { reason: 'TokenUsed', message: `${joined} joined${left}`, actor: record.name })
+  tell({ draft, now }, record, { reason: 'TokenUsed', message: `${who} joined${left}`, actor: record.name })
 }
 
 function tell(

@@ -61,7 +61,7 @@ function peerOf(certificate: X509Certificate, { authority }: ServerTrust, now: M
 
 function authenticate(text: string, deps: TrustPlaneDeps): Caller {
   const led = deps.leading()
-  const record = accepted('api', text, { ...deps, leading: led })
+  const record = accepted('api', text, { ...deps, leading: led, request: null })
   noteUse(record, led, deps)
   return { token: record.id, name: record.name, role: must(record.role, 'an api token has a role'), namespaces: record.namespaces }
 }
