@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
@@ -25,7 +26,8 @@ const JOBS_EACH = 3
 const SHORTEST_LIFE_MS = 30
 const LONGEST_LIFE_MS = 500
 const EXIT_CODE = 3
-const SERVICE = { task: 'service' as TaskId, attempt: 1 }
+/** Its processes are looked for on the whole machine, where another run of these tests may have one too. */
+const SERVICE = { task: `service-${randomBytes(4).toString('hex')}` as TaskId, attempt: 1 }
 
 /** What a journal, shims and cgroups are for, on real processes of any isolation. */
 export function killedProcessSuite(isolation: Isolation): void {
@@ -95,9 +97,9 @@ export function killedProcessSuite(isolation: Isolation): void {
     }
 
     it(`runs each attempt once, restarts nothing that runs, and loses no exit code in ${KILLS} kills`, async () => {
-      hub.assign('service', service())
+      hub.assign(SERVICE.task, service())
       let child = await startAgent()
-      await waitUntil(async () => hub.status('service')?.ready === true && (await livingPids(SERVICE)).length === 1)
+      await waitUntil(async () => hub.status(SERVICE.task)?.ready === true && (await livingPids(SERVICE)).length === 1)
       const [pid] = await livingPids(SERVICE)
       for (let kill = 0; kill < KILLS; kill += 1) {
         for (let n = 0; n < JOBS_EACH; n += 1) hub.assign(`job-${kill}-${n}`, job())
@@ -107,7 +109,7 @@ export function killedProcessSuite(isolation: Isolation): void {
         await ended
         child = await startAgent()
       }
-      const jobs = [...hub.orders.keys()].filter((task) => task !== 'service')
+      const jobs = [...hub.orders.keys()].filter((task) => task !== SERVICE.task)
       await waitUntil(() => jobs.every((task) => TERMINAL.has(hub.status(task)?.phase ?? 'Pending')), { timeoutMs: 30_000 })
       for (const task of jobs) {
         const status = hub.status(task)
@@ -116,7 +118,7 @@ export function killedProcessSuite(isolation: Isolation): void {
         expect(status?.attempts.map((record) => record.exitCode)).toEqual([EXIT_CODE, EXIT_CODE])
       }
       expect(hub.steppedBack).toEqual([])
-      expect(await started('service')).toEqual([1])
+      expect(await started(SERVICE.task)).toEqual([1])
       expect(await livingPids(SERVICE)).toEqual([pid])
       for (const task of [...hub.orders.keys()]) hub.forget(task)
       await waitUntil(async () => (await readdir(join(stateDir(), 'journal', 'tasks'))).length === 0, { timeoutMs: 20_000 })

@@ -3,18 +3,18 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type AttemptRef, type Driver, type Exit, type Handle, WHOLE_LOG } from '../../../runtime/driver.ts'
+import { type Driver, type Exit, type Handle, WHOLE_LOG } from '../../../runtime/driver.ts'
 import { probeCgroups, removeBases } from '../../../runtime/drivers/process/cgroup-tree.ts'
 import { layoutOf, pathsOf } from '../../../runtime/drivers/process/names.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { RetryableError } from '../../../src/lib/errors.ts'
-import { TaskId } from '../../../src/model/ids.ts'
 import type { UnitSpec } from '../../../src/model/task-spec.ts'
 import { waitUntil } from '../../support/wait-until.ts'
+import { newRef } from '../driver-suite/bench.ts'
 import { clearAway, launcherOf, livingPids, type ProcessHarness, processHarness, processSpec, realPid } from './harness.ts'
 
-const REF: AttemptRef = { task: TaskId.parse('job-1'), attempt: 1 }
-const OTHER: AttemptRef = { task: TaskId.parse('job-2'), attempt: 1 }
+const REF = newRef()
+const OTHER = newRef()
 const ROOT = process.getuid?.() === 0
 
 /** Said instead of a silent skip, or of an EPERM that explains nothing. */

@@ -1,7 +1,8 @@
+import { randomBytes } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { AttemptRef, Driver, Handle, ProbeResult } from '../../../runtime/driver.ts'
+import type { Driver, Handle, ProbeResult } from '../../../runtime/driver.ts'
 import { layoutOf, pathsOf } from '../../../runtime/drivers/process/names.ts'
 import { TaskId } from '../../../src/model/ids.ts'
 import { ProcessPolicy } from '../../../src/model/process-policy.ts'
@@ -9,7 +10,8 @@ import type { TaskSpec, UnitSpec } from '../../../src/model/task-spec.ts'
 import { waitUntil } from '../../support/wait-until.ts'
 import { clearAway, livingPids, type ProcessHarness, processHarness, processSpec } from './harness.ts'
 
-const REF: AttemptRef = { task: TaskId.parse('job-1'), attempt: 1 }
+/** Its own on this machine, and short enough for its paths to be told whole. */
+const REF = { task: TaskId.parse(`p-${randomBytes(2).toString('hex')}`), attempt: 1 }
 const never = () => new AbortController().signal
 function needsRoot(): void {
   if (process.getuid?.() !== 0) throw new Error('this test runs a task as another user, which only root may do: run the tests as root')
@@ -50,7 +52,7 @@ describe('the command of a probe', () => {
 
   it('has the environment, the home and the folder of the task, and no more rights', async () => {
     const { ask } = await start({ env: { PORT_HTTP: '7001', ODD: "it's $HOME `x`" } })
-    expect(await said(ask('echo "$PORT_HTTP $ODD $DROVER_TASK.$DROVER_ATTEMPT"; exit 1'))).toBe("7001 it's $HOME `x` job-1.1")
+    expect(await said(ask('echo "$PORT_HTTP $ODD $DROVER_TASK.$DROVER_ATTEMPT"; exit 1'))).toBe(`7001 it's $HOME \`x\` ${REF.task}.1`)
     expect(await said(ask('echo "$HOME $TMPDIR $(pwd) $(umask)"; exit 1'))).toBe(
       `${join(paths().dir, 'work')} ${join(paths().dir, 'tmp')} ${join(paths().dir, 'work')} 0022`,
     )
