@@ -1,4 +1,5 @@
 import type { FailureRule, RunSpec } from '../../model/batch.ts'
+import { NOT_ITS_FAULT } from '../task-end.ts'
 import { hasFailed, type TaskState } from '../task-state.ts'
 
 type Action = FailureRule['action']
@@ -28,8 +29,11 @@ function fits({ onExitCodes, onReasons }: FailureRule, { exitCode, reason }: End
   return onExitCodes.values.includes(exitCode) === (onExitCodes.operator === 'In')
 }
 
-/** Failed attempts of a task that its limit counts: those restarted in place, and a task that never got to one. */
+/**
+ * Failed attempts of a task that its limit counts: those restarted in place, and a task that never got to one. A machine that
+ * rebooted, or a runtime that killed its tasks as it restarted, is nobody's failure.
+ */
 export function countedFailures(spec: Pick<RunSpec, 'taskFailurePolicy'>, task: TaskState): number {
-  const failures = Math.max(task.observed?.failures ?? 0, hasFailed(task) ? 1 : 0)
+  const failures = Math.max(task.observed?.failures ?? 0, hasFailed(task) && !NOT_ITS_FAULT.has(endingOf(task).reason) ? 1 : 0)
   return failures > 0 && hasFailed(task) && actionFor(spec, task) === 'Ignore' ? 0 : failures
 }

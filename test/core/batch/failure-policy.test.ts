@@ -16,6 +16,7 @@ const rejected = of(0, { phase: 'Rejected', reasons: [{ code: 'PortInUse', messa
 const lost = of(0, { phase: 'Lost', attempts: [] })
 const killed = of(0, { phase: 'Failed', failures: 1, attempts: [{ ...attempt(1, 137), reason: 'OOMKilled' }] })
 const unknown = of(0, { phase: 'Lost', failures: 1, attempts: [attempt(1, null)] })
+const ended = (reason: string) => ({ ...attempt(1, null), reason })
 const second = of(0, { phase: 'Failed', failures: 2, attempts: [attempt(1, 3), attempt(2, 4, NOW + 1)] })
 
 describe('what a failed task means for its run', () => {
@@ -45,7 +46,10 @@ describe('how many failed attempts of a task a limit counts', () => {
     ['also of one that succeeded at last', of(0, { phase: 'Succeeded', failures: 2 }), 2],
     ['all of one that failed', of(0, { phase: 'Failed', failures: 3, attempts: [attempt(3, 1)] }), 3],
     ['one of a task that never came to an attempt', rejected, 1],
-    ['one of a task whose machine failed and not it', of(0, { phase: 'Failed', failures: 0, attempts: [attempt(1, null)] }), 1],
+    ['D1: none of a task whose runtime failed and not it', of(0, { phase: 'Failed', failures: 0, attempts: [ended('RuntimeRestart')] }), 0],
+    ['A2: none of a task whose machine failed and not it', of(0, { phase: 'Lost', failures: 0, attempts: [ended('HostReboot')] }), 0],
+    ['those before it of a task whose machine failed', of(0, { phase: 'Lost', failures: 2, attempts: [ended('HostReboot')] }), 2],
+    ['one of a task that is lost and nobody knows why', of(0, { phase: 'Lost', failures: 0, attempts: [attempt(1, null)] }), 1],
     ['none that a rule ignores', failed(0, 3), 0],
     ['none of one that was told to stop', of(0, { phase: 'Stopped' }), 0],
   ]

@@ -52,7 +52,8 @@ function actionOf({ taskFailurePolicy }: RunSpec, { observed }: TaskState): stri
 
 function failuresOf(spec: RunSpec, task: TaskState): number {
   const told = task.observed?.failures ?? 0
-  if (!failed(task)) return told
+  const why = task.observed?.attempts.at(-1)?.reason ?? ''
+  if (!failed(task) || ['HostReboot', 'RuntimeRestart'].includes(why)) return told
   return actionOf(spec, task) === 'Ignore' ? 0 : Math.max(told, 1)
 }
 
