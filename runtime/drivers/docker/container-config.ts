@@ -2,6 +2,7 @@ import type { ContainerCreateOptions, HostConfig, MountSettings } from 'dockerod
 import { TerminalError } from '../../../src/lib/errors.ts'
 import type { TaskSpec, UnitSpec } from '../../../src/model/task-spec.ts'
 import type { AttemptRef } from '../../driver.ts'
+import { TASK_OOM_SCORE_ADJ } from '../../oom.ts'
 import { type OpenedSecrets, plainAll } from '../../secrets.ts'
 import { containerLabels, containerName, type Identity } from './names.ts'
 
@@ -79,6 +80,7 @@ function hostConfig(plan: ContainerPlan, unit: UnitSpec): HostConfig {
     CapDrop: ['NET_RAW'],
     SecurityOpt: ['no-new-privileges'],
     PidsLimit: PIDS_LIMIT,
+    OomScoreAdj: TASK_OOM_SCORE_ADJ,
     // A core holds the environment, and lands on a disk.
     Ulimits: [{ Name: 'core', Soft: 0, Hard: 0 }],
     // Equal to the memory limit: no swap on top.

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf, RetryableError } from '../../../src/lib/errors.ts'
 import { must } from '../../../src/lib/must.ts'
 import type { ProbeResult } from '../../driver.ts'
+import { TASK_OOM_SCORE_ADJ } from '../../oom.ts'
 import { type CommandEnd, createFirstLine, execResult, type FirstLine } from '../../probes/exec.ts'
 import { failed, TIMED_OUT } from '../../probes/result.ts'
 import { signalPid } from './proc.ts'
@@ -25,7 +26,7 @@ export interface ProbeCommand {
 const SCRIPT = `exec 2>&1
 n=$1; shift
 while [ "$n" -gt 0 ]; do echo 0 > "$1" || exit 126; shift; n=$((n-1)); done
-echo 0 2> /dev/null > /proc/self/oom_score_adj
+echo ${TASK_OOM_SCORE_ADJ} 2> /dev/null > /proc/self/oom_score_adj
 cd "$1" || exit 126; shift
 umask 022
 exec "$@"`

@@ -1,3 +1,4 @@
+import { TASK_OOM_SCORE_ADJ } from '../../oom.ts'
 import { TICKS_PER_SECOND } from './proc.ts'
 import { quote } from './quote.ts'
 
@@ -44,7 +45,7 @@ set +C
 trap : TERM INT HUP QUIT
 (
   exec < /dev/null >> ${quote(plan.stdout)} 2>> ${quote(plan.stderr)} || exit 126
-${joins}  echo 0 2> /dev/null > /proc/self/oom_score_adj
+${joins}  echo ${TASK_OOM_SCORE_ADJ} 2> /dev/null > /proc/self/oom_score_adj
   cd ${quote(plan.cwd)} || exit 126
   read -r l < /proc/self/stat
   set -- "\${l%% *}" \${l##*) }

@@ -65,7 +65,7 @@ describe('docker driver: what runs in the container', () => {
     expect(out).toEqual(['/www', '65534', '65534', hostile, '1', hostile])
   })
 
-  it('S-12: is hardened, limited, and leaves exits and restarts to Drover', async () => {
+  it('S-12, D8, A12: is hardened, limited, and leaves exits and restarts to Drover', async () => {
     const limits = { cpuMillis: 500, memoryBytes: 64 * 1024 * 1024 }
     const handle = await start(containerSpec({ ...script('exec sleep 100000'), limits }))
     const { HostConfig: host } = await inspect(handle)
@@ -77,12 +77,15 @@ describe('docker driver: what runs in the container', () => {
       CapDrop: ['NET_RAW'],
       SecurityOpt: ['no-new-privileges'],
       PidsLimit: 4096,
+      OomScoreAdj: 100,
       Memory: limits.memoryBytes,
       MemorySwap: limits.memoryBytes,
       NanoCpus: 500_000_000,
       LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
     })
-    expect([host.CapAdd, host.Devices ?? [], host.PidMode, host.IpcMode]).toEqual([null, [], '', 'private'])
+    expect([host.CapAdd, host.Devices ?? [], host.DeviceRequests ?? [], host.Binds, host.VolumesFrom]).toEqual([null, [], [], null, null])
+    expect([host.PidMode, host.IpcMode, host.UTSMode, host.UsernsMode]).toEqual(['', 'private', '', ''])
+    expect([host.SecurityOpt, host.Sysctls ?? {}, host.CgroupParent ?? '']).toEqual([['no-new-privileges'], {}, ''])
   })
 
   it('ends as OOMKilled when it takes more memory than it may', async () => {
