@@ -14,15 +14,17 @@ import type { AgentFrame, ServerFrame } from '../src/model/protocol.ts'
 import type { Capacity } from '../src/model/records.ts'
 import { DriverName } from '../src/model/task-spec.ts'
 import type { DownloadCache } from './artifacts/downloads.ts'
+import type { Disks } from './disks.ts'
 import { createEpochGuard } from './epoch-guard.ts'
 import type { Journal } from './journal.ts'
 import { createLogService, type LogService } from './log-service.ts'
+import { createLook } from './machine-state.ts'
 import { type Drivers, highestAttempts, ownedBy, recoverJournal } from './recover.ts'
 import { createReporter } from './report.ts'
 import { createRoster, type Roster } from './roster.ts'
 import type { OpenSecret } from './secrets.ts'
 import { ComeBackSoon } from './server-ring.ts'
-import { fingerprintDrivers, runSession, type SessionDeps } from './session.ts'
+import { runSession, type SessionDeps } from './session.ts'
 import type { TreeCache } from './trees.ts'
 import type { Uplink } from './uplink.ts'
 
@@ -52,6 +54,7 @@ export interface AgentDeps {
   readonly journal: Journal
   readonly trees: TreeCache
   readonly downloads: DownloadCache
+  readonly disks: Disks
   readonly openSecret: OpenSecret
   readonly clock: Clock
   /** [0, 1), for the jitter of reconnects. */
@@ -79,7 +82,7 @@ export async function runAgent(deps: AgentDeps, stop: AbortSignal): Promise<void
   const { id, instance, bootId, version } = deps.identity
   const session: SessionDeps = {
     agent: { id, instance, bootId, version, capacity: deps.capacity, labels: { ...deps.labels } },
-    fingerprint: (until) => fingerprintDrivers(deps, until),
+    look: createLook(deps),
     guard: createEpochGuard(notes, deps),
     reporter,
     roster,

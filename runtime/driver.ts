@@ -21,7 +21,7 @@ export interface Exit {
   /** Null when nothing can know it any more. */
   readonly exitCode: number | null
   readonly signal: string | null
-  /** `Completed`, `Error`, `OOMKilled`, `LostUnknownExit`, `HostReboot`, `RuntimeRestart`, `RemovedExternally`. */
+  /** `Completed`, `Error`, `OOMKilled`, `LostUnknownExit`, `HostReboot`, `RuntimeRestart`, `RemovedExternally`, `RestartedExternally`. */
   readonly reason: string
   readonly startedAt: number | null
   readonly finishedAt: number
@@ -35,6 +35,8 @@ export interface Capabilities {
   readonly detail: string
   /** Where tasks can be kept apart to several degrees: those that this machine can, and the least that its operator wants. */
   readonly isolation?: IsolationOffer
+  /** Folder in which its runtime keeps images and containers, where it says so. */
+  readonly dataRoot?: string
 }
 
 export interface Usage {
@@ -85,7 +87,7 @@ export interface Driver {
   start(ref: AttemptRef, spec: TaskSpec, prepared: Prepared): Promise<Handle>
   /** After the agent restarted, or when `start` was cut short. `never-started` is a promise that it never will be. */
   recover(ref: AttemptRef): Promise<{ state: 'attached'; handle: Handle } | { state: 'never-started' } | { state: 'gone' }>
-  /** Resolves when it has ended. Abort stops waiting, not the task. */
+  /** Resolves when it has ended. Abort stops waiting, not the task. @throws StuckError when it has ended but for processes that do not die */
   wait(handle: Handle, signal: AbortSignal): Promise<Exit>
   /** What its own health check says; asked only where the manifest gives no probe. */
   health(handle: Handle): Promise<OwnHealth>
@@ -94,7 +96,7 @@ export interface Driver {
    * @throws RetryableError, TerminalError when nothing was asked, as with a silent runtime: no result, for nobody knows
    */
   probe(handle: Handle, request: ProbeRequest, signal: AbortSignal): Promise<ProbeResult>
-  /** TERM, then KILL of the whole tree after `graceMs`; returns when all of it is gone. Already ended is success. */
+  /** TERM, then KILL of the whole tree after `graceMs`; returns when all of it is gone. Already ended is success. @throws StuckError */
   stop(handle: Handle, graceMs: number): Promise<void>
   /** Every trace of it, logs too. Already gone is success. */
   remove(ref: AttemptRef): Promise<void>

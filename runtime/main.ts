@@ -1,4 +1,5 @@
 import { lookup } from 'node:dns'
+import { statfs } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../src/lib/clock.ts'
@@ -7,6 +8,7 @@ import type { AgentId } from '../src/model/ids.ts'
 import type { ProcessPolicy } from '../src/model/process-policy.ts'
 import { type AgentDeps, runAgent } from './agent.ts'
 import { createFileDownloadCache, FETCH_LIMITS } from './artifacts/file-downloads.ts'
+import { createDisks } from './disks.ts'
 import { createDockerDriver } from './drivers/docker/driver.ts'
 import { createFakeDriver } from './drivers/fake/driver.ts'
 import { createFileFakeMachine } from './drivers/fake/machine.ts'
@@ -14,6 +16,7 @@ import { createProcessDriver } from './drivers/process/driver.ts'
 import { createFileJournal } from './file-journal.ts'
 import { createFileTreeCache } from './file-trees.ts'
 import { type Machine, readMachine } from './machine.ts'
+import { spareFromOomKiller } from './oom.ts'
 import type { Drivers } from './recover.ts'
 import type { OpenSecret } from './secrets.ts'
 import { stopAll } from './stop-all.ts'
@@ -50,6 +53,7 @@ export interface Agent {
 /** Builds the agent of this machine with its real drivers. */
 export async function createAgent(options: AgentOptions): Promise<Agent> {
   const { stateDir, version, clock, random, log } = options
+  await spareFromOomKiller(log)
   const { id, instance, bootId, capacity, labels } = await readMachine({ stateDir, labels: options.labels, name: options.name })
   const drivers = driversOf(options, { id, instance })
   const deps: Omit<AgentDeps, 'uplink'> = {
@@ -60,6 +64,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     journal: await createFileJournal(join(stateDir, 'journal')),
     trees: createFileTreeCache(join(stateDir, 'trees')),
     downloads: createFileDownloadCache(join(stateDir, 'downloads'), { limits: FETCH_LIMITS, lookup, log }),
+    disks: createDisks({ stateDir, statfs, log }),
     openSecret: options.openSecret,
     clock,
     random,

@@ -1,6 +1,5 @@
 import type { Channel } from '../src/lib/channel.ts'
 import type { Clock } from '../src/lib/clock.ts'
-import { messageOf } from '../src/lib/errors.ts'
 import type { Logger } from '../src/lib/log.ts'
 import { pause } from '../src/lib/waits.ts'
 import type { Millis } from '../src/model/ids.ts'
@@ -8,20 +7,16 @@ import type { AgentFrame, ServerFrame } from '../src/model/protocol.ts'
 import type { AgentRecord } from '../src/model/records.ts'
 import { DriverName } from '../src/model/task-spec.ts'
 import type { EpochGuard } from './epoch-guard.ts'
+import { changesOf, type LookAtMachine, MACHINE_CHECKED_EVERY, type MachineState } from './machine-state.ts'
 import type { Reporter } from './report.ts'
 import type { Roster } from './roster.ts'
 
 const HEARTBEAT_EVERY: Millis = 5_000
-/** A runtime that was installed or died shows in a new `hello` after so long. */
-const DRIVERS_CHECKED_EVERY: Millis = 60_000
-
-export type DriverStates = AgentRecord['drivers']
-type DriverState = DriverStates[DriverName]
 export type LogsFrame = Extract<ServerFrame, { type: 'logs' }>
 
 export interface SessionDeps {
-  readonly agent: Omit<AgentRecord, 'joinedAt' | 'maintenance' | 'drivers'>
-  readonly fingerprint: (signal: AbortSignal) => Promise<DriverStates>
+  readonly agent: Omit<AgentRecord, 'joinedAt' | 'maintenance' | keyof MachineState>
+  readonly look: LookAtMachine
   readonly guard: EpochGuard
   readonly reporter: Reporter
   readonly roster: Roster
@@ -41,13 +36,13 @@ export async function runSession(deps: SessionDeps, channel: Channel<AgentFrame,
   const onAbort = (): void => channel.close('the agent ends')
   if (signal.aborted) onAbort()
   signal.addEventListener('abort', onAbort, { once: true })
-  const drivers = await deps.fingerprint(either)
+  const state = await deps.look(either)
   deps.reporter.close()
-  channel.send({ type: 'hello', agent: { ...deps.agent, drivers }, epoch: deps.guard.remembered(), tasks: deps.reporter.greeting() })
+  channel.send({ type: 'hello', agent: { ...deps.agent, ...state }, epoch: deps.guard.remembered(), tasks: deps.reporter.greeting() })
   deps.reporter.open((frame) => channel.send(frame))
-  const beside = [heartbeats(deps, channel, either), watchDrivers(deps, { channel, drivers }, either)]
+  const beside = [heartbeats(deps, channel, either), watchMachine(deps, { channel, state }, either)]
   try {
-    return await obeyFrames(deps, { channel, drivers, beside }, either)
+    return await obeyFrames(deps, { channel, state, beside }, either)
   } finally {
     over.abort()
     signal.removeEventListener('abort', onAbort)
@@ -59,7 +54,7 @@ export async function runSession(deps: SessionDeps, channel: Channel<AgentFrame,
 
 interface Open {
   readonly channel: Channel<AgentFrame, ServerFrame>
-  readonly drivers: DriverStates
+  readonly state: MachineState
 }
 
 async function obeyFrames(deps: SessionDeps, open: Open & { beside: Promise<void>[] }, signal: AbortSignal): Promise<SessionEnd> {
@@ -78,12 +73,12 @@ async function obeyFrames(deps: SessionDeps, open: Open & { beside: Promise<void
     }
     end = 'accepted'
     deps.roster.apply(frame)
-    if (frame.full) open.beside.push(deps.roster.sweep(availableOf(open.drivers), signal))
+    if (frame.full) open.beside.push(deps.roster.sweep(availableOf(open.state), signal))
   }
   return end
 }
 
-const availableOf = (drivers: DriverStates): ReadonlySet<DriverName> =>
+const availableOf = ({ drivers }: MachineState): ReadonlySet<DriverName> =>
   new Set(DriverName.options.filter((driver) => drivers[driver]?.available === true))
 
 async function heartbeats({ clock, reporter }: SessionDeps, channel: Channel<AgentFrame, ServerFrame>, signal: AbortSignal): Promise<void> {
@@ -95,39 +90,14 @@ async function heartbeats({ clock, reporter }: SessionDeps, channel: Channel<Age
   }
 }
 
-/** What can run here is part of `hello`, so a change of it asks for a new connection. */
-async function watchDrivers(deps: SessionDeps, { channel, drivers }: Open, signal: AbortSignal): Promise<void> {
+/** What can run here, and what the machine runs short of, is part of `hello`, so a change of it asks for a new connection. */
+async function watchMachine(deps: SessionDeps, { channel, state }: Open, signal: AbortSignal): Promise<void> {
   for (;;) {
-    await pause(deps.clock, DRIVERS_CHECKED_EVERY, signal)
+    await pause(deps.clock, MACHINE_CHECKED_EVERY, signal)
     if (signal.aborted) return
-    const now = await deps.fingerprint(signal)
-    const changed = DriverName.options.filter((driver) => now[driver]?.available !== drivers[driver]?.available)
-    if (changed.length === 0 || signal.aborted) continue
-    deps.log.info({ drivers: changed }, 'drivers changed')
-    channel.close('drivers changed')
+    const changes = changesOf(state, await deps.look(signal))
+    if (changes.length === 0 || signal.aborted) continue
+    deps.log.info({ changes }, 'machine changed')
+    channel.close('the machine changed')
   }
-}
-
-/** A driver that does not answer must not keep the agent from connecting. */
-const FINGERPRINT_WITHIN: Millis = 5_000
-
-interface Fingerprinting {
-  readonly drivers: Readonly<Record<DriverName, { fingerprint(signal: AbortSignal): Promise<DriverState> }>>
-  readonly clock: Clock
-}
-
-/** What each driver can do now; one that fails or is silent for 5 s is not available, and says why. Never rejects. */
-export async function fingerprintDrivers({ drivers, clock }: Fingerprinting, signal: AbortSignal): Promise<DriverStates> {
-  const states = DriverName.options.map(async (name) => {
-    const over = new AbortController()
-    const either = AbortSignal.any([signal, over.signal])
-    const late = pause(clock, FINGERPRINT_WITHIN, either).then((): DriverState => ({ available: false, detail: 'no answer within 5 s' }))
-    const answer = drivers[name]
-      .fingerprint(either)
-      .catch((error: unknown): DriverState => ({ available: false, detail: messageOf(error) }))
-    const state = await Promise.race([answer, late])
-    over.abort()
-    return [name, state] as const
-  })
-  return Object.fromEntries(await Promise.all(states)) as DriverStates
 }

@@ -137,7 +137,8 @@ export const agentListing = ({ colors, now }: Look): Listing<AgentView> => ({
     { header: 'ID', value: (agent) => agent.id },
     {
       header: 'STATUS',
-      value: ({ status, maintenance }) => [status, ...(maintenance === null ? [] : [maintenance.phase])].join(','),
+      value: ({ status, maintenance, pressure }) =>
+        [status, ...(maintenance === null ? [] : [maintenance.phase]), ...pressure.map(({ code }) => code)].join(','),
       paint: (text) => statusColor(colors, text),
     },
     { header: 'TASKS', value: (agent) => String(agent.used.tasks) },

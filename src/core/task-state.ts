@@ -10,6 +10,9 @@ export interface TaskState {
 /** How far an agent's silence has gone; see the failure detector in `control/hub`. */
 export type AgentStanding = 'Ready' | 'Suspect' | 'Unreachable'
 
+/** How well a task can be seen: as well as its agent, unless that is there and the runtime under the task does not answer. */
+export type Sight = AgentStanding | 'RuntimeSilent'
+
 export function isTerminal(state: TaskState): boolean {
   return state.observed === undefined ? false : TERMINAL.has(state.observed.phase)
 }
@@ -74,12 +77,12 @@ export function hasFailed(state: TaskState): boolean {
   return phase === 'Failed' || phase === 'Rejected' || phase === 'Lost'
 }
 
-/** The phase people see. An agent that is silent for long makes its tasks `Unknown`, never failed. */
-export function phaseOf(state: TaskState, standing: AgentStanding): TaskPhase {
+/** The phase people see. An agent or a runtime that is silent for long makes its tasks `Unknown`, never failed. */
+export function phaseOf(state: TaskState, sight: Sight): TaskPhase {
   const { task, observed } = state
   if (task.agent === null) return task.desired === 'stop' ? 'Stopped' : 'Pending'
   if (observed !== undefined && TERMINAL.has(observed.phase)) return observed.phase
-  if (standing === 'Unreachable') return 'Unknown'
+  if (sight === 'Unreachable' || sight === 'RuntimeSilent') return 'Unknown'
   if (task.desired === 'stop') return 'Stopping'
   return observed?.phase ?? 'Assigned'
 }

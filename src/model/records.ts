@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { AgentId, Digest, Oid, RunId, TaskId, WorkloadKey } from './ids.ts'
 import { SyncPolicy } from './manifest.ts'
 import { IsolationOffer } from './process.ts'
+import { Reason } from './reason.ts'
 import { Evidence, ImagePins, Rollout, RootCause, Target } from './rollout.ts'
 import { AttemptRecord, Observed, Task } from './task.ts'
 import { DriverName } from './task-spec.ts'
@@ -217,6 +218,8 @@ export const AgentRecord = z.object({
   /** Labels and attributes together: os, arch, hostname and what the operator gave. */
   labels: z.record(z.string(), z.string()),
   drivers: z.record(DriverName, z.object({ available: z.boolean(), detail: z.string(), isolation: IsolationOffer.exactOptional() })),
+  /** What the machine runs short of, such as `DiskPressure`. */
+  pressure: z.array(Reason).default([]),
   joinedAt: z.number(),
   maintenance: Maintenance.nullable().default(null),
 })

@@ -187,6 +187,8 @@ export const AgentView = z.object({
   drivers: z.record(z.string(), z.object({ available: z.boolean(), detail: z.string() })),
   capacity: z.object({ cpuMillis: z.number().int(), memoryBytes: z.number().int() }),
   used: z.object({ cpuMillis: z.number().int(), memoryBytes: z.number().int(), tasks: z.number().int() }),
+  /** What the machine runs short of: it gets no new tasks then. */
+  pressure: z.array(Reason),
   joinedAt: z.string(),
   /** Why it gets no new tasks; null: it gets them. `leaving`: tasks that are to end before the deadline. */
   maintenance: z

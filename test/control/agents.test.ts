@@ -1,8 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { createMemoryJournal } from '../../runtime/journal.ts'
+import { neverHeard } from '../../src/core/task-state.ts'
 import { channelPair } from '../../src/lib/channel-pair.ts'
 import type { AgentId, Epoch } from '../../src/model/ids.ts'
 import type { AgentFrame, ServerFrame } from '../../src/model/protocol.ts'
+import type { AgentRecord } from '../../src/model/records.ts'
+import type { Task, TaskStatus } from '../../src/model/task.ts'
 import { agentRecord } from '../support/make.ts'
 import { waitUntil } from '../support/wait-until.ts'
 import { APP, job, World, web } from './world.ts'
@@ -21,14 +24,24 @@ afterEach(async () => {
   await Promise.all(worlds.splice(0).map((world) => world.close()))
 })
 
+interface Caller {
+  readonly agent?: Partial<AgentRecord>
+  readonly epoch?: Epoch
+  readonly tasks?: TaskStatus[]
+}
+
 /** A connection that speaks for itself, beside the real agents. */
-function dial(world: World, hello: Partial<Extract<AgentFrame, { type: 'hello' }>> & { instance?: string }) {
+function dial(world: World, { agent: over, epoch, tasks }: Caller) {
   const { a: agent, b: server } = channelPair<AgentFrame, ServerFrame>()
   void world.servers.at(-1)?.control.gate.accept(server)
-  const { joinedAt: _, ...record } = agentRecord({ id: 'node-1' as AgentId, instance: hello.instance ?? 'instance-node-1' })
-  agent.send({ type: 'hello', agent: record, epoch: hello.epoch ?? (0 as Epoch), tasks: hello.tasks ?? [] })
+  const { joinedAt: _, ...record } = agentRecord({ id: 'node-1' as AgentId, instance: 'instance-node-1', bootId: 'boot', ...over })
+  agent.send({ type: 'hello', agent: record, epoch: epoch ?? (0 as Epoch), tasks: tasks ?? [] })
   return agent
 }
+
+/** What the tasks of a machine were when they were last heard of. */
+const heardOf = (world: World): TaskStatus[] =>
+  world.plane.tasks().map(({ id, attempt }) => ({ ...neverHeard({ id } as Task), attempt, ready: true, phase: 'Running' }))
 
 async function firstFrame(channel: ReturnType<typeof dial>): Promise<ServerFrame | null> {
   for await (const frame of channel.frames()) return frame
@@ -76,11 +89,14 @@ describe('an agent', () => {
     expect(old()).toHaveLength(2)
   })
 
-  it('with another state directory beside the connected one is a clone, and refused', async () => {
+  it.each([
+    ['another state directory', { instance: 'copied' }, 'with another state directory'],
+    ['a copy of the state directory, on another machine', { bootId: 'boot-of-the-copy' }, 'from another machine'],
+  ])('A9: with %s beside the connected one is a clone, and refused', async (_, other, why) => {
     const { world } = await open({ 'web.yaml': web('web') })
     const before = world.ids()
-    const clone = dial(world, { instance: 'copied' })
-    expect(await firstFrame(clone)).toMatchObject({ type: 'refused', reason: expect.stringContaining('another state directory') })
+    const clone = dial(world, { agent: other })
+    expect(await firstFrame(clone)).toMatchObject({ type: 'refused', reason: expect.stringContaining(why) })
     await clone.closed
     world.commit({ 'other.yaml': web('other') })
     await world.synced()
@@ -115,6 +131,37 @@ describe('an agent', () => {
     await waitUntil(() => world.ids()[0] !== before)
     await world.synced()
     await waitUntil(() => agent.machine.history().every((record) => record.task !== before || record.stoppedAt !== null))
+  })
+
+  it('A9: that comes back from a reboot takes its place again, and keeps its tasks', async () => {
+    const { world, agent } = await open({ 'web.yaml': web('web') })
+    const before = world.ids()
+    await agent.stop()
+    const rebooted = dial(world, { agent: { bootId: 'next boot' }, tasks: heardOf(world) })
+    expect(await firstFrame(rebooted)).toMatchObject({ type: 'assignments', full: true })
+    expect(world.ids('web')).toEqual(before)
+    rebooted.close('enough')
+  })
+
+  it('D4: whose runtime does not answer has tasks that are Unknown, not failed, and gets no new ones, until it answers again', async () => {
+    const { drivers } = agentRecord()
+    const silent = { ...drivers, fake: { available: false, detail: 'RuntimeUnhealthy: no answer' } }
+    const { world, agent } = await open({ 'web.yaml': web('web', { more: 'mode: Global' }) })
+    const [before] = world.ids('web')
+    await agent.stop()
+    const frozen = dial(world, { agent: { drivers: silent }, tasks: heardOf(world) })
+    const first = await firstFrame(frozen)
+    expect(first, JSON.stringify(first)).toMatchObject({ tasks: [{ task: before, desired: 'run' }] })
+    expect(world.tasks('web')).toMatchObject([{ id: before, phase: 'Unknown', reasons: [{ code: 'RuntimeUnhealthy' }] }])
+    world.commit({ 'other.yaml': web('other') })
+    await waitUntil(() => world.tasks('other')[0]?.reasons[0]?.code === 'RuntimeUnhealthy')
+    expect(world.tasks('other')[0]).toMatchObject({ phase: 'Pending', agent: null })
+    expect(world.tasks('web')).toMatchObject([{ id: before, desired: 'run', attempt: 1, attempts: [] }])
+    frozen.close('it thaws')
+    await frozen.closed
+    await world.agent({ machine: agent.machine, journal: agent.journal })
+    await world.synced()
+    expect(world.ids('web')).toEqual([before])
   })
 
   it('that obeys a later leader gets no orders from this one', async () => {

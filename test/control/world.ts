@@ -23,6 +23,7 @@ import type { AppView, TaskView, WorkloadView } from '../../src/model/views.ts'
 import { createMemoryCluster, type MemoryCluster, type MemoryFaults } from '../../src/store/memory.ts'
 import type { OpenedStore, Store } from '../../src/store/store.ts'
 import { type Changes, commitFiles, type FixtureRepo, makeRepo } from '../support/git-repo.ts'
+import { ROOMY } from '../support/roomy.ts'
 import { TEST_KEYRING, testVault } from '../support/vault.ts'
 import { waitUntil } from '../support/wait-until.ts'
 
@@ -157,6 +158,7 @@ export class World {
         journal: parts.journal,
         trees: createMemoryTreeCache(),
         downloads: createMemoryDownloadCache(),
+        disks: ROOMY,
         openSecret: async (value) => TEST_KEYRING.open(value),
         clock: systemClock,
         random: Math.random,

@@ -8,6 +8,7 @@ import { createMemoryTreeCache } from '../../runtime/trees.ts'
 import type { Uplink } from '../../runtime/uplink.ts'
 import type { Logger } from '../../src/lib/log.ts'
 import type { AgentId, Millis } from '../../src/model/ids.ts'
+import { ROOMY } from '../support/roomy.ts'
 import { TEST_KEYRING } from '../support/vault.ts'
 import { diskJournal, type MachineFaults, noMachineFaults, reachedMachine } from './disk.ts'
 import type { Incarnation } from './incarnation.ts'
@@ -95,6 +96,7 @@ export class AgentNode {
         journal: seams.journal(diskJournal(this.journal, life, this.faults), life),
         trees: this.#trees,
         downloads: createMemoryDownloadCache(),
+        disks: ROOMY,
         openSecret: async (value) => TEST_KEYRING.open(value),
         clock: life.clock,
         random: () => life.rng.next(),

@@ -150,6 +150,7 @@ export const agentView = (over: Partial<AgentView> = {}): AgentView => ({
   },
   capacity: { cpuMillis: 2000, memoryBytes: 8 * 2 ** 30 },
   used: { cpuMillis: 500, memoryBytes: 2 ** 30, tasks: 2 },
+  pressure: [],
   joinedAt: '2026-11-18T12:00:00.000Z',
   maintenance: null,
   ...over,

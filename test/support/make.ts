@@ -238,6 +238,7 @@ export function agentRecord(over: Partial<AgentRecord> = {}): AgentRecord {
       docker: { available: false, detail: 'no' },
       process: { available: false, detail: 'no' },
     },
+    pressure: [],
     joinedAt: NOW,
     maintenance: null,
     ...over,

@@ -65,7 +65,7 @@ export function createDockerDriver(options: DockerDriverOptions): Driver {
   const exclusively = <T>(ref: AttemptRef, work: () => Promise<T>): Promise<T> => oneByOne(containerName(identity, ref), work)
 
   return {
-    fingerprint: createHealth(engine, clock),
+    fingerprint: createHealth({ engine, clock, wasUsed: async () => (await attempts.list()).length > 0 }),
     async prepare(spec, signal) {
       const unit = onlyUnit(spec)
       const image = await images.ensure(unit, signal)

@@ -90,20 +90,26 @@ interface HelloContext {
 export type Admission = { readonly admitted: 'Yes' } | { readonly admitted: 'No'; readonly reason: string }
 
 /**
- * Registers an agent that said hello. An agent whose state directory was lost cannot know what it started,
- * so its tasks are Lost rather than started again; a second one beside a connected first is a clone, and refused.
+ * Registers an agent that said hello. An agent whose state directory was lost cannot know what it started, so its tasks are
+ * Lost rather than started again. One with another state directory, or of another boot, as that of a copied machine is,
+ * beside one that is heard is a clone, and refused: the two would take each other's tasks.
  */
-export function takeHello(hello: Hello, connected: 'Yes' | 'No', context: HelloContext): Admission {
+export function takeHello(hello: Hello, heard: 'Yes' | 'No', context: HelloContext): Admission {
   const { cluster, draft, now } = context
   const known = cluster.agents.get(hello.agent.id)
   const replaced = known !== undefined && known.instance !== hello.agent.instance
-  if (replaced && connected === 'Yes')
-    return { admitted: 'No', reason: `an agent named ${known.id} with another state directory is connected; give this one another name` }
+  const isElsewhere = replaced || (known !== undefined && known.bootId !== hello.agent.bootId)
+  if (isElsewhere && heard === 'Yes') return { admitted: 'No', reason: cloneOf(known.id, replaced ? 'StateDir' : 'Machine') }
   loseTasks(hello, replaced ? 'AgentReplaced' : 'AgentForgot', context)
   const record: AgentRecord = { ...hello.agent, joinedAt: known?.joinedAt ?? now, maintenance: known?.maintenance ?? null }
   if (JSON.stringify(record) !== JSON.stringify(known)) draft.write({ table: 'agents', id: record.id, value: record })
   takeStatuses(hello.tasks, hello.agent.id, context)
   return { admitted: 'Yes' }
+}
+
+function cloneOf(agent: AgentId, differs: 'StateDir' | 'Machine'): string {
+  if (differs === 'StateDir') return `an agent named ${agent} with another state directory is connected; give this one another name`
+  return `agent ${agent} is connected from another machine; if this one was copied from it, remove the copied state directory`
 }
 
 /**

@@ -100,6 +100,11 @@ export class Hub {
     return this.#sessions.has(agent)
   }
 
+  /** Connected, and not only by a line that nobody has closed since its machine went down. */
+  isHeard(agent: AgentId): boolean {
+    return this.standing(agent) === 'Ready' && this.isConnected(agent)
+  }
+
   /** The whole set after a hello, a delta from then on; nothing to an agent that is away, for it will say hello. */
   sendOrders(
     agent: AgentId,

@@ -228,7 +228,7 @@ function admissionOf(hello: Hello, { term, draft, now }: TurnContext): Admission
     }
   const { hub, cluster, identity } = term
   const unheardBefore = hello.epoch < identity.epochBase ? identity.restoredAt : null
-  return takeHello(hello, hub.isConnected(hello.agent.id) ? 'Yes' : 'No', { cluster, draft, now, unheardBefore })
+  return takeHello(hello, hub.isHeard(hello.agent.id) ? 'Yes' : 'No', { cluster, draft, now, unheardBefore })
 }
 
 /** A request that cannot be done fails alone, and the turn goes on; but by halves nothing is committed. */

@@ -89,11 +89,12 @@ export function isSchedulable(agent: AgentId, { cluster, hub }: { cluster: Clust
 }
 
 export function agentViews(cluster: Cluster, schedulable: (agent: AgentId) => 'Yes' | 'No'): AgentView[] {
-  return [...cluster.agents.values()].map(({ id, labels, drivers, capacity }) => ({
+  return [...cluster.agents.values()].map(({ id, labels, drivers, capacity, pressure }) => ({
     id,
     labels,
     drivers,
     capacity,
+    pressure,
     used: cluster.usageOf(id),
     schedulable: schedulable(id) === 'Yes',
   }))

@@ -1,7 +1,7 @@
-import { type AgentStanding, isTerminal, phaseOf, type TaskState } from '../../core/task-state.ts'
+import { isTerminal, phaseOf, type Sight, type TaskState } from '../../core/task-state.ts'
 import type { AgentId } from '../../model/ids.ts'
 import { parseWorkloadKey } from '../../model/ids.ts'
-import { type Reason, reasonOf } from '../../model/reason.ts'
+import { type Reason, RUNTIME_UNHEALTHY, reasonOf } from '../../model/reason.ts'
 import type { AgentRecord, AppRecord, EventRecord, Hold, Quarantine, RevisionRecord, WorkloadRecord } from '../../model/records.ts'
 import type { AgentView, AppView, EventView, HistoryView, TaskView, WorkloadView } from '../../model/views.ts'
 import { appHealth } from '../leader/app-outcome.ts'
@@ -76,7 +76,7 @@ function byKindAndName(a: WorkloadView, b: WorkloadView): number {
 export function taskView(state: TaskState, term: Term): TaskView {
   const { task, observed } = state
   const { namespace, kind, name } = parseWorkloadKey(task.workload)
-  const standing = task.agent === null ? 'Ready' : term.hub.standing(task.agent)
+  const { sight, reasons } = sightOf(state, term)
   return {
     id: task.id,
     app: task.app,
@@ -86,12 +86,12 @@ export function taskView(state: TaskState, term: Term): TaskView {
     slot: task.slot,
     run: task.run,
     agent: task.agent,
-    phase: phaseOf(state, standing),
+    phase: phaseOf(state, sight),
     desired: task.desired,
     attempt: observed?.attempt ?? 0,
     ready: observed?.ready ?? false,
     exitCode: observed?.attempts.at(-1)?.exitCode ?? null,
-    reasons: taskReasons(state, term, standing),
+    reasons: [...reasons, ...(observed?.reasons ?? [])],
     ports: task.ports,
     inputsDigest: term.cluster.inputsNow(task),
     revision: task.revision,
@@ -100,15 +100,21 @@ export function taskView(state: TaskState, term: Term): TaskView {
   }
 }
 
-function taskReasons({ task, observed }: TaskState, term: Term, standing: AgentStanding): Reason[] {
-  if (task.agent === null) return [...(term.unplaced.get(task.workload) ?? [])]
-  const silent = standing === 'Unreachable' ? [reasonOf('AgentUnreachable', `agent ${task.agent} has not been heard of`)] : []
-  return [...silent, ...(observed?.reasons ?? [])]
+/** How well it can be seen, and why no better; of one that waits, why it has no machine. */
+function sightOf({ task }: TaskState, { hub, cluster, unplaced }: Term): { sight: Sight; reasons: readonly Reason[] } {
+  if (task.agent === null) return { sight: 'Ready', reasons: unplaced.get(task.workload) ?? [] }
+  const sight = hub.standing(task.agent)
+  if (sight === 'Unreachable') return { sight, reasons: [reasonOf('AgentUnreachable', `agent ${task.agent} has not been heard of`)] }
+  const { driver } = cluster.requirements(task.inputsDigest)
+  const runtime = cluster.agents.get(task.agent)?.drivers[driver]
+  if (runtime === undefined || runtime.available || !runtime.detail.startsWith(RUNTIME_UNHEALTHY)) return { sight, reasons: [] }
+  const message = `${driver} on agent ${task.agent} does not answer: ${runtime.detail.slice(RUNTIME_UNHEALTHY.length + 2)}`
+  return { sight: 'RuntimeSilent', reasons: [reasonOf(RUNTIME_UNHEALTHY, message)] }
 }
 
 export function agentView(agent: AgentRecord, term: Term): AgentView {
   const { cpuMillis, memoryBytes, tasks } = term.cluster.usageOf(agent.id as AgentId)
-  const { id, version, labels, drivers, capacity, joinedAt } = agent
+  const { id, version, labels, drivers, capacity, pressure, joinedAt } = agent
   return {
     id,
     status: term.hub.standing(id),
@@ -117,6 +123,7 @@ export function agentView(agent: AgentRecord, term: Term): AgentView {
     drivers,
     capacity: { cpuMillis: capacity.cpuMillis, memoryBytes: capacity.memoryBytes },
     used: { cpuMillis, memoryBytes, tasks },
+    pressure,
     joinedAt: iso(joinedAt),
     maintenance: maintenanceView(agent, term),
   }

@@ -1,5 +1,6 @@
 import { type Isolation, type IsolationOffer, isolatesAs } from '../../model/process.ts'
-import { PROCESSES_NOT_ALLOWED } from '../../model/reason.ts'
+import { DISK_PRESSURE, PROCESSES_NOT_ALLOWED, RUNTIME_UNHEALTHY } from '../../model/reason.ts'
+import type { DriverName } from '../../model/task-spec.ts'
 import { approximateMemory, formatCpu } from '../plan-quantity.ts'
 import { countOn, type Demand, keepsSkew } from './demand.ts'
 import { labelOf, meetsConstraint, meetsSelector } from './labels.ts'
@@ -14,14 +15,32 @@ export interface Filter<T> {
   readonly explain: (asked: T, failed: readonly Slot[]) => string
 }
 
-/** Label and runtime rules: they hold or fail for a whole batch, so a class checks them once. */
-export const AGENT_FILTERS: readonly Filter<Requirements>[] = [
+/** How a machine is just now: it passes, so the tasks that are there stay, and those that belong there wait for it. */
+export const READY_FILTERS: readonly Filter<Requirements>[] = [
   {
     // Prevents a task from going to a machine that an operator emptied or that nobody can reach.
     code: 'NotSchedulable',
     check: (_, { view }) => view.schedulable,
     explain: (_, failed) => `${verb(failed, 'is', 'are')} cordoned or not connected`,
   },
+  {
+    // Prevents a start by a runtime that hangs, or restarts.
+    code: RUNTIME_UNHEALTHY,
+    check: ({ driver }, { view }) => !isSilent(view.drivers[driver]),
+    explain: ({ driver }, failed) =>
+      `cannot run ${driver} tasks now: ${some(failed.map(({ view }) => view.drivers[driver].detail.slice(RUNTIME_UNHEALTHY.length + 2)))}`,
+  },
+  {
+    // Prevents more files on a disk that is nearly full.
+    code: DISK_PRESSURE,
+    check: (_, { view }) => !view.pressure.some(({ code }) => code === DISK_PRESSURE),
+    explain: (_, failed) =>
+      `${verb(failed, 'has', 'have')} a disk that is nearly full: ${some(failed.flatMap(({ view }) => view.pressure.map(({ message }) => message)))}`,
+  },
+]
+
+/** Label and runtime rules: they hold or fail for a whole batch, so a class checks them once. */
+export const AGENT_FILTERS: readonly Filter<Requirements>[] = [
   {
     // Prevents plain processes on machines whose operator did not allow them, and says so apart from a missing runtime.
     code: PROCESSES_NOT_ALLOWED,
@@ -31,7 +50,7 @@ export const AGENT_FILTERS: readonly Filter<Requirements>[] = [
   {
     // Prevents a start that the machine has no runtime for.
     code: 'NoRuntime',
-    check: ({ driver }, { view }) => view.drivers[driver].available,
+    check: ({ driver }, { view }) => view.drivers[driver].available || isSilent(view.drivers[driver]),
     explain: ({ driver }, failed) =>
       `cannot run ${driver} tasks: ${some(failed.map(({ view }) => view.drivers[driver].detail || 'not available'))}`,
   },
@@ -134,6 +153,7 @@ const SHOWN = 3
 /** Undefined for what is no process, and for an agent of a version that does not say: it refuses by itself. */
 const offerOf = ({ driver }: Requirements, { drivers }: AgentView): IsolationOffer | undefined => drivers[driver].isolation
 const forbidsProcesses = (detail: string): boolean => detail.startsWith(PROCESSES_NOT_ALLOWED)
+const isSilent = ({ available, detail }: AgentView['drivers'][DriverName]): boolean => !available && detail.startsWith(RUNTIME_UNHEALTHY)
 const verb = (failed: readonly Slot[], one: string, many: string): string => (failed.length === 1 ? one : many)
 const lack = (failed: readonly Slot[]): string => verb(failed, 'lacks', 'lack')
 const most = (failed: readonly Slot[], free: (slot: Slot) => number): number => failed.reduce((best, slot) => Math.max(best, free(slot)), 0)

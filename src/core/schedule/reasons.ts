@@ -1,6 +1,6 @@
 import type { Reason } from '../../model/reason.ts'
 import type { Demand } from './demand.ts'
-import { AGENT_FILTERS, CAPACITY_FILTERS, type Filter, WORKLOAD_FILTERS } from './filters.ts'
+import { AGENT_FILTERS, CAPACITY_FILTERS, type Filter, READY_FILTERS, WORKLOAD_FILTERS } from './filters.ts'
 import { type Slot, slotOf } from './slot.ts'
 import type { AgentView, Requirements } from './types.ts'
 
@@ -18,8 +18,10 @@ const bind = <T>(filters: readonly Filter<T>[], asked: T): BoundFilter[] =>
     explain: (failed) => explain(asked, failed),
   }))
 
+const isCovered = (requirements: Requirements, slot: Slot): boolean => AGENT_FILTERS.every((filter) => filter.check(requirements, slot))
+
 export const isEligible = (requirements: Requirements, slot: Slot): boolean =>
-  AGENT_FILTERS.every((filter) => filter.check(requirements, slot))
+  READY_FILTERS.every((filter) => filter.check(requirements, slot)) && isCovered(requirements, slot)
 
 export const hasRoom = (requirements: Requirements, slot: Slot): boolean =>
   CAPACITY_FILTERS.every((filter) => filter.check(requirements, slot))
@@ -38,7 +40,8 @@ export interface Verdict {
 
 /** Under the rules that are the same for all groups of a class, so that many groups look at all agents once. */
 export function verdictOf(requirements: Requirements, slots: readonly Slot[]): Verdict {
-  return judge([...bind(AGENT_FILTERS, requirements), ...bind(CAPACITY_FILTERS, requirements)], slots, slots.length)
+  const filters = [...READY_FILTERS, ...AGENT_FILTERS, ...CAPACITY_FILTERS]
+  return judge(bind(filters, requirements), slots, slots.length)
 }
 
 /** Why none of so many agents takes the task, most frequent reason first. An agent that fails no rule is left out. */
@@ -78,8 +81,7 @@ export function fits(requirements: Requirements, agent: AgentView): Reason | nul
   return verdictOf(requirements, [slot]).reasons[0] ?? null
 }
 
-/** The agents that Global mode covers: label and runtime rules hold. Capacity and cordons are not asked. Sorted by id. */
+/** The agents that Global mode covers: label and runtime rules hold. Capacity, cordons and what passes are not asked. Sorted by id. */
 export function eligibleAgents(requirements: Requirements, agents: readonly AgentView[]): AgentView[] {
-  const isCovered = (view: AgentView): boolean => isEligible(requirements, slotOf({ ...view, schedulable: true }, 0, 0))
-  return agents.filter(isCovered).sort((a, b) => (a.id < b.id ? -1 : 1))
+  return agents.filter((view) => isCovered(requirements, slotOf(view, 0, 0))).sort((a, b) => (a.id < b.id ? -1 : 1))
 }

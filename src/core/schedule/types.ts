@@ -45,6 +45,7 @@ export interface AgentView {
   readonly labels: Readonly<Record<string, string>>
   readonly drivers: AgentRecord['drivers']
   readonly capacity: AgentRecord['capacity']
+  readonly pressure: AgentRecord['pressure']
   /** What the tasks given to it ask for, whether they run yet or not. */
   readonly used: {
     readonly cpuMillis: number

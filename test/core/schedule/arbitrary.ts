@@ -21,6 +21,7 @@ export function agent(id: string, over: Partial<AgentView> = {}): AgentView {
     drivers: { docker: driver(true, '27.0'), process: driver(true, ''), fake: driver(true, '') },
     capacity: { cpuMillis: 4000, memoryBytes: 8192 * MI, ports: { from: 20_000, to: 20_099 } },
     used: { cpuMillis: 0, memoryBytes: 0, ports: new Set(), tasks: 0 },
+    pressure: [],
     schedulable: true,
     ...over,
   }
@@ -68,11 +69,13 @@ const portRange = fc.record({ from: fc.constant(100), to: fc.integer({ min: 98, 
 const agentShape = fc.record({
   labels,
   docker: fc.boolean(),
+  silent: fc.boolean(),
   /** Of processes: what they can be kept apart to, and the least that is wanted; undefined: they are not allowed. */
   isolations: fc.option(fc.record({ offered: fc.subarray([...Isolation.options]), minimum: fc.constantFrom(...Isolation.options) }), {
     nil: undefined,
   }),
   schedulable: fc.nat(9).map((n) => n > 0),
+  full: fc.nat(9).map((n) => n === 0),
   cpu: fc.constantFrom(0, 1000, 2000, 4000),
   memory: fc.constantFrom(0, 1000, 4000),
   usedCpu: fc.constantFrom(0, 0, 500, 5000),
@@ -85,7 +88,11 @@ const agents = fc.array(agentShape, { maxLength: 8 }).map((shapes) =>
   shapes.map((shape, index) =>
     agent(`agent-${index}`, {
       labels: shape.labels,
-      drivers: { docker: driver(shape.docker, 'no socket'), process: processDriver(shape.isolations), fake: driver(true, '') },
+      drivers: {
+        docker: driver(shape.docker, shape.silent ? 'RuntimeUnhealthy: no answer' : 'no socket'),
+        process: processDriver(shape.isolations),
+        fake: driver(true, ''),
+      },
       capacity: { cpuMillis: shape.cpu, memoryBytes: shape.memory, ports: shape.ports },
       used: {
         cpuMillis: shape.usedCpu,
@@ -94,6 +101,7 @@ const agents = fc.array(agentShape, { maxLength: 8 }).map((shapes) =>
         tasks: shape.usedCpu + shape.usedMemory > 0 ? 1 : 0,
       },
       schedulable: shape.schedulable,
+      pressure: shape.full ? [{ code: 'DiskPressure', message: '/ is 91 % full', count: 1 }] : [],
     }),
   ),
 )

@@ -20,7 +20,7 @@ export function worldOf(agents: readonly AgentView[], groups: readonly PendingGr
 }
 
 export function labelsAllow(asked: Requirements, agent: AgentView): boolean {
-  if (!agent.schedulable || !agent.drivers[asked.driver].available) return false
+  if (!agent.schedulable || !agent.drivers[asked.driver].available || agent.pressure.length > 0) return false
   for (const key in asked.nodeSelector) if (agent.labels[key] !== asked.nodeSelector[key]) return false
   for (const { key, operator, values } of asked.constraints) {
     const label = agent.labels[key]

@@ -230,14 +230,24 @@ describe('Global mode', () => {
     ])
   })
 
-  it('covers agents by label and runtime; a full or cordoned one stays covered', () => {
+  it('D4, A8: covers agents by label and runtime; a full, cordoned or silent one stays covered', () => {
     const agents = [
       agent('full', { labels: { gpu: 'yes' }, used: used({ cpuMillis: 4000, tasks: 1 }) }),
       agent('cordoned', { labels: { gpu: 'yes' }, schedulable: false }),
+      agent('silent', {
+        labels: { gpu: 'yes' },
+        drivers: { ...agent('x').drivers, docker: { available: false, detail: 'RuntimeUnhealthy: frozen' } },
+      }),
+      agent('disk', { labels: { gpu: 'yes' }, pressure: [{ code: 'DiskPressure', message: '/ is 91 % full', count: 1 }] }),
       agent('plain'),
       agent('bare', { labels: { gpu: 'yes' }, drivers: { ...agent('x').drivers, docker: { available: false, detail: 'no socket' } } }),
     ]
-    expect(eligibleAgents(requirements({ nodeSelector: { gpu: 'yes' } }), agents).map(({ id }) => id)).toEqual(['cordoned', 'full'])
+    expect(eligibleAgents(requirements({ nodeSelector: { gpu: 'yes' } }), agents).map(({ id }) => id)).toEqual([
+      'cordoned',
+      'disk',
+      'full',
+      'silent',
+    ])
   })
 })
 
@@ -324,6 +334,18 @@ describe('reasons', () => {
       { code: 'InsufficientMemory', message: '3 of 5 agents lack memory: 512 MiB asked, at most 300 MiB free', count: 3 },
       { code: 'NoRuntime', message: '1 of 5 agents cannot run docker tasks: no socket at /var/run/docker.sock', count: 1 },
       { code: 'NotSchedulable', message: '1 of 5 agents is cordoned or not connected', count: 1 },
+    ])
+  })
+
+  it('A8: tell a machine whose disk is nearly full, and D4: one whose runtime does not answer', () => {
+    const silent = { ...agent('x').drivers, docker: { available: false, detail: 'RuntimeUnhealthy: Docker did not answer' } }
+    const agents = [
+      agent('a', { pressure: [{ code: 'DiskPressure', message: '/var/lib/docker is 93 % full', count: 1 }] }),
+      agent('b', { drivers: silent }),
+    ]
+    expect(place(agents, asking({})).unplaced[0]?.reasons).toEqual([
+      { code: 'DiskPressure', message: '1 of 2 agents has a disk that is nearly full: /var/lib/docker is 93 % full', count: 1 },
+      { code: 'RuntimeUnhealthy', message: '1 of 2 agents cannot run docker tasks now: Docker did not answer', count: 1 },
     ])
   })
 

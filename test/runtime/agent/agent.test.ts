@@ -317,7 +317,7 @@ it('connects though a driver hangs, and says so', async () => {
   const forever = () => new Promise<never>(() => undefined)
   const agent = startAgent({ driver: (real) => ({ ...real, fingerprint: forever, owned: forever }) })
   await clock.runUntil(() => hub.hellos.length === 1, MINUTE)
-  expect(hub.hellos[0]?.agent.drivers.fake).toEqual({ available: false, detail: 'no answer within 5 s' })
+  expect(hub.hellos[0]?.agent.drivers.fake).toEqual({ available: false, detail: 'RuntimeUnhealthy: no answer within 6 s' })
   await agent.end()
 })
 

@@ -11,6 +11,7 @@ import { createWsUplink } from '../../../runtime/ws-uplink.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { DEFAULT_PROCESS_POLICY } from '../../../src/model/process-policy.ts'
+import { ROOMY } from '../../support/roomy.ts'
 import { TEST_KEYRING } from '../../support/vault.ts'
 
 /** A whole agent in a process of its own, with a real journal and real processes, for its parent to kill. */
@@ -37,6 +38,7 @@ await runAgent(
     journal: await createFileJournal(join(stateDir, 'journal')),
     trees: createFileTreeCache(join(stateDir, 'trees')),
     downloads: createMemoryDownloadCache(),
+    disks: ROOMY,
     openSecret: async (value) => TEST_KEYRING.open(value),
     clock: systemClock,
     random: Math.random,

@@ -4,6 +4,9 @@ export interface Fate {
   readonly when: 'before' | 'after'
 }
 
+/** What only looks, again and again. */
+const UNCOUNTED: ReadonlySet<string> = new Set(['logs', 'fingerprint'])
+
 /** A life that ends as SIGKILL ends one: nothing it waits for ever comes, nothing it asks for happens any more. */
 export class Life {
   calls = 0
@@ -28,7 +31,7 @@ export class Life {
   /** The same object, but its promises belong to this life. Calls of `counted` objects are where it may die. */
   bind<T extends object>(target: T, kind: 'counted' | 'free'): T {
     const call = (name: string, method: (...args: unknown[]) => unknown, args: unknown[]): unknown => {
-      const mine = kind === 'counted' && name !== 'logs' ? this.#nextCall() : -1
+      const mine = kind === 'counted' && !UNCOUNTED.has(name) ? this.#nextCall() : -1
       if (this.dead || this.#dies(mine, 'before', name))
         return name === 'now' || name === 'monotonic' ? method.apply(target, args) : never()
       const result = method.apply(target, args)

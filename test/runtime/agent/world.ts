@@ -10,6 +10,7 @@ import type { AgentId } from '../../../src/model/ids.ts'
 import { TaskSpec } from '../../../src/model/task-spec.ts'
 import { FakeScript } from '../../../src/model/template.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
+import { ROOMY } from '../../support/roomy.ts'
 import { TEST_KEYRING } from '../../support/vault.ts'
 import { TestHub } from './hub.ts'
 import { type Fate, Life } from './mortal.ts'
@@ -63,6 +64,7 @@ export function createWorld() {
       journal: life.bind(options.journal ?? journal, 'counted'),
       trees: createMemoryTreeCache(),
       downloads: createMemoryDownloadCache(),
+      disks: ROOMY,
       openSecret: options.openSecret ?? (async (value) => TEST_KEYRING.open(value)),
       clock: life.bind(clock, 'free'),
       random: () => 0.5,
