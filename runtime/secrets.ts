@@ -90,6 +90,7 @@ function retold(event: TaskEvent, tell: Telling): TaskEvent {
     case 'prepareFailed':
     case 'startFailed':
     case 'stepFailed':
+    case 'stuck':
     case 'removeFailed':
       return { ...event, failure: { ...event.failure, message: tell.failure(event.failure.message) } }
     case 'startNotCalled':

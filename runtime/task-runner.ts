@@ -194,7 +194,7 @@ class Runner {
 const OUTLASTS_ORDERS: ReadonlySet<Step['type']> = new Set(['stop', 'recover'])
 
 /** No order repeats it, so that a crash makes the agent forget it, and find what it stopped running as before. */
-const isOwnStop = ({ life }: AgentTask): boolean => life.phase === 'Stopping' && life.because !== null
+const isOwnStop = ({ life, desired }: AgentTask): boolean => life.phase === 'Stopping' && (life.because !== null || desired === 'run')
 
 const NOT_WRITTEN = { retryable: true, code: 'JournalFailed', message: 'the intent to start could not be written down' }
 

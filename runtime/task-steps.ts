@@ -3,7 +3,7 @@ import { UNKNOWN_HEALTH } from '../src/core/task-life.ts'
 import type { HealthNews } from '../src/core/task-probe.ts'
 import { orAbandon } from '../src/lib/abandon.ts'
 import type { Clock } from '../src/lib/clock.ts'
-import { messageOf, TerminalError } from '../src/lib/errors.ts'
+import { messageOf, StuckError, TerminalError } from '../src/lib/errors.ts'
 import type { Logger } from '../src/lib/log.ts'
 import type { Semaphore } from '../src/lib/semaphore.ts'
 import type { Millis, TaskId } from '../src/model/ids.ts'
@@ -77,6 +77,7 @@ async function done(step: DriverStep, subject: Subject, carried: Carried): Promi
 
 function failureOf(error: unknown, code: string): Failure {
   if (error instanceof TerminalError) return { retryable: false, code: error.code, message: error.message }
+  if (error instanceof StuckError) return { retryable: true, code: 'Stuck', message: error.message }
   return { retryable: true, code, message: messageOf(error) }
 }
 
@@ -141,7 +142,9 @@ async function waitFor(step: Wait, subject: Subject, carried: Carried): Promise<
     const told = await withLastLines(seen, () => lastLines(tools, handle, signal))
     return told.type === 'unhealthy' ? await unlessExited(told, exited) : told
   } catch (error) {
-    return signal.aborted ? null : { type: 'stepFailed', failure: failureOf(error, 'WaitFailed') }
+    if (signal.aborted) return null
+    const failure = failureOf(error, 'WaitFailed')
+    return error instanceof StuckError ? { type: 'stuck', failure } : { type: 'stepFailed', failure }
   } finally {
     signal.removeEventListener('abort', onAbort)
     over.abort()

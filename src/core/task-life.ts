@@ -23,7 +23,7 @@ export type Life =
       readonly because: Reason | null
     } & KnownHealth)
   | ({ readonly phase: 'Running'; readonly ref: string; readonly startedAt: Millis } & KnownHealth)
-  /** `because`: what is wrong with it, so it is restarted; null when an order stops it. */
+  /** `because`: what is wrong with it, so it is restarted; null when an order stops it, or when it has ended and will not go. */
   | { readonly phase: 'Stopping'; readonly ref: string; readonly startedAt: Millis | null; readonly because: Reason | null }
   | { readonly phase: 'Ended'; readonly as: EndPhase }
   /** Every trace is gone; only the journal entry is left to forget. */

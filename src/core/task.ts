@@ -22,7 +22,7 @@ export type Step =
   | { readonly type: 'recover'; readonly attempt: number }
   /** Until it exits, or there is news of how it is. */
   | { readonly type: 'wait'; readonly attempt: number; readonly ref: string; readonly startedAt: Millis; readonly known: KnownHealth }
-  | { readonly type: 'stop'; readonly attempt: number; readonly ref: string; readonly by: 'order' | 'health' }
+  | { readonly type: 'stop'; readonly attempt: number; readonly ref: string; readonly by: 'order' | 'itself' }
   | { readonly type: 'backOff'; readonly until: Millis }
   | { readonly type: 'remove'; readonly attempt: number }
   /** Every trace is gone: drop the journal entry, the loop ends. */
@@ -59,6 +59,8 @@ export type TaskEvent =
   /** It runs but has to be restarted. */
   | { readonly type: 'unhealthy'; readonly reason: Reason; readonly lastLines: readonly string[] }
   | { readonly type: 'exited'; readonly exit: Exit; readonly lastLines: readonly string[] }
+  /** It has ended by itself, but for processes that cannot be killed: until they are gone it is not over. */
+  | { readonly type: 'stuck'; readonly failure: Failure }
   | { readonly type: 'stopped'; readonly exit: Exit; readonly lastLines: readonly string[] }
   /** Waiting, recovering or stopping did not work. Not retryable: there is nothing to wait for or to stop. */
   | { readonly type: 'stepFailed'; readonly failure: Failure }
@@ -84,7 +86,7 @@ export function nextStep(state: AgentTask, now: Millis): Step {
     case 'Running':
       return { type: 'wait', attempt: state.attempt, ref: life.ref, startedAt: life.startedAt, known: knownOf(life) }
     case 'Stopping':
-      return { type: 'stop', attempt: state.attempt, ref: life.ref, by: life.because === null ? 'order' : 'health' }
+      return { type: 'stop', attempt: state.attempt, ref: life.ref, by: isOrdered(state, life) ? 'order' : 'itself' }
     case 'Ended':
       return leavingStep(state)
     case 'Removed':
@@ -93,6 +95,9 @@ export function nextStep(state: AgentTask, now: Millis): Step {
       return life satisfies never
   }
 }
+
+/** What is stopped for its health, or only because it will not go after its end, is wanted all the same. */
+const isOrdered = ({ desired }: AgentTask, { because }: Stopping): boolean => because === null && desired !== 'run'
 
 function surplusLeftover(state: AgentTask): number | null {
   const removable = state.leftovers.filter((one) => !one.stuck)
@@ -152,8 +157,15 @@ const HANDLERS: { readonly [K in TaskEvent['type']]: Handler<Extract<TaskEvent, 
     return { ...state, lastLines, life: { phase: 'Stopping', ref, startedAt, because: reason } }
   },
   exited: (state, { exit, lastLines }, now) => (state.life.phase === 'Running' ? endAttempt(state, { ...exit, lastLines }, now) : state),
-  stopped: (state, { exit, lastLines }, now) =>
-    state.life.phase === 'Stopping' ? endAttempt(state, { ...asStopped(exit), lastLines }, now) : state,
+  stuck: (state, { failure }, now) => {
+    if (state.life.phase !== 'Running') return state
+    const { ref, startedAt } = state.life
+    return paused({ ...state, life: { phase: 'Stopping', ref, startedAt, because: null } }, failure, now)
+  },
+  stopped: (state, { exit, lastLines }, now) => {
+    if (state.life.phase !== 'Stopping') return state
+    return endAttempt(state, { ...(state.desired === 'run' ? exit : asStopped(exit)), lastLines }, now)
+  },
   stepFailed: (state, { failure }, now) => {
     const { phase } = state.life
     if (phase !== 'Running' && phase !== 'Recovering' && phase !== 'Stopping') return state
@@ -206,6 +218,7 @@ function asked(life: Life): Life {
 const knownOf = ({ startup, ready, unready }: KnownHealth): KnownHealth => ({ startup, ready, unready })
 
 type Running = Extract<Life, { phase: 'Running' }>
+type Stopping = Extract<Life, { phase: 'Stopping' }>
 type Recovering = Extract<Life, { phase: 'Recovering' }>
 
 function running(state: AgentTask, life: Running): AgentTask {

@@ -3,6 +3,11 @@ export class RetryableError extends Error {
   override name = 'RetryableError'
 }
 
+/** Processes that not even KILL ends, such as in state D: they hold what they have until the kernel lets go of them. */
+export class StuckError extends RetryableError {
+  override name = 'StuckError'
+}
+
 /** Trying the same again cannot work; `code` is a CamelCase reason for people. */
 export class TerminalError extends Error {
   override name = 'TerminalError'

@@ -67,6 +67,7 @@ const EVENTS = {
   unhealthy: { type: 'unhealthy', reason: unwell, lastLines: ['oh'] },
   'exited with 0': { type: 'exited', exit: exit(0, 'Completed'), lastLines: [] },
   'exited with 1': { type: 'exited', exit: exit(1), lastLines: ['bye'] },
+  stuck: { type: 'stuck', failure: { retryable: true, code: 'Stuck', message: 'processes 7 cannot be killed' } },
   stopped: { type: 'stopped', exit: exit(143), lastLines: [] },
   'step failed': { type: 'stepFailed', failure: away },
   'step hopeless': { type: 'stepFailed', failure: hopeless },
@@ -129,6 +130,7 @@ const CHANGES: { readonly [L in LifeName]: Partial<Record<EventName, string>> } 
     unhealthy: '1 Stopping (LivenessProbeFailed)',
     'exited with 0': '2 Preparing + record',
     'exited with 1': '2 Preparing + record',
+    stuck: '1 Stopping, waits',
     'step failed': '1 Running?, waits',
     'step hopeless': '2 Preparing + record',
   },
@@ -140,6 +142,7 @@ const CHANGES: { readonly [L in LifeName]: Partial<Record<EventName, string>> } 
     unhealthy: '1 Stopping (LivenessProbeFailed)',
     'exited with 0': '2 Preparing + record',
     'exited with 1': '2 Preparing + record',
+    stuck: '1 Stopping, waits',
     'step failed': '1 Running?, startup passed, ready, waits',
     'step hopeless': '2 Preparing + record',
   },
@@ -151,6 +154,7 @@ const CHANGES: { readonly [L in LifeName]: Partial<Record<EventName, string>> } 
     unhealthy: '1 Stopping (LivenessProbeFailed)',
     'exited with 0': '2 Preparing + record',
     'exited with 1': '2 Preparing + record',
+    stuck: '1 Stopping, waits',
     'step failed': '1 Running? (ReadinessProbeFailed), startup passed, waits',
     'step hopeless': '2 Preparing + record',
   },
@@ -229,8 +233,8 @@ describe('the restart policy', () => {
     ['OnFailure, exit 1, none left: failed', 'OnFailure', 0, exit(1), 'Failed', 1],
     ['OnFailure, nobody knows: again', 'OnFailure', 1, exit(null, 'LostUnknownExit'), 'Preparing', 1],
     ['OnFailure, nobody knows, none left: lost', 'OnFailure', 0, exit(null, 'LostUnknownExit'), 'Lost', 1],
-    ['OnFailure, the runtime restarted: again, though none is left', 'OnFailure', 0, exit(137, 'RuntimeRestart'), 'Preparing', 0],
-    ['OnFailure, the host rebooted: again, though none is left', 'OnFailure', 0, exit(null, 'HostReboot'), 'Preparing', 0],
+    ['D1: OnFailure, the runtime restarted: again, though none is left', 'OnFailure', 0, exit(137, 'RuntimeRestart'), 'Preparing', 0],
+    ['A2: OnFailure, the host rebooted: again, though none is left', 'OnFailure', 0, exit(null, 'HostReboot'), 'Preparing', 0],
     ['Never, exit 0: done', 'Never', 3, exit(0, 'Completed'), 'Succeeded', 0],
     ['Never, exit 1: failed', 'Never', 3, exit(1), 'Failed', 1],
     ['Never, killed: failed', 'Never', 3, exit(null, 'Error', 'SIGKILL'), 'Failed', 1],
@@ -281,7 +285,7 @@ describe('a probe that fails', () => {
 
   it.each(['Always', 'OnFailure'] as const)('restarts in place as a failure even when it ends with 0: %s', (restartPolicy) => {
     const stopping = apply(running({ rule: { restartPolicy, maxRestarts: 1 } }), unhealthy)
-    expect(nextStep(stopping, NOW)).toMatchObject({ type: 'stop', by: 'health' })
+    expect(nextStep(stopping, NOW)).toMatchObject({ type: 'stop', by: 'itself' })
     expect(statusOf(stopping)).toMatchObject({ phase: 'Stopping', ready: false, reasons: [unwell], lastLines: ['deadlock'] })
     const again = apply(stopping, { type: 'stopped', exit: exit(0, 'Completed'), lastLines: ['deadlock', 'TERM'] })
     expect(statusOf(again)).toMatchObject({
@@ -324,6 +328,36 @@ describe('a probe that fails', () => {
   it('of startup is not asked again after an agent restarted', () => {
     const started = apply(running({ life: LIVES.Running }), { type: 'startupPassed' }, { type: 'agentRestarted' }, EVENTS.attached)
     expect(nextStep(started, NOW)).toMatchObject({ type: 'wait', known: { startup: 'passed', ready: false } })
+  })
+})
+
+describe('what has ended, but for processes that do not die', () => {
+  const running: AgentTask = {
+    ...fresh,
+    rule: { restartPolicy: 'OnFailure', maxRestarts: 0 },
+    everStarted: true,
+    life: LIVES['Running, ready'],
+  }
+  const stuck = onResult(running, EVENTS.stuck, NOW)
+
+  it('A7: is not over, says so, and is stopped until they are gone', () => {
+    expect(statusOf(stuck)).toMatchObject({ phase: 'Stopping', ready: false, attempts: [], reasons: [{ code: 'Stuck' }] })
+    expect(nextStep(stuck, (stuck.until ?? 0) + 1)).toMatchObject({ type: 'stop', by: 'itself' })
+    const still = onResult(stuck, { type: 'stepFailed', failure: { ...away, code: 'Stuck' } }, NOW)
+    expect(statusOf(still)).toMatchObject({ phase: 'Stopping', reasons: [{ code: 'Stuck', count: 2 }] })
+  })
+
+  it.each([
+    [exit(0, 'Completed'), 'Succeeded', 'Completed'],
+    [exit(3), 'Failed', 'Error'],
+  ])('A7: then ends as it had ended by itself: %j', (ended, phase, reason) => {
+    const state = onResult(stuck, { type: 'stopped', exit: ended, lastLines: [] }, NOW)
+    expect(statusOf(state)).toMatchObject({ phase, attempts: [{ exitCode: ended.exitCode, reason }] })
+  })
+
+  it('A7: ends as stopped when that is wanted by then', () => {
+    const state = onResult(onResult(stuck, EVENTS['told to stop'], NOW), EVENTS.stopped, NOW)
+    expect(statusOf(state)).toMatchObject({ phase: 'Stopped', attempts: [{ reason: 'Stopped' }] })
   })
 })
 

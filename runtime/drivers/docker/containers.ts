@@ -5,13 +5,13 @@ import type { AttemptRef } from '../../driver.ts'
 import { createDiscard, type Discarded } from './discard.ts'
 import type { Engine } from './engine.ts'
 import { whenStatus } from './errors.ts'
-import { containerName, type Identity, isOurs, labelFilter, refOfLabels } from './names.ts'
+import { containerName, type Identity, isOurs, labelFilter, labelFilterOf, refOfLabels } from './names.ts'
 
 /** The engine's containers, in Drover's words. Every call may throw RetryableError or TerminalError. */
 export interface Containers {
   /** By id; null when it is gone. */
   inspect(id: string): Promise<ContainerInspectInfo | null>
-  /** The attempt's own, by its name; null when there is none. @throws TerminalError when a stranger has the name */
+  /** The attempt's own, by its name or, if somebody gave it another, by its labels; null when there is none. @throws TerminalError when a stranger has the name */
   find(ref: AttemptRef): Promise<ContainerInspectInfo | null>
   /** Null: there is one of that name already. */
   create(config: ContainerCreateOptions): Promise<string | null>
@@ -36,11 +36,18 @@ export function createContainers({ engine, identity, clock }: ContainersOptions)
   const inspect = (id: string): Promise<ContainerInspectInfo | null> =>
     engine.call(`inspect container ${id}`, (abortSignal) => docker.getContainer(id).inspect({ abortSignal })).catch(whenStatus([404], null))
 
+  /** Names can be changed under us, labels cannot. */
+  async function findRenamed(ref: AttemptRef): Promise<ContainerInspectInfo | null> {
+    const filters = { label: labelFilterOf(identity, ref) }
+    const found = await engine.call('list containers', (abortSignal) => docker.listContainers({ all: true, filters, abortSignal }))
+    return found[0] === undefined ? null : await inspect(found[0].Id)
+  }
+
   return {
     inspect,
     async find(ref) {
       const name = containerName(identity, ref)
-      const info = await inspect(name)
+      const info = (await inspect(name)) ?? (await findRenamed(ref))
       if (info === null || isOurs(identity, ref, info.Config.Labels)) return info
       throw new TerminalError('NameConflict', `a container named ${name} is there that is not Drover's`)
     },

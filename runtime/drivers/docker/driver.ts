@@ -21,6 +21,7 @@ import { ownHealth } from './own-health.ts'
 import { createPeaks } from './peaks.ts'
 import { probeContainer } from './probes.ts'
 import { programFailure } from './program-check.ts'
+import { createStopping } from './stopping.ts'
 import { createUsages } from './usage.ts'
 import { createWatcher } from './watcher.ts'
 
@@ -43,9 +44,10 @@ export function createDockerDriver(options: DockerDriverOptions): Driver {
   const identity = { cluster: options.cluster, agent: options.agent }
   const engine = createEngine(options.socketPath, { ...DEADLINES, ...options.deadlines })
   const containers = createContainers({ engine, identity, clock })
-  const watcher = createWatcher({ engine, identity, clock, log })
+  const watcher = createWatcher({ engine, identity, clock, log, onStray: (id) => void ending.endRevived(id) })
   const peaks = createPeaks(clock)
-  const ending = createEnding({ engine, containers, watcher, peaks, clock, log })
+  const stopping = createStopping({ engine, containers, log })
+  const ending = createEnding({ engine, containers, watcher, peaks, stopping, clock, log })
   const network = createNetwork(engine)
   const images = createImages(engine, log)
   const usages = createUsages(containers)
@@ -77,12 +79,14 @@ export function createDockerDriver(options: DockerDriverOptions): Driver {
     wait: (handle, signal) => ending.wait(handle.ref, AbortSignal.any([signal, closed.signal])),
     health: async (handle) => ownHealth(await containers.inspect(handle.ref)),
     probe: (handle, request, signal) => probeContainer({ engine, clock, log, addresses, unended }, handle.ref, request, signal),
-    stop: (handle, graceMs) => ending.stop(handle.ref, graceMs),
-    remove: (ref) => exclusively(ref, () => removeAttempt({ ...tools, noted: [ending, peaks, usages, addresses] }, ref)),
+    stop: (handle, graceMs) => stopping.stop(handle.ref, graceMs),
+    remove: (ref) => exclusively(ref, () => removeAttempt({ ...tools, noted: [stopping, peaks, usages, addresses] }, ref)),
     logs: (handle, query, signal) => containerLogs(engine, handle.ref, { ...query, signal: AbortSignal.any([signal, closed.signal]) }),
     stats: (handle) => usages.read(handle.ref),
     async owned() {
-      const all = [...(await containers.owned()), ...(await attempts.list())]
+      const there = await containers.owned()
+      if (there.length > 0) watcher.guard()
+      const all = [...there, ...(await attempts.list())]
       return [...new Map(all.map((ref) => [containerName(identity, ref), ref])).values()]
     },
     async close() {

@@ -1,18 +1,17 @@
 import { uptime } from 'node:os'
 import type { ContainerInspectInfo } from 'dockerode'
 import type { Clock } from '../../../src/lib/clock.ts'
-import { messageOf, RetryableError } from '../../../src/lib/errors.ts'
+import { messageOf } from '../../../src/lib/errors.ts'
 import type { Logger } from '../../../src/lib/log.ts'
 import { Mailbox } from '../../../src/lib/mailbox.ts'
 import { firstOf } from '../../../src/lib/waits.ts'
-import type { Millis } from '../../../src/model/ids.ts'
 import type { Exit } from '../../driver.ts'
 import type { Containers } from './containers.ts'
 import type { Engine } from './engine.ts'
-import { whenStatus } from './errors.ts'
-import { type End, endOf, hasBegun, isRunning, looksKilledByDaemon, removedExternally } from './exit.ts'
+import { type End, endOf, isRevived, isRunning, looksKilledByDaemon, removedExternally, restartedExternally } from './exit.ts'
 import type { Peaks } from './peaks.ts'
 import { initComplaint } from './program-check.ts'
+import type { Stopping } from './stopping.ts'
 import type { Watcher } from './watcher.ts'
 
 export interface EndingTools {
@@ -20,17 +19,16 @@ export interface EndingTools {
   readonly containers: Containers
   readonly watcher: Watcher
   readonly peaks: Peaks
+  readonly stopping: Stopping
   readonly clock: Clock
   readonly log: Logger
 }
 
-/** Waits for ends and brings them about, and so knows which were its own doing. */
+/** Waits for ends, and says why they came. */
 export interface Ending {
   wait(id: string, signal: AbortSignal): Promise<Exit>
-  /** @throws RetryableError when it still runs at the deadlines */
-  stop(id: string, graceMs: Millis): Promise<void>
-  /** Removed: nothing about it will be asked again. */
-  forget(id: string): void
+  /** Ends one that somebody else started again after its end. Never rejects. */
+  endRevived(id: string): Promise<void>
 }
 
 /** What one look at a container shows. `unknown`: nobody can tell just now. */
@@ -39,14 +37,16 @@ type Look =
   | { readonly state: 'ended'; readonly end: End }
   | { readonly state: 'unknown' }
 
-export function createEnding({ engine, containers, watcher, peaks, clock, log }: EndingTools): Ending {
-  const stopped = new Set<string>()
-
+export function createEnding({ engine, containers, watcher, peaks, stopping, clock, log }: EndingTools): Ending {
   async function lookAt(id: string): Promise<Look> {
     try {
       const info = await containers.inspect(id)
       if (info === null) return { state: 'ended', end: removedExternally(clock.now()) }
-      if (isRunning(info)) return { state: 'running', pid: info.State.Pid }
+      if (isRevived(info)) return await revived(info)
+      if (isRunning(info)) {
+        stopping.note(id, info.State.Pid)
+        return { state: 'running', pid: info.State.Pid }
+      }
       return (await daemonIsGoing(id, info)) ? { state: 'unknown' } : { state: 'ended', end: await endFrom(info) }
     } catch (error) {
       log.warn({ container: id, error: messageOf(error) }, 'cannot tell how a container is')
@@ -54,16 +54,22 @@ export function createEnding({ engine, containers, watcher, peaks, clock, log }:
     }
   }
 
+  async function revived(info: ContainerInspectInfo): Promise<Look> {
+    log.warn({ container: info.Id }, 'somebody started an ended container again: killing it')
+    await stopping.kill(info.Id)
+    return { state: 'ended', end: restartedExternally(info) }
+  }
+
   /** Killed by nobody we know while the daemon takes no new calls: wait for its return to say why. */
   async function daemonIsGoing(id: string, { State }: ContainerInspectInfo): Promise<boolean> {
-    if (!looksKilledByDaemon(State.ExitCode, { stopped: stopped.has(id) }) || (await engine.takesCalls())) return false
+    if (!looksKilledByDaemon(State.ExitCode, { stopped: stopping.wasAsked(id) }) || (await engine.takesCalls())) return false
     watcher.suspect()
     return true
   }
 
   async function endFrom(info: ContainerInspectInfo): Promise<End> {
     const bootedAt = clock.now() - uptime() * 1000
-    const end = endOf(info, { stopped: stopped.has(info.Id), outages: watcher.outages, bootedAt })
+    const end = endOf(info, { stopped: stopping.wasAsked(info.Id), outages: watcher.outages, bootedAt })
     const notRun = (await initComplaint(engine, info.Id, info.State.ExitCode)) !== null
     return notRun ? { ...end, reason: 'StartFailed' } : end
   }
@@ -86,24 +92,14 @@ export function createEnding({ engine, containers, watcher, peaks, clock, log }:
     }
   }
 
-  async function stop(id: string, graceMs: Millis): Promise<void> {
-    stopped.add(id)
-    const container = engine.docker.getContainer(id)
-    const seconds = Math.ceil(graceMs / 1000)
+  async function endRevived(id: string): Promise<void> {
     try {
-      await engine
-        .call(`stop container ${id}`, (abortSignal) => container.stop({ t: seconds, abortSignal }), {
-          deadline: 'stop',
-          extraMs: seconds * 1000,
-        })
-        .catch(whenStatus([304, 404], null))
+      const info = await containers.inspect(id)
+      if (info !== null && isRevived(info)) await revived(info)
     } catch (error) {
-      log.warn({ container: id, error: messageOf(error) }, 'docker stop failed, killing')
-      await engine.call(`kill container ${id}`, (abortSignal) => container.kill({ abortSignal })).catch(whenStatus([404, 409], null))
+      log.warn({ container: id, error: messageOf(error) }, 'cannot tell how a container is')
     }
-    const info = await containers.inspect(id)
-    if (info !== null && hasBegun(info) && isRunning(info)) throw new RetryableError(`container ${id} does not end, not even by KILL`)
   }
 
-  return { wait, stop, forget: (id) => void stopped.delete(id) }
+  return { wait, endRevived }
 }

@@ -40,6 +40,12 @@ export const hasBegun = (info: ContainerInspectInfo): boolean => timeOf(info.Sta
 
 export const isRunning = ({ State: state }: ContainerInspectInfo): boolean => state.Running || state.Restarting
 
+/**
+ * True for one that runs although it has ended before. Drover starts a container once and lets Docker restart none, so
+ * somebody else did that: no attempt is this run.
+ */
+export const isRevived = (info: ContainerInspectInfo): boolean => isRunning(info) && timeOf(info.State.FinishedAt) !== null
+
 /** How a container ended. */
 export function endOf(info: ContainerInspectInfo, context: ExitContext): End {
   const startedAt = timeOf(info.State.StartedAt)
@@ -80,6 +86,15 @@ export const looksKilledByDaemon = (exitCode: number, { stopped }: Pick<ExitCont
 
 const endedInOutage = ({ finishedAt, outages }: ExitContext & Times): boolean =>
   outages.some(({ from, to }) => finishedAt >= from - SLACK && (to === null || finishedAt <= to + SLACK))
+
+/** The record of a container that somebody else started again: its own exit code is gone. */
+export const restartedExternally = ({ State: state }: ContainerInspectInfo): End => ({
+  exitCode: null,
+  signal: null,
+  reason: 'RestartedExternally',
+  startedAt: null,
+  finishedAt: timeOf(state.FinishedAt) ?? 0,
+})
 
 /** The record of a container that somebody else removed: nothing can know its exit code. */
 export const removedExternally = (now: Millis): End => ({

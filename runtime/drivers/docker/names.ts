@@ -25,19 +25,28 @@ export function containerLabels(identity: Identity, ref: AttemptRef, spec: TaskS
     ...Object.fromEntries(user.filter(([key]) => !key.startsWith(PREFIX))),
     ...Object.fromEntries(ours),
     ...identityLabels(identity),
-    [`${PREFIX}task`]: ref.task,
-    [`${PREFIX}attempt`]: String(ref.attempt),
+    ...attemptLabels(ref),
   }
 }
+
+const attemptLabels = ({ task, attempt }: AttemptRef): Record<string, string> => ({
+  [`${PREFIX}task`]: task,
+  [`${PREFIX}attempt`]: String(attempt),
+})
 
 const identityLabels = ({ cluster, agent }: Identity): Record<string, string> => ({
   [`${PREFIX}cluster`]: cluster,
   [`${PREFIX}agent`]: agent,
 })
 
+const asFilter = (labels: Record<string, string>): string[] => Object.entries(labels).map(([key, value]) => `${key}=${value}`)
+
 /** For the engine's `filters`: everything that carries this agent's mark. */
-export const labelFilter = (identity: Identity): string[] =>
-  Object.entries(identityLabels(identity)).map(([key, value]) => `${key}=${value}`)
+export const labelFilter = (identity: Identity): string[] => asFilter(identityLabels(identity))
+
+/** The same of one attempt of it. */
+export const labelFilterOf = (identity: Identity, ref: AttemptRef): string[] =>
+  asFilter({ ...identityLabels(identity), ...attemptLabels(ref) })
 
 const Mark = z
   .object({ [`${PREFIX}task`]: TaskId, [`${PREFIX}attempt`]: z.coerce.number().int().positive() })
@@ -50,6 +59,6 @@ export function refOfLabels(labels: Readonly<Record<string, string>>): AttemptRe
 
 /** True when a container found under an attempt's name is that attempt's, of this agent. */
 export function isOurs(identity: Identity, ref: AttemptRef, labels: Readonly<Record<string, string>>): boolean {
-  const expected = { ...identityLabels(identity), [`${PREFIX}task`]: ref.task, [`${PREFIX}attempt`]: String(ref.attempt) }
+  const expected = { ...identityLabels(identity), ...attemptLabels(ref) }
   return Object.entries(expected).every(([key, value]) => labels[key] === value)
 }

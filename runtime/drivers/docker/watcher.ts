@@ -13,6 +13,8 @@ const AUDIT_EVERY: Millis = 10_000
 
 /** Says when to look at a container again. */
 export interface Watcher extends Pick<EventStream, 'outages' | 'suspect'> {
+  /** There are containers of this agent that nobody waits for: looks at them too, as long as there are any. */
+  guard(): void
   /** Puts something into the mailbox whenever the container may have ended, until the returned function is called. */
   watch(id: string, looks: Mailbox<'look'>): () => void
   close(): void
@@ -23,11 +25,16 @@ export interface WatcherOptions {
   readonly identity: Identity
   readonly clock: Clock
   readonly log: Logger
+  /** A container runs that nobody waits for. */
+  readonly onStray: (id: string) => void
 }
 
-/** One event stream and one audit for all containers of this agent; both rest while nothing is watched. */
+/** As `docker ps` calls them: a paused one has processes too. */
+const ALIVE: ReadonlySet<string> = new Set(['running', 'paused', 'restarting'])
+
+/** One event stream and one audit for all containers of this agent; both rest while there are none. */
 export function createWatcher(options: WatcherOptions): Watcher {
-  const { engine, identity, clock, log } = options
+  const { engine, identity, clock, log, onStray } = options
   const watched = new Map<string, Set<Mailbox<'look'>>>()
   let over: AbortController | null = null
 
@@ -35,12 +42,14 @@ export function createWatcher(options: WatcherOptions): Watcher {
     for (const looks of watched.get(id) ?? []) looks.put('look')
   }
 
-  /** All that is watched and does not run, in one call. */
+  /** All that is watched and does not run, and all that runs and is not watched, in one call. */
   async function audit(): Promise<void> {
     const filters = { label: labelFilter(identity) }
-    const running = await engine.call('list containers', (abortSignal) => engine.docker.listContainers({ filters, abortSignal }))
-    const ids = new Set(running.map(({ Id }) => Id))
-    for (const id of watched.keys()) if (!ids.has(id)) wake(id)
+    const all = await engine.call('list containers', (abortSignal) => engine.docker.listContainers({ all: true, filters, abortSignal }))
+    const alive = new Set(all.filter(({ State }) => ALIVE.has(State)).map(({ Id }) => Id))
+    for (const id of watched.keys()) if (!alive.has(id)) wake(id)
+    for (const id of alive) if (!watched.has(id)) onStray(id)
+    if (all.length === 0 && watched.size === 0) end()
   }
 
   async function auditForever(signal: AbortSignal): Promise<void> {
@@ -72,9 +81,9 @@ export function createWatcher(options: WatcherOptions): Watcher {
       return () => {
         here.delete(looks)
         if (here.size === 0 && watched.get(id) === here) watched.delete(id)
-        if (watched.size === 0) end()
       }
     },
+    guard: begin,
     outages: events.outages,
     suspect: events.suspect,
     close: end,

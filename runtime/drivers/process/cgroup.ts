@@ -1,7 +1,7 @@
 import { mkdir, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../../../src/lib/clock.ts'
-import { hasCode, nullOn, RetryableError } from '../../../src/lib/errors.ts'
+import { hasCode, nullOn, RetryableError, StuckError } from '../../../src/lib/errors.ts'
 import type { UnitSpec } from '../../../src/model/task-spec.ts'
 import type { Usage } from '../../driver.ts'
 import type { Ability, CgroupTree, Hierarchy } from './cgroup-tree.ts'
@@ -97,7 +97,7 @@ const killOnce = (tracker: Leaf): Promise<void> =>
 
 /**
  * Kills all that is in the leaves, wherever their sessions are, and returns when they are empty.
- * @throws RetryableError when something will not die (state D).
+ * @throws StuckError when something will not die (state D).
  */
 export async function killLeaves(leaves: readonly Leaf[], clock: Clock): Promise<void> {
   const tracker = trackerOf(leaves)
@@ -106,7 +106,7 @@ export async function killLeaves(leaves: readonly Leaf[], clock: Clock): Promise
   while ((await membersOf(tracker)).length > 0) {
     await killOnce(tracker).catch(nullOn('ENOENT', 'ENODEV'))
     if ((await membersOf(tracker)).length === 0) return
-    if (clock.monotonic() > deadline) throw new RetryableError(`processes in ${tracker.dir} cannot be killed`)
+    if (clock.monotonic() > deadline) throw new StuckError(`processes ${(await membersOf(tracker)).join(', ')} cannot be killed`)
     await clock.sleep(EMPTY_POLL_MS)
   }
 }

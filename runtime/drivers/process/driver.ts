@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Clock } from '../../../src/lib/clock.ts'
-import { messageOf, nullOn, RetryableError, TerminalError } from '../../../src/lib/errors.ts'
+import { messageOf, nullOn, TerminalError } from '../../../src/lib/errors.ts'
 import type { Logger } from '../../../src/lib/log.ts'
 import { DEFAULT_PROCESS_POLICY, type ProcessPolicy } from '../../../src/model/process-policy.ts'
 import { PROCESSES_NOT_ALLOWED } from '../../../src/model/reason.ts'
@@ -153,15 +153,6 @@ async function recover(context: Context, ref: AttemptRef): ReturnType<Driver['re
   return { state: 'attached', handle: handleOf(ref) }
 }
 
-/** What will not die yet is no end: the machine still carries it. */
-async function settledOrStuck(context: Context, handle: Handle): ReturnType<typeof settle> {
-  return settle(context, handle).catch((error: unknown) => {
-    if (!(error instanceof RetryableError)) throw error
-    context.log.warn({ attempt: keyOf(handle), error: error.message }, 'ended task still has living processes')
-    return null
-  })
-}
-
 async function wait(context: Context, handle: Handle, signal: AbortSignal): Promise<Exit> {
   const over = new AbortController()
   const end = (): void => over.abort()
@@ -182,7 +173,7 @@ async function untilOver(context: Context, handle: Handle, signal: AbortSignal):
   try {
     for (;;) {
       signal.throwIfAborted()
-      const result = await settledOrStuck(context, handle)
+      const result = await settle(context, handle)
       if (result !== null) return exitOf(result)
       await rotateIfLarge(context, paths)
       await watch.changed(context.silentSince.has(paths.key) ? SILENT_POLL_MS : WAIT_POLL_MS, signal)

@@ -1,4 +1,4 @@
-import { RetryableError } from '../../../src/lib/errors.ts'
+import { StuckError } from '../../../src/lib/errors.ts'
 import type { AttemptRef } from '../../driver.ts'
 import type { Observation } from './attempt.ts'
 import { killLeaves } from './cgroup.ts'
@@ -36,14 +36,14 @@ async function killScanned(context: Context, wanted: Wanted): Promise<void> {
   const deadline = context.clock.monotonic() + STUCK_MS
   for (let pids = await scan(wanted); pids.length > 0; pids = await scan(wanted)) {
     await signalMembers(pids, wanted, 'SIGKILL')
-    if (context.clock.monotonic() > deadline) throw new RetryableError(`processes ${pids.join(', ')} cannot be killed`)
+    if (context.clock.monotonic() > deadline) throw new StuckError(`processes ${pids.join(', ')} cannot be killed`)
     await context.clock.sleep(POLL_MS)
   }
 }
 
 /**
  * Kills every process of the attempt but its shim, and returns when none is left.
- * @throws RetryableError when something will not die (state D).
+ * @throws StuckError when something will not die (state D).
  */
 export async function killTree(context: Context, ref: AttemptRef, seen: Observation): Promise<void> {
   if (seen.intent?.cgroups) await killLeaves(await leaves(context, ref), context.clock)

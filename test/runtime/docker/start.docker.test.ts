@@ -118,6 +118,41 @@ describe('docker driver: at most one start', () => {
     expect(await driver.wait(handle, never())).toMatchObject({ exitCode: null, reason: 'RemovedExternally' })
   })
 
+  it('D10: knows a container by its labels when somebody gave it another name', async () => {
+    const handle = await start(harness.spec(RUN, ref))
+    await container(ref).rename({ name: `${nameOf(ref)}-mine` })
+    expect(await driver.recover(ref)).toEqual({ state: 'attached', handle })
+    expect(await start(harness.spec(RUN, ref))).toEqual(handle)
+    await driver.remove(ref)
+    expect(await harness.outside(ref)).toMatchObject({ alive: 0, traces: [] })
+  })
+
+  it('D10: an attempt that somebody restarts by hand is over: that run is none of its own, and is ended', async () => {
+    const handle = await start(harness.spec(RUN, ref))
+    const waiting = driver.wait(handle, never())
+    await container(ref).restart({ t: 0 })
+    const exit = await waiting
+    // Its death may be seen before its return.
+    expect([
+      ['RestartedExternally', null],
+      ['Error', 143],
+    ]).toContainEqual([exit.reason, exit.exitCode])
+    await waitUntil(async () => !(await container(ref).inspect()).State.Running)
+  })
+
+  it('D10: a container that somebody starts again after its end is ended, by a restarted agent too', async () => {
+    const handle = await start(harness.spec({ kind: 'exit', code: 3, afterMs: 0 }, ref))
+    expect(await driver.wait(handle, never())).toMatchObject({ exitCode: 3 })
+    const again = newRef()
+    const sleeper = await driver.start(again, harness.spec(RUN, again), NO_FILES)
+    await driver.stop(sleeper, 0)
+    await container(again).start()
+    const restarted = await harness.create()
+    expect(await restarted.owned()).toHaveLength(2)
+    await waitUntil(async () => !(await container(again).inspect()).State.Running)
+    await restarted.close()
+  })
+
   it("D10: leaves a stranger's container alone, whatever its name", async () => {
     const stranger = await harness.docker.createContainer({ name: nameOf(ref), Image: EXAMPLE_IMAGE, HostConfig: { NetworkMode: 'none' } })
     try {
