@@ -122,13 +122,12 @@ const shared = {
   fake: FakeScript.optional(),
 }
 
+/** What an engine takes as a name; it becomes a part of URLs, so nothing may leave its place there. */
+export const IMAGE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*([:/@][A-Za-z0-9_][A-Za-z0-9._+-]*)*$/
+
 export const ContainerSpec = z.strictObject({
   ...shared,
-  image: z
-    .string()
-    .min(1)
-    .max(512)
-    .regex(/^[^\s]+$/, 'must not hold white space'),
+  image: z.string().min(1).max(512).regex(IMAGE_NAME, 'must be the name of an image, such as nginx:1.27'),
   command: z.array(text(131_072)).default([]).meta({ description: "replaces the image's entrypoint" }),
   args: z.array(text(131_072)).default([]).meta({ description: "replaces the image's command" }),
   imagePullPolicy: z.enum(['IfNotPresent', 'Always', 'Never']).default('IfNotPresent'),

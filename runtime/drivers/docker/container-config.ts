@@ -1,6 +1,7 @@
 import type { ContainerCreateOptions, HostConfig, MountSettings } from 'dockerode'
 import { TerminalError } from '../../../src/lib/errors.ts'
 import type { TaskSpec, UnitSpec } from '../../../src/model/task-spec.ts'
+import { IMAGE_NAME } from '../../../src/model/template.ts'
 import type { AttemptRef } from '../../driver.ts'
 import { TASK_OOM_SCORE_ADJ } from '../../oom.ts'
 import { type OpenedSecrets, plainAll } from '../../secrets.ts'
@@ -17,13 +18,10 @@ export function onlyUnit(spec: TaskSpec): UnitSpec {
   return unit
 }
 
-/** What the engine takes as a name; it becomes a part of URLs, so nothing may leave its place there. */
-const IMAGE = /^[A-Za-z0-9][A-Za-z0-9._-]*([:/@][A-Za-z0-9_][A-Za-z0-9._+-]*)*$/
-
 /** What it runs: the very image it ran first, wherever the tag points by now. @throws TerminalError when the unit names no image */
 export function imageOf({ name, pinned, image }: UnitSpec): string {
   const reference = pinned ?? image ?? ''
-  if (IMAGE.test(reference)) return reference
+  if (IMAGE_NAME.test(reference)) return reference
   throw new TerminalError('InvalidImageName', `container ${name} names no image: ${JSON.stringify(reference)}`)
 }
 
