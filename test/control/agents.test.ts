@@ -164,7 +164,7 @@ describe('an agent', () => {
     expect(world.ids('web')).toEqual([before])
   })
 
-  it('that obeys a later leader gets no orders from this one', async () => {
+  it('A10: that obeys a later leader gets no orders from this one', async () => {
     const { world } = await open({ 'web.yaml': web('web') })
     const { epoch } = world.plane.version()
     const ahead = dial(world, { epoch: (epoch + 1) as Epoch })
@@ -173,7 +173,7 @@ describe('an agent', () => {
     await world.synced()
   })
 
-  it('may say what it likes: no task of another is touched, and no end is told anew', async () => {
+  it('A5: may say what it likes: no task of another is touched, and no end is told anew', async () => {
     const { world, agent } = await open({
       'job.yaml': job('migrate', { unit: 'fake: {runForSeconds: 0, exitCode: 0}' }),
       'web.yaml': web('web'),

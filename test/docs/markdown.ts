@@ -35,8 +35,10 @@ function docOf(path: string): Doc {
 const stories = readdirSync(join(ROOT, EXAMPLES), { withFileTypes: true }).filter((entry) => entry.isDirectory())
 
 export const README = docOf('README.md')
+export const CATALOGUE = docOf('docs/failure-catalogue.md')
 export const DOCS: readonly Doc[] = [
   README,
+  CATALOGUE,
   docOf('CONTRIBUTING.md'),
   ...readdirSync(join(ROOT, 'docs')).map((name) => docOf(`docs/${name}`)),
   docOf(`${EXAMPLES}/README.md`),

@@ -100,7 +100,7 @@ it('reconnects within 30 s, the jitter included', async () => {
   await agent.end()
 })
 
-it('says a status again until it is acknowledged', async () => {
+it('A5: says a status again until it is acknowledged', async () => {
   const { clock, hub, startAgent } = createWorld()
   hub.acks = false
   hub.assign('job-0', fakeSpec({ runForSeconds: 1 }, { restartPolicy: 'Never' }))
@@ -118,7 +118,7 @@ it('says a status again until it is acknowledged', async () => {
   await agent.end()
 })
 
-it('refuses the orders of a leader that has been replaced, after a restart too', async () => {
+it('A10: refuses the orders of a leader that has been replaced, after a restart too', async () => {
   const { clock, machine, hub, startAgent } = createWorld()
   hub.epoch = 7 as Epoch
   hub.assign('web-0', fakeSpec())
@@ -217,7 +217,7 @@ it('stops and removes what nobody assigned: tasks left out of the full set, and 
   await second.end()
 })
 
-it('touches nothing before a leader has sent the whole set', async () => {
+it('A10: touches nothing before a leader has sent the whole set', async () => {
   const { clock, hub, startAgent, machine } = createWorld()
   hub.greets = false
   await machine.create({ ...ref('lost-0', 1), unit: 'main', script: null, startedAt: clock.now(), stoppedAt: null })
@@ -227,7 +227,7 @@ it('touches nothing before a leader has sent the whole set', async () => {
   await agent.end()
 })
 
-it('goes on with the attempt it finds when the journal entry of a task was lost', async () => {
+it('A1: goes on with the attempt it finds when the journal entry of a task was lost', async () => {
   const { clock, hub, startAgent, machine } = createWorld()
   hub.assign('web-0', fakeSpec())
   await machine.create({ ...ref('web-0', 3), unit: 'main', script: null, startedAt: clock.now(), stoppedAt: null })
@@ -247,7 +247,7 @@ it('rejects what cannot start here, with the code, and does not try again', asyn
   await agent.end()
 })
 
-it('does not start a task whose intent it cannot write down, and does when the disk has room again', async () => {
+it('A8: does not start a task whose intent it cannot write down, and does when the disk has room again', async () => {
   const { clock, hub, startAgent, machine, journal } = createWorld()
   let full = true
   const save: typeof journal.save = async (entry) => {
@@ -312,7 +312,7 @@ it('ends the stop of what somebody has removed already', async () => {
   await agent.end()
 })
 
-it('connects though a driver hangs, and says so', async () => {
+it('D4: connects though a driver hangs, and says so', async () => {
   const { clock, hub, startAgent } = createWorld()
   const forever = () => new Promise<never>(() => undefined)
   const agent = startAgent({ driver: (real) => ({ ...real, fingerprint: forever, owned: forever }) })

@@ -97,7 +97,7 @@ export function killedProcessSuite(isolation: Isolation): void {
       return attempts.flat().sort((a, b) => a - b)
     }
 
-    it(`runs each attempt once, restarts nothing that runs, and loses no exit code in ${KILLS} kills`, async () => {
+    it(`A1: runs each attempt once, restarts nothing that runs, and loses no exit code in ${KILLS} kills`, async () => {
       hub.assign(SERVICE.task, service())
       let child = await startAgent()
       await waitUntil(async () => hub.status(SERVICE.task)?.ready === true && (await livingPids(SERVICE)).length === 1)

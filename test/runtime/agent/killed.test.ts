@@ -38,7 +38,7 @@ describe('an agent killed at any call to its driver or its journal', async () =>
 
   it('has enough calls for this to mean something', () => expect(calls).toBeGreaterThan(30))
 
-  it.each(['before', 'after'] as const)('%s the call takes effect: every story ends as if it had lived', async (when) => {
+  it.each(['before', 'after'] as const)('A1: %s the call takes effect: every story ends as if it had lived', async (when) => {
     let deaths = 0
     for (let atCall = 1; atCall <= calls; atCall += 1) {
       const { world, first, killed } = await story({ atCall, when })

@@ -46,7 +46,7 @@ it('reports at once when idle, and the newest of each task together when busy', 
   expect(said()).toHaveLength(2)
 })
 
-it('says after a new connection what was not acknowledged, and only that', () => {
+it('A5: says after a new connection what was not acknowledged, and only that', () => {
   const { reporter, send, said, reports } = createListener()
   reporter.open(send)
   reporter.publish(status('a', 1))
@@ -72,7 +72,7 @@ it('takes no answer to an earlier report for one to this', () => {
   expect(said()).toEqual([['a.1'], ['a.1'], ['a.1']])
 })
 
-it('repeats after 15 s without an answer, with what is newest by then', async () => {
+it('A5: repeats after 15 s without an answer, with what is newest by then', async () => {
   const { clock, reporter, send, said } = createListener()
   reporter.open(send)
   reporter.publish(status('a', 1))

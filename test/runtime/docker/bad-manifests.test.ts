@@ -64,6 +64,7 @@ const UNKNOWN: Readonly<Record<string, Said>> = {
   'a block device': { unit: { volumeDevices: [{ name: 'data', devicePath: '/dev/sda' }] } },
   'kernel settings, as in Kubernetes': { task: { securityContext: { sysctls: [{ name: 'kernel.core_pattern', value: '|/tmp/x' }] } } },
   'kernel settings, as in Compose': { unit: { sysctls: { 'kernel.shm_rmid_forced': '0' } } },
+  'leave to run processes': { task: { allowProcesses: true } },
   'another runtime': { task: { runtimeClassName: 'privileged' } },
   'to be spared when memory runs out': { unit: { oom_score_adj: -1000 } },
   'a restart policy of Docker': { unit: { restart: 'always' } },

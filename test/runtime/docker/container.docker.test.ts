@@ -88,7 +88,7 @@ describe('docker driver: what runs in the container', () => {
     expect([host.SecurityOpt, host.Sysctls ?? {}, host.CgroupParent ?? '']).toEqual([['no-new-privileges'], {}, ''])
   })
 
-  it('ends as OOMKilled when it takes more memory than it may', async () => {
+  it('A12: ends as OOMKilled when it takes more memory than it may', async () => {
     const eat = script('x=a; while :; do x=$x$x; done')
     const { exit } = await run(containerSpec({ ...eat, limits: { memoryBytes: 16 * 1024 * 1024 } }))
     expect(exit).toMatchObject({ reason: 'OOMKilled', exitCode: 137, signal: 'SIGKILL' })
@@ -148,7 +148,7 @@ describe('docker driver: what runs in the container', () => {
     expect((await run(spec)).out).toEqual(['1'])
   })
 
-  it('S-12: does not follow a link that a task left in its volume out onto the machine', async () => {
+  it('S-12, S-16: does not follow a link that a task left in its volume out onto the machine', async () => {
     const volumes = [{ type: 'emptyDir' as const, name: 'work' }]
     const whole = [{ volume: 'work', mountPath: '/data', readOnly: false }]
     await run(containerSpec({ ...script('ln -s /etc /data/way; ln -s /nowhere /data/dangling'), mounts: whole }, { volumes }))

@@ -30,7 +30,7 @@ describe('how a container ended', () => {
     ['0 is completed', {}, {}, ['Completed', 0, null]],
     ['another code is an error', { ExitCode: 3 }, {}, ['Error', 3, null]],
     ['out of memory', { ExitCode: 137, OOMKilled: true }, { outages: [outage] }, ['OOMKilled', 137, 'SIGKILL']],
-    ['killed while the daemon was away', { ExitCode: 137 }, { outages: [outage] }, ['RuntimeRestart', 137, 'SIGKILL']],
+    ['D1: killed while the daemon was away', { ExitCode: 137 }, { outages: [outage] }, ['RuntimeRestart', 137, 'SIGKILL']],
     [
       'killed while it is still away',
       { ExitCode: 143 },

@@ -16,7 +16,7 @@ import { containerSpec } from './harness.ts'
 describe('an engine that never answers', () => {
   const open = new Set<Socket>()
   const server = createServer((socket) => {
-    open.add(socket)
+    open.add(socket.resume())
     socket.on('close', () => open.delete(socket)).on('error', () => open.delete(socket))
   })
   const deadlines = { call: 200, start: 200, ping: 200, stop: 200 }

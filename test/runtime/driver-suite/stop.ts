@@ -37,7 +37,7 @@ export function stopTests(bench: () => Bench, has: Has, patient: Patient): void 
   })
 
   if (has('ignoreTerm')) {
-    it('kills what ignores TERM once the grace is over', async () => {
+    it('A7: kills what ignores TERM once the grace is over', async () => {
       const { driver, ref, handle } = await running({ kind: 'ignoreTerm' })
       const began = performance.now()
       await driver.stop(handle, 300)
@@ -56,7 +56,7 @@ export function stopTests(bench: () => Bench, has: Has, patient: Patient): void 
   }
 
   if (has('tree')) {
-    it('takes the whole tree, wherever its children went', async () => {
+    it('A7: takes the whole tree, wherever its children went', async () => {
       const { driver, ref, handle } = await running({ kind: 'tree' })
       await waitUntil(async () => (await bench().alive(ref)) >= 3, patient)
       await driver.stop(handle, 300)

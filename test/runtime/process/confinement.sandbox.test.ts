@@ -20,7 +20,7 @@ describe('a task that leaves its session, forgets its environment and ignores TE
     `trap "" TERM; (setsid env -i sh -c 'sleep ${seconds} & exec sleep ${seconds}' &); exec sleep ${seconds}`,
   ]
 
-  it.each(CONFINED)('is gone with all of its children once it is stopped, with isolation %s', async (isolation) => {
+  it.each(CONFINED)('A7: is gone with all of its children once it is stopped, with isolation %s', async (isolation) => {
     await open()
     const seconds = uniqueSeconds()
     const handle = await bench.start(processSpec(daemons(seconds), { isolation }))

@@ -60,7 +60,7 @@ const shimPid = async (): Promise<number> => realPid((await readFile(paths().cla
 const taskPid = async (): Promise<number> => realPid((await readFile(paths().pid, 'utf8')).split(' ')[0])
 
 describe('what a process gets', () => {
-  it('nothing of the environment of the agent but what is listed', async () => {
+  it('S-11: nothing of the environment of the agent but what is listed', async () => {
     process.env.AGENT_SECRET_TOKEN = 'canary'
     const { out } = await run(['env'], { env: { MINE: "it's $HOME `x`" } })
     delete process.env.AGENT_SECRET_TOKEN
@@ -79,7 +79,7 @@ describe('what a process gets', () => {
     expect(await readdir(join(paths().dir, 'work'))).toEqual([])
   })
 
-  it('its own home and temporary directory, default signals, umask 022, and no way to more rights', async () => {
+  it('S-10: its own home and temporary directory, default signals, umask 022, and no way to more rights', async () => {
     const script = 'pwd; umask; touch "$TMPDIR/x" "$HOME/y"; grep -E "NoNewPrivs|SigIgn" /proc/self/status'
     const { out } = await run(['sh', '-c', script])
     const [cwd, umask, ...status] = out
@@ -94,13 +94,13 @@ describe('what a process gets', () => {
     expect(stdout).toBe('')
   })
 
-  it('closes the state directory to others', async () => {
+  it('S-11: closes the state directory to others', async () => {
     await start(['sleep', '1000'])
     const modes = await Promise.all([paths().dir, paths().intent, paths().stdout].map(async (path) => (await stat(path)).mode & 0o777))
     expect(modes).toEqual([0o700, 0o600, 0o600])
   })
 
-  it('limits of each of its processes, and no core dumps unless it asks for them', async () => {
+  it('S-10: limits of each of its processes, and no core dumps unless it asks for them', async () => {
     const { out } = await run(['sh', '-c', 'ulimit -n; ulimit -p; ulimit -c; ulimit -f'], {
       ulimits: { nofile: 77, nproc: 1234, fsize: 4096 },
     })
@@ -109,7 +109,7 @@ describe('what a process gets', () => {
     expect((await run(['sh', '-c', 'ulimit -c; ulimit -H -c'], { ulimits: { core: 1024 } })).out).toEqual(['2', '2'])
   })
 
-  it('another user, with neither rights nor a look into the state of the agent', async () => {
+  it('S-10, S-11: another user, with neither rights nor a look into the state of the agent', async () => {
     needsRoot('runs a task as another user')
     const script = `id -u; id -g; grep -E "CapEff|CapBnd" /proc/self/status; cat ${paths().intent} 2>&1; echo written > file && cat "$HOME/file"`
     const { out } = await run(['sh', '-c', script], { user: 'nobody' })
@@ -139,12 +139,12 @@ describe('what outlives whom', () => {
     await next.close()
   })
 
-  it('starts a new launcher in place of a killed one', async () => {
+  it('A12: starts a new launcher in place of a killed one', async () => {
     process.kill(await launcherOf(process.pid), 'SIGKILL')
     expect((await run(['sh', '-c', 'exit 8'])).exit.exitCode).toBe(8)
   })
 
-  it('goes on without its shim, and is lost when it then ends', async () => {
+  it('A12: goes on without its shim, and is lost when it then ends', async () => {
     const handle = await start(['sleep', '1000'])
     process.kill(await shimPid(), 'SIGKILL')
     // It may not have become its program yet.
@@ -153,7 +153,7 @@ describe('what outlives whom', () => {
     expect(await driver.wait(handle, never())).toMatchObject({ exitCode: null, signal: null, reason: 'LostUnknownExit' })
   })
 
-  it('is lost to a reboot of the machine, and no foreign process is touched', async () => {
+  it('A2: is lost to a reboot of the machine, and no foreign process is touched', async () => {
     const stranger = process.pid
     const handle = await start(['sleep', '1000'], { isolation: 'none' })
     const task = await taskPid()
@@ -168,7 +168,7 @@ describe('what outlives whom', () => {
     await waitUntil(async () => (await livingPids(REF)).length === 0)
   })
 
-  it('never signals a pid that has changed hands', async () => {
+  it('A6: never signals a pid that has changed hands', async () => {
     const bystander = execFile('sleep', ['1000'])
     const handle = await start(['sleep', '1000'], { isolation: 'none' })
     const [, , boot, ...shim] = (await readFile(paths().pid, 'utf8')).trim().split(' ')
@@ -180,7 +180,7 @@ describe('what outlives whom', () => {
     bystander.kill('SIGKILL')
   })
 
-  it('takes what the main process left behind before it says that the attempt is over', async () => {
+  it('A7: takes what the main process left behind before it says that the attempt is over', async () => {
     const { exit } = await run(['sh', '-c', '(setsid sh -c "trap : TERM; sleep 1000; sleep 1000" &) ; exit 0'])
     expect(exit).toMatchObject({ exitCode: 0, reason: 'Completed' })
     expect(await livingPids(REF)).toEqual([])
@@ -188,7 +188,7 @@ describe('what outlives whom', () => {
 })
 
 describe('limits', () => {
-  it('memory: OOMKilled where there is a cgroup for it, a clear refusal where not', async () => {
+  it('A12: memory: OOMKilled where there is a cgroup for it, a clear refusal where not', async () => {
     const { tree: cgroups } = await probeCgroups(`drover-test-${layoutOf(harness.stateDir).mark}`)
     const limited: Partial<UnitSpec> = { limits: { memoryBytes: 48 * 2 ** 20 }, isolation: 'cgroup' }
     const eater = [process.execPath, '-e', 'const all = []; for (;;) all.push(Buffer.alloc(2 ** 20, 1))']
@@ -263,7 +263,7 @@ describe('a full disk', () => {
     await promisify(execFile)('umount', ['--lazy', mounted])
   })
 
-  it('loses no exit code and keeps the driver going', async () => {
+  it('A8: loses no exit code and keeps the driver going', async () => {
     const full = processSpec(['sh', '-c', 'cat /dev/zero > "$HOME/fill"; echo more; exit 9'])
     const handle = await small.start(REF, full, none)
     expect(await small.wait(handle, never())).toMatchObject({ exitCode: 9, reason: 'Error' })

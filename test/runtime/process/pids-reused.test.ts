@@ -49,7 +49,7 @@ describe('the pids of a task and its shim, which strangers got while no agent lo
     return outcome
   }
 
-  it.each(CASES)('are not signalled: $isolation $end $stranger', async (one) => {
+  it.each(CASES)('A6: are not signalled: $isolation $end $stranger', async (one) => {
     const exit = one.end === 'exits' ? { exitCode: 3, reason: 'Error' } : { exitCode: null, reason: 'LostUnknownExit' }
     expect(await nextAgent(one)).toEqual({ ...exit, taken: 2, ended: [] })
   })
@@ -90,7 +90,7 @@ describe('a task without a cgroup, found when it and its shim are long gone', ()
     expect(await commandLine(left)).toBe('')
   })
 
-  it('touches nobody after a reboot, and tells its exit code', async () => {
+  it('A2, A6: touches nobody after a reboot, and tells its exit code', async () => {
     const handle = await ended('exit 3')
     const stranger = spawn('sh', ['-c', 'sleep 1000 & echo $!; wait'], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] })
     const [child] = await once(stranger.stdout, 'data')

@@ -18,7 +18,7 @@ afterEach(() => bench.close())
 const refusal = (unit: Partial<UnitSpec>, command = ['true']) => expect(bench.driver.prepare(processSpec(command, unit), never())).rejects
 
 describe('what an agent refuses', () => {
-  it('everything, unless processes are allowed', async () => {
+  it('S-9: everything, unless processes are allowed', async () => {
     await open()
     const closed = bench.harness.make({ policy: null })
     const code = { code: 'ProcessesNotAllowed' }
@@ -40,7 +40,7 @@ describe('what an agent refuses', () => {
     expect(await bench.driver.owned()).toEqual([])
   })
 
-  it('root, other users, no user and other programs, when its policy says so', async () => {
+  it('S-9: root, other users, no user and other programs, when its policy says so', async () => {
     await open({ policy: { runAsNonRoot: true, users: ['nobody', 'root'], programs: ['/opt/jobs'] } })
     if (ROOT) await refusal({ user: 'root' }).toMatchObject({ code: 'RootNotAllowed' })
     await refusal({ user: 'daemon' }).toMatchObject({ code: 'UserNotAllowed' })

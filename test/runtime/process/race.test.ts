@@ -92,7 +92,7 @@ describe('an agent killed at any moment of a start', () => {
   const runs = async (ref: AttemptRef): Promise<number> =>
     (await readFile(join(root, 'ledger', ref.task), 'utf8').catch(() => '')).split('\n').filter(Boolean).length
 
-  it(`never starts twice, never loses an exit code, and keeps its word: ${AGENTS * ATTEMPTS_EACH} starts`, async () => {
+  it(`A1: never starts twice, never loses an exit code, and keeps its word: ${AGENTS * ATTEMPTS_EACH} starts`, async () => {
     const all: Round[] = []
     for (let first = 0; first < AGENTS; first += AGENTS_AT_A_TIME) {
       all.push(...(await Promise.all(Array.from({ length: AGENTS_AT_A_TIME }, (_, i) => rounds(first + i)))).flat())

@@ -60,7 +60,7 @@ describe('what a sandboxed task may not do', () => {
   })
 
   // Even root: without its rights it is still the owner of what it must not reach.
-  it.each(['root', 'nobody'])('%s reaches no state, no other task, no process and, without a network, no port', async (user) => {
+  it.each(['root', 'nobody'])('S-11: %s reaches no state, no other task, no process and, without a network, no port', async (user) => {
     const network: Partial<UnitSpec> = { sandbox: { network: 'None', hostPaths: [] } }
     const tried = { ...attempts, write: [...attempts.write, '/x', '/dev/x', '/etc/x', '/usr/x', '/proc/sys/kernel/hostname'] }
     const { [`read ${join(root, 'in-the-open')}`]: open, ...rest } = await outcomes({ ...SANDBOX, ...network, user }, tried)

@@ -150,7 +150,7 @@ describe('paths of the machine in a sandbox', () => {
     expect(await readFile(join(path, 'new'), 'utf8')).toBe('written\n')
   })
 
-  it('are refused where the policy does not list them, or only to be read', async () => {
+  it('S-12: are refused where the policy does not list them, or only to be read', async () => {
     await open((root) => ({ policy: { hostPaths: [join(root, 'shared'), join(root, 'gone')].map((path) => ({ path, readOnly: true })) } }))
     const path = await shared(dirname(bench.harness.stateDir))
     const code = { code: 'HostPathNotAllowed' }
@@ -160,7 +160,7 @@ describe('paths of the machine in a sandbox', () => {
     await refusal(asking(join(dirname(path), 'gone'), true)).toMatchObject({ code: 'HostPathMissing' })
   })
 
-  it('are refused where they hold the state of the agent, whatever the policy says', async () => {
+  it('S-12: are refused where they hold the state of the agent, whatever the policy says', async () => {
     await open((root) => ({
       policy: { hostPaths: [root, join(root, 'state'), join(root, 'state/attempts')].map((path) => ({ path, readOnly: true })) },
     }))

@@ -61,16 +61,16 @@ describe('the files of a task', () => {
     expect(await readFile(join(root, 'a/sub/data'), 'utf8')).toBe('data')
   })
 
-  it.each(['../out', '/etc', 'a/../../b', 'x\0y'])('do not go to %j', async (destination) => {
+  it.each(['../out', '/etc', 'a/../../b', 'x\0y'])('S-16: do not go to %j', async (destination) => {
     await expect(place({ tree: A, destination })).rejects.toMatchObject({ code: 'UnsafeArtifact' })
   })
 
-  it.each(['/etc', '../../..', 'sub/../../..'])('hold no link to %s', async (target) => {
+  it.each(['/etc', '../../..', 'sub/../../..'])('S-16: hold no link to %s', async (target) => {
     await symlink(target, join(root, 'b/link'))
     await expect(place({ tree: B, destination: '.' })).rejects.toMatchObject({ code: 'UnsafeArtifact' })
   })
 
-  it('do not follow a link of another artifact out, even one that hides behind a deeper link', async () => {
+  it('S-16: do not follow a link of another artifact out, even one that hides behind a deeper link', async () => {
     // `deep/l` leads to the working directory itself, so `x` copied "into deep/l" would lie one level up from where it seems.
     await mkdir(join(root, 'a/deep'))
     await symlink('..', join(root, 'a/deep/l'))
