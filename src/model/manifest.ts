@@ -90,6 +90,8 @@ export const SyncPolicy = z.strictObject({
   onFailure: z.enum(['Rollback', 'Hold']).default('Rollback').meta({ description: 'what becomes of an atomic revision that failed' }),
 })
 export type SyncPolicy = z.infer<typeof SyncPolicy>
+/** As a record holds it: a field that a newer server wrote is left out, and not refused. */
+export const StoredPolicy = z.object({ ...SyncPolicy.shape, deletionBudget: z.object(Budget.shape).prefault({}) })
 
 export const Deployment = z
   .strictObject({ apiVersion, kind: z.literal('Deployment'), metadata: Metadata, spec: DeploymentSpec })

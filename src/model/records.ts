@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { AgentId, Digest, Oid, RunId, TaskId, WorkloadKey } from './ids.ts'
-import { SyncPolicy } from './manifest.ts'
+import { StoredPolicy } from './manifest.ts'
 import { IsolationOffer } from './process.ts'
 import { Reason } from './reason.ts'
 import { Evidence, ImagePins, Rollout, RootCause, Target } from './rollout.ts'
@@ -50,7 +50,7 @@ export type Hold = z.infer<typeof Hold>
 export const AppRecord = z.object({
   name: z.string(),
   source: AppSource,
-  policy: SyncPolicy,
+  policy: StoredPolicy,
   createdAt: z.number(),
   /** Newest commit seen on the ref, `main@sha1:<oid>`; null until the first successful poll. */
   observedRevision: z.string().nullable(),

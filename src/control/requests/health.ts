@@ -4,8 +4,13 @@ import type { MemberStatus, StoreStatus } from '../../store/store.ts'
 import type { Term } from '../leader/term.ts'
 import { iso } from './times.ts'
 
+type Known = Pick<Term, 'now' | 'readOnly'> & {
+  readonly cluster: Pick<Term['cluster'], 'agents'>
+  readonly hub: Pick<Term['hub'], 'standing' | 'clockOff'>
+}
+
 /** What only the control plane can know of the classic misconfigurations, worst first within each check. */
-export function healthOf(term: Term, store: StoreStatus, version: string): HealthView {
+export function healthOf(term: Known, store: StoreStatus, version: string): HealthView {
   const agents = [...term.cluster.agents.values()]
   const findings = [writable(term), ...storeFindings(store), ...agents.flatMap((agent) => agentFindings(agent, term, version))]
   return { now: iso(term.now()), findings }
@@ -15,7 +20,7 @@ const ok = (check: string, detail: string): FindingView => ({ check, verdict: 'o
 const warn = (check: string, detail: string, fix: string): FindingView => ({ check, verdict: 'warn', detail, fix })
 const fail = (check: string, detail: string, fix: string): FindingView => ({ check, verdict: 'fail', detail, fix })
 
-function writable({ readOnly }: Term): FindingView {
+function writable({ readOnly }: Known): FindingView {
   if (readOnly === null) return ok('store', 'takes writes')
   return fail(
     'store',
@@ -59,7 +64,7 @@ function memberCount({ length }: readonly MemberStatus[]): FindingView[] {
 /** What is signed, logged and scheduled by time goes wrong beyond this; milliseconds. */
 const CLOCK_MAY_DIFFER = 5_000
 
-function agentFindings(agent: AgentRecord, { hub }: Term, version: string): FindingView[] {
+function agentFindings(agent: AgentRecord, { hub }: Known, version: string): FindingView[] {
   const check = `agent ${agent.id}`
   const found: FindingView[] = []
   const standing = hub.standing(agent.id)
@@ -73,7 +78,5 @@ function agentFindings(agent: AgentRecord, { hub }: Term, version: string): Find
     found.push(
       warn(check, `it is of version ${agent.version}, the server of ${version}`, 'upgrade it: tasks run on while an agent restarts'),
     )
-  if (agent.drivers.docker?.available === true && /live-restore is off/.test(agent.drivers.docker.detail))
-    found.push(warn(check, 'its Docker has live-restore off', 'set "live-restore": true in /etc/docker/daemon.json, then reload dockerd'))
   return found.length > 0 ? found : [ok(check, `version ${agent.version}`)]
 }
