@@ -123,7 +123,7 @@ export type BackupSource =
   | { readonly kind: 'server'; readonly lines: AsyncIterable<string> }
   | { readonly kind: 'store'; readonly store: string; readonly dataDir: string }
 
-export interface KeepOptions {
+interface KeepOptions {
   readonly out: string
   /** Of age, who may open the file; none: it is not encrypted. */
   readonly recipients: readonly string[]
@@ -145,7 +145,7 @@ export interface BackupTools {
   restore(options: IntoStore & { readonly file: string; readonly ageKeyFile: string | null }): Promise<RestoredStore>
 }
 
-export interface RestoredStore {
+interface RestoredStore {
   readonly cluster: string
   readonly incarnation: number
   readonly items: number
