@@ -119,9 +119,7 @@ export interface SecretTools {
 }
 
 /** Where a backup comes from: a server that sends it line by line, or a store that no server is asked for. */
-export type BackupSource =
-  | { readonly kind: 'server'; readonly lines: AsyncIterable<string> }
-  | { readonly kind: 'store'; readonly store: string; readonly dataDir: string }
+export type BackupSource = { readonly kind: 'server'; readonly lines: AsyncIterable<string> } | ({ readonly kind: 'store' } & StorePlace)
 
 interface KeepOptions {
   readonly out: string
@@ -131,9 +129,11 @@ interface KeepOptions {
   readonly keyFrom: string | null
 }
 
-interface IntoStore {
+/** A store that no server is asked for. */
+export interface StorePlace {
   readonly store: string
   readonly dataDir: string
+  readonly etcd: EtcdOptions
 }
 
 /** What `drover backup` and `drover restore` do to stores and files. Rejects with what to mend. */
@@ -142,7 +142,7 @@ export interface BackupTools {
     source: BackupSource,
     options: KeepOptions,
   ): Promise<{ readonly cluster: string; readonly revision: string; readonly items: number; readonly bytes: number }>
-  restore(options: IntoStore & { readonly file: string; readonly ageKeyFile: string | null }): Promise<RestoredStore>
+  restore(options: StorePlace & { readonly file: string; readonly ageKeyFile: string | null }): Promise<RestoredStore>
 }
 
 interface RestoredStore {

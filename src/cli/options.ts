@@ -15,6 +15,10 @@ export const namespaceOption = (): Option => new Option('-n, --namespace <name>'
 export const parsedOption = <T>(flags: string, text: string, { parse, value }: { parse: (text: string) => T; value: string }): Option =>
   new Option(flags, text).argParser(parse).default(parse(value), value)
 
+/** Given several times it collects; help shows what none of them means. */
+export const recipientOption = (text: string, nobody: string): Option =>
+  new Option('--recipient <age1...>', text).argParser((one, before: readonly string[]) => [...before, one]).default([], nobody)
+
 export const timeoutOption = (value: string): Option =>
   parsedOption('--timeout <duration>', 'how long to wait, such as 90s or 5m', { parse: durationOf, value })
 

@@ -1,6 +1,7 @@
 import { type Command as Commander, Option } from 'commander'
 import type { Parts } from './command-parts.ts'
 import type { CliDeps } from './deps.ts'
+import { etcdOptions } from './etcd-flags.ts'
 import { defaultDataDir, durationOf, parsedOption, timeoutOption } from './options.ts'
 import { parseAdvertise, parseLabel, parseListen, parseServerStore, parseStore } from './role-flags.ts'
 
@@ -58,7 +59,7 @@ const machineOptions = (command: Commander): Commander =>
 
 function serverCommand(parts: Parts): void {
   const { program, start } = parts
-  followingOptions(program.command('server'), parts)
+  etcdOptions(followingOptions(program.command('server'), parts))
     .description('run a control plane for agents on other machines: one leads, any number stands by and takes over')
     .addOption(
       parsedOption('--store <store>', 'etcd://HOST:2379,HOST/PREFIX, or embedded for a single server', {
@@ -69,11 +70,6 @@ function serverCommand(parts: Parts): void {
     .addOption(new Option('--advertise <url>', 'where others reach this server (default: where it listens)').argParser(parseAdvertise))
     .addOption(new Option('--join <url>', 'become another server of the cluster there; takes a token, once').argParser(parseAdvertise))
     .option('--token <token>', 'of `drover token create --control-plane`, for --join (better: --token-file)')
-    .option('--etcd-ca <file>', 'speak TLS with etcd, and believe this authority')
-    .option('--etcd-cert <file>', 'certificate that etcd knows this server by')
-    .option('--etcd-key <file>', 'its key')
-    .option('--etcd-user <name>', 'user of etcd')
-    .option('--etcd-password-file <file>', 'file with the password of that user')
     .option('--accept-store <id>', 'act on the store of cluster ID, or on one that is "empty", though it is not as remembered')
     .addHelpText('after', SERVER_HELP)
     .action(start(async () => (await import('./commands/roles.ts')).server))

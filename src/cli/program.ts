@@ -10,10 +10,12 @@ import {
   outputOption,
   parsedOption,
   REPORTS,
+  recipientOption,
   TABLES,
   timeoutOption,
 } from './options.ts'
 import { roleCommands } from './program-roles.ts'
+import { storeCommands } from './program-store.ts'
 import { trustCommands } from './program-trust.ts'
 import { parseStore } from './role-flags.ts'
 
@@ -87,9 +89,6 @@ function manifestCommands({ program, start }: Parts): void {
     .description('print the JSON Schema of manifests, for editors')
     .action(start(async () => (await import('./commands/info.ts')).schema))
 }
-
-const recipientOption = (text: string, nobody: string): Option =>
-  new Option('--recipient <age1...>', text).argParser((one, before: readonly string[]) => [...before, one]).default([], nobody)
 
 function secretCommands({ program, start }: Parts): void {
   const secret = program.command('secret').description('make age keys, encrypt and decrypt Secrets; needs no server')
@@ -224,25 +223,6 @@ function appCommands({ program, start }: Parts): void {
     .description('end a rollout and go back to what was good (deployment/NAME)')
     .addOption(namespaceOption())
     .action(start(async () => (await import('./commands/rollouts.ts')).abort))
-}
-
-function storeCommands({ program, start, deps }: Parts): void {
-  program
-    .command('backup')
-    .description('keep everything the cluster knows in a file; tasks and servers go on meanwhile')
-    .requiredOption('--out <file>', 'where; readable for its owner alone')
-    .addOption(recipientOption('encrypt it for this age recipient; may be given again', 'nobody, it is not encrypted'))
-    .option('--include-key', 'with secrets.key of the data directory; needs --recipient')
-    .option('--store <store>', 'read this store itself, without a server: embedded, or etcd://HOST:2379,HOST/PREFIX', parseStore)
-    .option('--data-dir <dir>', 'of the embedded store and of secrets.key', defaultDataDir(deps.env))
-    .action(start(async () => (await import('./commands/backup.ts')).backup))
-  program
-    .command('restore <file>')
-    .description('bring a backup into an empty store; tasks that run are taken over, not restarted')
-    .addOption(parsedOption('--store <store>', 'embedded, or etcd://HOST:2379,HOST/PREFIX', { parse: parseStore, value: 'embedded' }))
-    .option('--data-dir <dir>', 'of the embedded store, and where secrets.key goes', defaultDataDir(deps.env))
-    .option('--age-key-file <file>', 'with the key that opens the file (default: as SOPS, env SOPS_AGE_KEY, SOPS_AGE_KEY_FILE)')
-    .action(start(async () => (await import('./commands/backup.ts')).restore))
 }
 
 function machineCommands({ program, start, deps }: Parts): void {

@@ -1,13 +1,13 @@
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 import { z } from 'zod'
-import type { BackupTools } from '../cli/deps.ts'
+import type { BackupTools, StorePlace } from '../cli/deps.ts'
 import { CliError, EXIT } from '../cli/exit.ts'
 import { systemClock } from '../lib/clock.ts'
 import { writeDurably } from '../lib/durable-file.ts'
-import { messageOf, nullOn, RetryableError, TerminalError } from '../lib/errors.ts'
+import { messageOf, RetryableError, TerminalError } from '../lib/errors.ts'
 import type { Backup } from '../model/backup.ts'
 import { isAgeFile, openAgeFile, sealAgeFile } from '../secrets/age-file.ts'
 import { loadIdentities } from '../secrets/identities.ts'
@@ -16,8 +16,10 @@ import { backupLines, parseBackup, textOf } from '../store/backup.ts'
 import { openStore } from '../store/open.ts'
 import { restoreInto } from '../store/restore.ts'
 import type { Store } from '../store/store.ts'
+import { writeMembership } from './cluster-file.ts'
 import { lockDataDir } from './data-dir.ts'
-import { KEY_FILE, keyringIn } from './keyring.ts'
+import { etcdAccessOf } from './etcd-access.ts'
+import { clusterKeyIn, KEY_FILE, keepClusterKey, keyringIn } from './keyring.ts'
 
 interface Around {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -47,9 +49,12 @@ export const backupTools = ({ env, version }: Around): BackupTools => ({
     forPeople(async () => {
       const { backup, secretsKey } = await readBackup(file, () => loadIdentities({ env, file: ageKeyFile }))
       return withStore(into, async (store) => {
+        await mkdir(into.dataDir, { recursive: true, mode: 0o700 })
         // Before the store, or a server that starts in between would make itself another.
-        if (secretsKey !== null) await keepKey(into.dataDir, secretsKey)
+        if (secretsKey !== null) await keepClusterKey(into.dataDir, secretsKey)
         const cluster = await restoreInto(store, backup, systemClock.now())
+        // Whoever restores it means it: a server of this data directory starts on it without being told once more.
+        await writeMembership(into.dataDir, { cluster: cluster.id, state: 'Member', revision: '0', epochBase: cluster.epochBase })
         return { cluster: cluster.id, incarnation: cluster.incarnation, items: backup.items.length }
       })
     }),
@@ -66,11 +71,11 @@ async function joined(lines: AsyncIterable<string>): Promise<string> {
 }
 
 /** An embedded store is one process's at a time, as its data directory is. */
-async function withStore<T>({ store: url, dataDir }: { store: string; dataDir: string }, use: (store: Store) => Promise<T>): Promise<T> {
+async function withStore<T>({ store: url, dataDir, etcd }: StorePlace, use: (store: Store) => Promise<T>): Promise<T> {
   if (url === 'memory') throw new CliError(EXIT.usage, 'a store in memory is gone with its process', 'use embedded or etcd://')
   const lock = url === 'embedded' ? await lockDataDir(dataDir) : null
   try {
-    const store = await openStore(url, { dataDir: join(dataDir, 'store'), clock: systemClock })
+    const store = await openStore(url, { dataDir: join(dataDir, 'store'), etcd: await etcdAccessOf(etcd), clock: systemClock })
     try {
       return await use(store)
     } finally {
@@ -110,16 +115,7 @@ function jsonOf(text: string): unknown {
 async function keyIn(dataDir: string): Promise<string> {
   if ((await keyringIn(dataDir)) === null)
     throw new CliError(EXIT.error, `${dataDir} holds no ${KEY_FILE}`, 'name the data directory of a server')
-  return (await readFile(join(dataDir, KEY_FILE), 'utf8')).trim()
-}
-
-/** @throws CliError when another key is there: what is sealed with it would be lost. */
-async function keepKey(dataDir: string, key: string): Promise<void> {
-  const path = join(dataDir, KEY_FILE)
-  const there = await readFile(path, 'utf8').catch(nullOn('ENOENT'))
-  if (there?.trim() === key) return
-  if (there !== null) throw new CliError(EXIT.error, `${path} holds another key than the backup`, 'move it away, then restore again')
-  await writeDurably(path, `${key}\n`)
+  return clusterKeyIn(dataDir)
 }
 
 /** @throws CliError instead of what a person can mend. */

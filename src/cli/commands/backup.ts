@@ -1,10 +1,11 @@
 import { resolve } from 'node:path'
 import type { BackupSource } from '../deps.ts'
+import { type EtcdFlags, etcdOptionsOf } from '../etcd-flags.ts'
 import { CliError, EXIT } from '../exit.ts'
 import { escapeText } from '../output/escape.ts'
 import type { Command, Session } from '../session.ts'
 
-export interface BackupFlags {
+export interface BackupFlags extends EtcdFlags {
   readonly out: string
   readonly store?: string
   readonly dataDir: string
@@ -22,7 +23,7 @@ export const backup: Command<BackupFlags> = async (session, _, flags) => {
   const kept = await tools.keep(await sourceOf(session, flags), {
     out: resolve(deps.cwd, out),
     recipients: recipient,
-    keyFrom: includeKey === true ? dataDir : null,
+    keyFrom: includeKey === true ? resolve(deps.cwd, dataDir) : null,
   })
   printer.say(escapeText(`${out}: ${kept.items} keys of cluster ${kept.cluster} at revision ${kept.revision}, ${kept.bytes} bytes`))
   if (includeKey !== true)
@@ -30,21 +31,21 @@ export const backup: Command<BackupFlags> = async (session, _, flags) => {
   return EXIT.ok
 }
 
-async function sourceOf({ client, deps }: Session, { store, dataDir }: BackupFlags): Promise<BackupSource> {
-  if (store !== undefined) return { kind: 'store', store, dataDir: resolve(deps.cwd, dataDir) }
+async function sourceOf({ client, deps }: Session, { store, dataDir, ...flags }: BackupFlags): Promise<BackupSource> {
+  if (store !== undefined) return { kind: 'store', store, dataDir: resolve(deps.cwd, dataDir), etcd: etcdOptionsOf(flags) }
   return { kind: 'server', lines: await (await client()).stream('/api/v1/backup', deps.signal) }
 }
 
-export interface RestoreFlags {
+export interface RestoreFlags extends EtcdFlags {
   readonly store: string
   readonly dataDir: string
   readonly ageKeyFile?: string
 }
 
 /** A backup into an empty store. */
-export const restore: Command<RestoreFlags> = async ({ deps, printer }, [file = ''], { store, dataDir, ageKeyFile }) => {
+export const restore: Command<RestoreFlags> = async ({ deps, printer }, [file = ''], { store, dataDir, ageKeyFile, ...flags }) => {
   const tools = await deps.backups()
-  const into = { store, dataDir: resolve(deps.cwd, dataDir) }
+  const into = { store, dataDir: resolve(deps.cwd, dataDir), etcd: etcdOptionsOf(flags) }
   const restored = await tools.restore({ ...into, file: resolve(deps.cwd, file), ageKeyFile: ageKeyFile ?? null })
   const { cluster, incarnation, items } = restored
   printer.say(escapeText(`cluster ${cluster} is in ${store}, ${items} keys, incarnation ${incarnation}: start the servers`))

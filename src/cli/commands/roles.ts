@@ -2,7 +2,8 @@ import { parseProcessPolicy } from '../../manifest/process-policy.ts'
 import { AgentId } from '../../model/ids.ts'
 import { DEFAULT_PROCESS_POLICY, type ProcessPolicy } from '../../model/process-policy.ts'
 import { givenToken } from '../credentials.ts'
-import type { CliDeps, ControlOptions, EtcdOptions, MachineOptions } from '../deps.ts'
+import type { CliDeps, ControlOptions, MachineOptions } from '../deps.ts'
+import { type EtcdFlags, etcdOptionsOf } from '../etcd-flags.ts'
 import { CliError, EXIT } from '../exit.ts'
 import { readManifest } from '../files.ts'
 import type { Printer } from '../output/print.ts'
@@ -78,16 +79,11 @@ export const up: Command<UpFlags> = async (session, _, flags) => {
   return deps.roles.up({ ...controlOptions(flags), ...machine, ...ends }, deps.signal)
 }
 
-export interface ServerFlags extends ControlFlags {
+export interface ServerFlags extends ControlFlags, EtcdFlags {
   readonly advertise?: string
   readonly join?: string
   readonly token?: string
   readonly acceptStore?: string
-  readonly etcdCa?: string
-  readonly etcdCert?: string
-  readonly etcdKey?: string
-  readonly etcdUser?: string
-  readonly etcdPasswordFile?: string
 }
 
 /** A control plane that leads or stands by, in the foreground. */
@@ -96,19 +92,11 @@ export const server: Command<ServerFlags> = async (session, _, flags) => {
   const more = {
     advertise: flags.advertise ?? null,
     acceptStore: flags.acceptStore ?? null,
-    etcd: etcdOptions(flags),
+    etcd: etcdOptionsOf(flags),
     join: await joinOf(session, flags),
   }
   return deps.roles.server({ ...controlOptions(flags), ...more }, deps.signal)
 }
-
-const etcdOptions = (flags: ServerFlags): EtcdOptions => ({
-  ca: flags.etcdCa ?? null,
-  cert: flags.etcdCert ?? null,
-  key: flags.etcdKey ?? null,
-  user: flags.etcdUser ?? null,
-  passwordFile: flags.etcdPasswordFile ?? null,
-})
 
 async function joinOf(session: Session, { join, token, store }: ServerFlags): Promise<{ url: string; token: string } | null> {
   if (join === undefined) return null

@@ -72,7 +72,8 @@ function judgeCluster({ identity: { id, epochBase }, revision }: Found, { rememb
   if (remembered === null || isMaking) return place === 'Own' || accept === id ? { verdict: 'Join' } : neverJoined(id)
   if (remembered.cluster !== id) return accept === id ? { verdict: 'Join' } : otherCluster(id, remembered)
   const behind = Math.max(0, Number(BigInt(remembered.revision) - BigInt(revision)))
-  if (behind === 0 && epochBase >= remembered.epochBase) return { verdict: 'Join' }
+  // Raised epochs are a person's word that the store is meant as it is: it was restored, or accepted on another server.
+  if (epochBase > remembered.epochBase || (behind === 0 && epochBase === remembered.epochBase)) return { verdict: 'Join' }
   if (accept === id) return { verdict: 'JoinOlder', epochBase: remembered.epochBase + behind + UNSEEN_REVISIONS }
   return refuse(
     `the store of cluster ${id} is at revision ${revision}, and was at ${remembered.revision} when this data directory last saw it`,

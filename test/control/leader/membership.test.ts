@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { type Judged, judgeStore, type Membership, type StoreState } from '../../../src/control/leader/membership.ts'
+import { ClusterIdentity } from '../../../src/model/records.ts'
 
 const EMPTY: StoreState = { kind: 'Empty', revision: '1' }
 const FOREIGN: StoreState = { kind: 'Foreign', keys: 12 }
-const cluster = (id: string, revision = '100'): StoreState => ({
+const cluster = (id: string, revision = '100', epochBase = 0): StoreState => ({
   kind: 'Cluster',
-  identity: { id, createdAt: 0, epochBase: 0, incarnation: 0, restoredAt: null },
+  identity: ClusterIdentity.parse({ id, createdAt: 0, epochBase }),
   revision,
 })
 const member = (id: string, revision = '100', over: Partial<Membership> = {}): Membership => ({
@@ -25,6 +26,7 @@ describe('a store is joined', () => {
     ['empty, by who was cut short in making it', EMPTY, { remembered: member('a', '0', { state: 'Creating' }) }, 'Create'],
     ['by a member, as it was', cluster('a'), { remembered: member('a') }, 'Join'],
     ['by a member, later', cluster('a', '1000'), { remembered: member('a', '999') }, 'Join'],
+    ['by a member, restored from a backup: its epochs were raised', cluster('a', '9', 5), { remembered: member('a', '1000') }, 'Join'],
     ['by who has joined and not seen it yet', cluster('a'), { remembered: member('a', '0') }, 'Join'],
     ['by a stranger who is told its id', cluster('a'), { accept: 'a' }, 'Join'],
     ['by a member of another who is told its id', cluster('b'), { remembered: member('a'), accept: 'b' }, 'Join'],
