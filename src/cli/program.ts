@@ -17,7 +17,6 @@ import {
 import { roleCommands } from './program-roles.ts'
 import { storeCommands } from './program-store.ts'
 import { trustCommands } from './program-trust.ts'
-import { parseStore } from './role-flags.ts'
 
 const EXAMPLES = `Examples:
   drover up --repo . --allow-processes    run what this repository says, on this machine
