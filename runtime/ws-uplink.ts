@@ -64,13 +64,17 @@ function openSocket({ tls }: WsUplinkOptions, { url, maxPayload }: Asked, signal
     signal.throwIfAborted()
     const limits = { perMessageDeflate: false, maxPayload, handshakeTimeout: HANDSHAKE_MS, closeTimeout: CLOSE_MS }
     const socket = new WebSocket(url.href.replace(/^http/, 'ws'), { ...limits, ...tls(), followRedirects: true, maxRedirects: REDIRECTS })
+    let leader: URL | null = null
     const onAbort = (): void => socket.terminate()
     const fail = (error: unknown): void => {
       signal.removeEventListener('abort', onAbort)
-      reject(signal.aborted ? signal.reason : unreached({ asked: url, last: new URL(originOf(socket)) }, error))
+      reject(signal.aborted ? signal.reason : unreached({ server: url, leader }, error))
     }
     signal.addEventListener('abort', onAbort, { once: true })
     socket.on('error', fail)
+    socket.on('redirect', (to) => {
+      leader = new URL(to)
+    })
     socket.once(
       'unexpected-response',
       (_, response) =>
@@ -86,13 +90,14 @@ function openSocket({ tls }: WsUplinkOptions, { url, maxPayload }: Asked, signal
   })
 }
 
-/** Whoever was sent on has met a server that lives. Until the lease of a dead leader ends it names that one, which is a matter of seconds. */
-function unreached({ asked, last }: { asked: URL; last: URL }, error: unknown): Error {
+/** A standby that names a leader who is not there will name another as soon as his lease has run out. */
+function unreached({ server, leader }: { server: URL; leader: URL | null }, error: unknown): Error {
+  const { host } = leader ?? server
   if (error instanceof ComeBackSoon) return error
-  if (error instanceof RefusedIdentity) return new RefusedIdentity(`${last.host} refuses this agent: ${error.message}`)
-  const message = `cannot reach ${last.host}: ${messageOf(error)}`
-  if (asked.host === last.host) return new RetryableError(message, { cause: error })
-  return new ComeBackSoon(`${asked.host} sends on to the leader, but ${message}`, { cause: error })
+  if (error instanceof RefusedIdentity) return new RefusedIdentity(`${host} refuses this agent: ${error.message}`)
+  const message = `cannot reach ${host}: ${messageOf(error)}`
+  if (leader === null) return new RetryableError(message, { cause: error })
+  return new ComeBackSoon(`${message}; ${server.host} says that it leads`, { cause: error })
 }
 
 /** What a server says that does not open the socket. */

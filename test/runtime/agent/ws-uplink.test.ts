@@ -1,5 +1,4 @@
-import { afterEach, beforeEach, expect, it } from 'vitest'
-import { ComeBackSoon } from '../../../runtime/server-ring.ts'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Uplink } from '../../../runtime/uplink.ts'
 import { createWsUplink } from '../../../runtime/ws-uplink.ts'
 import { createApi } from '../../../src/api/app.ts'
@@ -93,6 +92,33 @@ it('fails soon, and so that it is tried again, when nobody is there', async () =
   await expect(lonely.fetchTree(TREE, never)).rejects.toBeInstanceOf(RetryableError)
 })
 
+describe('with several servers', () => {
+  const standbyOf = async (leader: string | null): Promise<Serving> => {
+    const parts = { control: fakeControl(), gate, guard: null, leader: standsBy(leader), log: silentLog, clock: systemClock }
+    return serveApi({ ...parts, api: createApi(parts), host: '127.0.0.1', port: 0 })
+  }
+  const uplinkTo = (...servers: string[]): Uplink => createWsUplink({ servers, clock: systemClock, tls: () => null })
+
+  it('ends at the leader, by way of a standby, and fetches trees there', async () => {
+    const standby = await standbyOf(serving.url)
+    const agent = uplinkTo('http://127.0.0.1:1', standby.url)
+    const channel = await agent.connect(never)
+    await standby.close()
+    expect(await textOf(await agent.fetchTree(TREE, never))).toBe(`tree ${TREE} end`)
+    channel.close('done')
+  })
+
+  it.each([
+    ['nobody leads', null, 'does not lead'],
+    ['the leader that a standby names is not there', 'http://127.0.0.1:1', 'says that it leads'],
+  ])('comes back soon while %s', async (_, leader, message) => {
+    const standby = await standbyOf(leader)
+    const connecting = uplinkTo(standby.url, 'http://127.0.0.1:1').connect(never)
+    await expect(connecting).rejects.toThrow(expect.objectContaining({ name: 'ComeBackSoon', message: expect.stringContaining(message) }))
+    await standby.close()
+  })
+})
+
 it('does not connect once it is told not to', async () => {
   await expect(uplink.connect(AbortSignal.abort(new Error('ended')))).rejects.toThrow('ended')
   expect(gate.channel).toBeNull()
@@ -167,15 +193,4 @@ it('ends when it is told to', async () => {
   await waitUntil(() => gate.lines.length === 1)
   stop.abort()
   await sending
-})
-
-it('comes back soon to a standby that still names a leader that is dead: another will lead within seconds', async () => {
-  const leader = serving.url
-  await serving.close()
-  const parts = { control: fakeControl(), gate, leader: standsBy(leader), guard: null, log: silentLog, clock: systemClock }
-  serving = await serveApi({ ...parts, api: createApi(parts), host: '127.0.0.1', port: 0 })
-  const viaStandby = createWsUplink({ servers: [serving.url], clock: systemClock, tls: () => null })
-  const failure: unknown = await viaStandby.connect(never).catch((error: unknown) => error)
-  expect(failure).toBeInstanceOf(ComeBackSoon)
-  expect(String(failure)).toContain(`sends on to the leader, but cannot reach ${new URL(leader).host}`)
 })
