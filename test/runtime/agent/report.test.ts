@@ -107,3 +107,13 @@ it('keeps every frame far below 1 MiB, and still says every record', () => {
   expect(new Set(reports.flatMap((one) => one.said)).size).toBe(500)
   expect(Math.max(...reports.map((one) => one.bytes))).toBeLessThan(300 * 1024)
 })
+
+it('holds one status a task however much happens while nobody listens, and says it in one go', () => {
+  const { reporter, send, reports } = createListener()
+  for (let event = 1; event <= 100_000; event += 1) reporter.publish(status(`task-${event % 100}`, event))
+  expect(reporter.greeting()).toHaveLength(100)
+  reporter.open(send)
+  expect(reports).toHaveLength(1)
+  expect(reports[0]?.said).toContain('task-0.100000')
+  expect(reports[0]?.said).toHaveLength(100)
+})
