@@ -8,7 +8,7 @@ import { NEMESES } from './nemeses.ts'
 import { untilQuiet } from './quiet.ts'
 import { Rules } from './rules.ts'
 import { type Episode, lineOf, tableOf } from './summary.ts'
-import { daemonsOf, startWorld, type World } from './world.ts'
+import { startWorld, type World } from './world.ts'
 
 /** The promise: recovered so soon after a fault was mended. */
 const QUIET_MS = 60_000
@@ -45,7 +45,7 @@ export async function runCampaign(options: CampaignOptions, findings: Findings):
   const rules = new Rules(world)
   const first = await untilQuiet(world, FIRST_QUIET_MS)
   if (first.missing !== null) throw new Error(`the cluster did not come up: ${first.missing}`)
-  await rules.check('Nothing')
+  await rules.check('Nothing', first.upTo)
   print(`up after ${seconds(performance.now() - began).toFixed(1)} s`)
   const episodes: Episode[] = []
   for (const nemeses of schedule(options)) {
@@ -108,11 +108,10 @@ async function strike({ world, rules, number, nemeses, rng, options }: Strike): 
   const leastMs = Math.max(0, ...nemeses.map(({ holdMs }) => holdMs ?? 0))
   const began = performance.now()
   const held = await hold(fault, { ms: leastMs + rng.int(1_000, options.longestHoldMs), load })
-  for (const daemon of daemonsOf(world)) daemon.revive()
   const quiet = await untilQuiet(world, STUCK_MS)
   if (quiet.missing !== null) findings.report('Recovers', `not ${seconds(quiet.ms).toFixed(0)} s after the fault: ${quiet.missing}`)
   else if (quiet.ms > QUIET_MS) findings.report('RecoversInTime', `it took ${seconds(quiet.ms).toFixed(1)} s after ${fault.title}`)
-  if (quiet.missing === null) await rules.check(fault.toll)
+  if (quiet.missing === null) await rules.check(fault.toll, quiet.upTo)
   if (quiet.ms > SLOW_MS && quiet.last !== null) options.print(`  last: ${quiet.last.slice(0, LAST_MAX)}`)
   const acted = checks.terms[terms]?.actedAt ?? null
   return {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { taskProcesses } from '../../support/task-processes.ts'
 import { STEADY } from './load.ts'
 import { MACHINES } from './run-folder.ts'
@@ -13,25 +14,29 @@ export interface Quiet {
   readonly missing: string | null
   /** What was missing last before it came. */
   readonly last: string | null
+  /** What had begun before then is over. Seconds since boot, as in the ledger. */
+  readonly upTo: number
 }
 
-/** Waits until the cluster has recovered in every respect, or for so long. */
+/** Waits until the cluster has recovered in every respect, or for so long. What ends by itself is started again, as by systemd. */
 export async function untilQuiet(world: World, deadlineMs: number): Promise<Quiet> {
   const began = performance.now()
   let last: string | null = null
   for (;;) {
+    for (const daemon of daemonsOf(world)) daemon.revive()
+    const upTo = uptime()
     const missing = await whatIsMissing(world).catch((error: unknown) => (error instanceof Error ? error.message : String(error)))
     const ms = performance.now() - began
-    if (missing === null || ms > deadlineMs) return { ms, missing, last }
+    if (missing === null || ms > deadlineMs) return { ms, missing, last, upTo }
     last = missing
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
 }
 
+const uptime = (): number => Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0])
+
 /** One thing that is not yet as it should be; null: nothing. */
 async function whatIsMissing(world: World): Promise<string | null> {
-  const down = daemonsOf(world).find(({ runs }) => !runs)
-  if (down !== undefined) return `${down.name} is down`
   return (await appIsMissing(world)) ?? (await agentsAreMissing(world)) ?? (await workIsMissing(world))
 }
 

@@ -23,9 +23,9 @@ export class Rules {
     this.usage = new UsageWatch(world.findings)
   }
 
-  /** At quiet. */
-  async check(toll: Toll): Promise<void> {
-    const ledger = readLedger(this.#world.ledger)
+  /** At quiet, when all that began before `upTo` (seconds since boot) is over; a schedule may start something at any moment. */
+  async check(toll: Toll, upTo: number): Promise<void> {
+    const ledger = readLedger(this.#world.ledger).filter(({ startedAt }) => startedAt < upTo)
     this.#checkStarts(ledger)
     this.#checkEnds(ledger)
     this.#checkExclusive(ledger)
