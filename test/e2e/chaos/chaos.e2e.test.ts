@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 
 /** 200 for the figure in the README; as many as two minutes hold where everything else runs too (`DROVER_CHAOS_FAULTS=20 npm test e2e`). */
-const FAULTS = Number(process.env.DROVER_CHAOS_FAULTS ?? 6)
+const FAULTS = Number(process.env.DROVER_CHAOS_FAULTS ?? 8)
 const LONGEST_HOLD_SECONDS = Number(process.env.DROVER_CHAOS_HOLD ?? 6)
 const SEED = process.env.DROVER_SEED ?? String(Date.now() % 1_000_000)
 /** A fault that does not heal is waited for longer than it may take, to see whether it ever does. */

@@ -36,9 +36,7 @@ export class HistoryChecks {
     return (this.#tables.get(table) ?? new Map()) as ReadonlyMap<string, RecordOf<T>>
   }
 
-  endOf(task: string, attempt: number): AttemptRecord | undefined {
-    return this.#ends.get(`${task} ${attempt}`)
-  }
+  readonly endOf = (task: string, attempt: number): AttemptRecord | undefined => this.#ends.get(`${task} ${attempt}`)
 
   see(change: StoredChange): void {
     if (change.key === LEADER) {

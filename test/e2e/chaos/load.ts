@@ -3,8 +3,8 @@ import { shortTasks } from '../../support/short-tasks.ts'
 import type { GitServer } from './git-server.ts'
 
 export const STEADY = 6
-export const ROLLING = 4
-export const BOXES = 2
+const ROLLING = 4
+const BOXES = 2
 const SHORT_TASKS = 12
 /** Short jobs that stay in git when they are over. */
 const JOBS_KEPT = 2

@@ -1,7 +1,8 @@
 import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
-import { type LedgerEntry, readLedger } from '../../support/short-tasks.ts'
+import { readLedger } from '../../support/short-tasks.ts'
 import type { Toll } from './fault.ts'
+import { breachesOf } from './ledger-rules.ts'
 import { UsageWatch } from './usage.ts'
 import type { World } from './world.ts'
 
@@ -26,48 +27,11 @@ export class Rules {
   /** At quiet, when all that began before `upTo` (seconds since boot) is over; a schedule may start something at any moment. */
   async check(toll: Toll, upTo: number): Promise<void> {
     const ledger = readLedger(this.#world.ledger).filter(({ startedAt }) => startedAt < upTo)
-    this.#checkStarts(ledger)
-    this.#checkEnds(ledger)
-    this.#checkExclusive(ledger)
+    for (const { rule, message } of breachesOf(ledger, this.#world.checks.endOf)) this.#report(rule, message)
     await this.#checkKept(toll)
     this.#checkBystanders()
     this.#checkLogs()
     this.#checkUsage()
-  }
-
-  /** INV-6. */
-  #checkStarts(ledger: readonly LedgerEntry[]): void {
-    for (const { task, attempt, starts } of ledger)
-      if (starts !== 1) this.#report('OneStartAnAttempt', `${task} ${attempt} was started ${starts} times`)
-    // An attempt that a crash kept from starting is followed by another; one that has run is not.
-    const services = ledger.filter(({ task }) => isService(task))
-    for (const { task, attempt } of services)
-      if (services.some((other) => other.task === task && other.attempt < attempt))
-        this.#report('NothingRestarts', `${task} was started again, as attempt ${attempt}`)
-  }
-
-  /** INV-7 and the truth of what is told: whoever wrote that it ended has one record, of that end. */
-  #checkEnds(ledger: readonly LedgerEntry[]): void {
-    const { checks } = this.#world
-    for (const { task, attempt, exitCode } of ledger.filter(({ task }) => !isService(task))) {
-      const end = checks.endOf(task, attempt)
-      if (end === undefined) this.#report('OneTerminalRecord', `nothing was recorded of the end of ${task} ${attempt}`)
-      else if (exitCode !== null && end.exitCode !== exitCode)
-        this.#report('ExitIsTrue', `${task} ${attempt} ended with ${exitCode}, and ${end.exitCode} (${end.reason}) was recorded`)
-    }
-  }
-
-  /** INV-8. An attempt whose end nobody wrote is judged by its record alone. */
-  #checkExclusive(ledger: readonly LedgerEntry[]): void {
-    const solo = ledger.filter(({ task }) => task.startsWith('solo-')).toSorted((a, b) => a.startedAt - b.startedAt)
-    for (const slot of new Set(solo.map((entry) => entry.slot))) {
-      const ofSlot = solo.filter((entry) => entry.slot === slot)
-      for (const [index, { task, attempt, endedAt }] of ofSlot.entries()) {
-        const next = ofSlot[index + 1]
-        if (next !== undefined && endedAt !== null && next.startedAt < endedAt)
-          this.#report('Exclusive', `${task} ${attempt} ran until ${endedAt}, and ${next.task} from ${next.startedAt}`)
-      }
-    }
   }
 
   /** P3 and P7: the very attempts that ran before the fault. */
@@ -123,5 +87,3 @@ export class Rules {
     this.#world.findings.report(rule, message)
   }
 }
-
-const isService = (task: string): boolean => /^(steady|rolling)-/.test(task)
