@@ -14,6 +14,7 @@ import type { AgentFrame, ServerFrame } from '../src/model/protocol.ts'
 import type { Capacity } from '../src/model/records.ts'
 import { DriverName } from '../src/model/task-spec.ts'
 import type { DownloadCache } from './artifacts/downloads.ts'
+import { createContact } from './contact.ts'
 import type { Disks } from './disks.ts'
 import { createEpochGuard } from './epoch-guard.ts'
 import type { Journal } from './journal.ts'
@@ -76,7 +77,8 @@ export async function runAgent(deps: AgentDeps, stop: AbortSignal): Promise<void
   const found = await attemptsFound(deps, signal)
   const reporter = createReporter(deps.clock)
   const fetchTree = deps.uplink.fetchTree.bind(deps.uplink)
-  const roster = createRoster({ ...deps, fetchTree, statuses: reporter, found }, signal)
+  const contact = createContact(deps.clock)
+  const roster = createRoster({ ...deps, fetchTree, statuses: reporter, found, contact }, signal)
   for (const entry of entries) roster.adopt(entry)
   const logs = createLogService({ ...deps, roster }, signal)
   const { id, instance, bootId, version } = deps.identity
@@ -86,6 +88,7 @@ export async function runAgent(deps: AgentDeps, stop: AbortSignal): Promise<void
     guard: createEpochGuard(notes, deps),
     reporter,
     roster,
+    contact,
     serveLogs: (frame) => logs.serve(frame),
     clock: deps.clock,
     log: deps.log,

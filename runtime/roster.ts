@@ -9,6 +9,7 @@ import { pause } from '../src/lib/waits.ts'
 import type { Millis, TaskId } from '../src/model/ids.ts'
 import type { DriverName } from '../src/model/task-spec.ts'
 import { type ArtifactSources, createArtifacts } from './artifacts/artifacts.ts'
+import type { Contact } from './contact.ts'
 import type { AttemptRef, Driver, Handle } from './driver.ts'
 import type { Journal, JournalEntry } from './journal.ts'
 import { type Drivers, ownedBy, removeOrphan } from './recover.ts'
@@ -22,6 +23,7 @@ export interface RosterDeps extends ArtifactSources {
   readonly drivers: Drivers
   readonly journal: Journal
   readonly openSecret: OpenSecret
+  readonly contact: Contact
   readonly clock: Clock
   readonly log: Logger
   readonly statuses: StatusSink

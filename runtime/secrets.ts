@@ -105,6 +105,7 @@ function retold(event: TaskEvent, tell: Telling): TaskEvent {
     case 'goneMissing':
     case 'startupPassed':
     case 'ready':
+    case 'cutOff':
     case 'removed':
       return event
     default:

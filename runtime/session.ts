@@ -6,6 +6,7 @@ import type { Millis } from '../src/model/ids.ts'
 import type { AgentFrame, ServerFrame } from '../src/model/protocol.ts'
 import type { AgentRecord } from '../src/model/records.ts'
 import { DriverName } from '../src/model/task-spec.ts'
+import type { Contact } from './contact.ts'
 import type { EpochGuard } from './epoch-guard.ts'
 import { changesOf, type LookAtMachine, MACHINE_CHECKED_EVERY, type MachineState } from './machine-state.ts'
 import type { Reporter } from './report.ts'
@@ -15,11 +16,12 @@ const HEARTBEAT_EVERY: Millis = 5_000
 export type LogsFrame = Extract<ServerFrame, { type: 'logs' }>
 
 export interface SessionDeps {
-  readonly agent: Omit<AgentRecord, 'joinedAt' | 'maintenance' | keyof MachineState>
+  readonly agent: Omit<AgentRecord, 'joinedAt' | 'maintenance' | 'silence' | keyof MachineState>
   readonly look: LookAtMachine
   readonly guard: EpochGuard
   readonly reporter: Reporter
   readonly roster: Roster
+  readonly contact: Contact
   /** Answers on a connection of its own, and outlives this one. */
   readonly serveLogs: (frame: LogsFrame) => void
   readonly clock: Clock
@@ -38,7 +40,8 @@ export async function runSession(deps: SessionDeps, channel: Channel<AgentFrame,
   signal.addEventListener('abort', onAbort, { once: true })
   const state = await deps.look(either)
   deps.reporter.close()
-  channel.send({ type: 'hello', agent: { ...deps.agent, ...state }, epoch: deps.guard.remembered(), tasks: deps.reporter.greeting() })
+  const at = deps.contact.stamp()
+  channel.send({ type: 'hello', agent: { ...deps.agent, ...state }, epoch: deps.guard.remembered(), tasks: deps.reporter.greeting(), at })
   deps.reporter.open((frame) => channel.send(frame))
   const beside = [heartbeats(deps, channel, either), watchMachine(deps, { channel, state }, either)]
   try {
@@ -62,9 +65,12 @@ async function obeyFrames(deps: SessionDeps, open: Open & { beside: Promise<void
   for await (const frame of open.channel.frames()) {
     if (frame.type === 'ack') deps.reporter.acked(frame.seq)
     if (frame.type === 'logs') deps.serveLogs(frame)
+    // Before its orders were obeyed nobody knows whether it leads.
+    if (frame.type === 'pong' && end === 'accepted') deps.contact.answered(frame.at)
     if (frame.type === 'refused') {
       deps.log.warn({ reason: frame.reason }, 'refused by the control plane')
       open.channel.close('refused')
+      end = 'not-accepted'
     }
     if (frame.type !== 'assignments') continue
     if (!(await deps.guard.accepts(frame))) {
@@ -81,11 +87,15 @@ async function obeyFrames(deps: SessionDeps, open: Open & { beside: Promise<void
 const availableOf = ({ drivers }: MachineState): ReadonlySet<DriverName> =>
   new Set(DriverName.options.filter((driver) => drivers[driver]?.available === true))
 
-async function heartbeats({ clock, reporter }: SessionDeps, channel: Channel<AgentFrame, ServerFrame>, signal: AbortSignal): Promise<void> {
+async function heartbeats(
+  { clock, reporter, contact }: SessionDeps,
+  channel: Channel<AgentFrame, ServerFrame>,
+  signal: AbortSignal,
+): Promise<void> {
   for (;;) {
     await pause(clock, HEARTBEAT_EVERY, signal)
     if (signal.aborted) return
-    channel.send({ type: 'heartbeat', at: clock.now() })
+    channel.send({ type: 'heartbeat', at: contact.stamp(), wall: clock.now() })
     reporter.repeatUnanswered()
   }
 }

@@ -1,4 +1,5 @@
 import { nextStep, onResult, type Step, type TaskEvent } from '../src/core/task.ts'
+import { CUT_OFF } from '../src/core/task-end.ts'
 import { type AgentTask, type Desired, initialState, statusOf } from '../src/core/task-life.ts'
 import { messageOf } from '../src/lib/errors.ts'
 import type { TaskId } from '../src/model/ids.ts'
@@ -6,7 +7,7 @@ import type { Assignment } from '../src/model/protocol.ts'
 import type { TaskStatus } from '../src/model/task.ts'
 import type { TaskSpec, UnitSpec } from '../src/model/task-spec.ts'
 import type { Journal, JournalEntry } from './journal.ts'
-import { type Carried, perform, type StepTools } from './task-steps.ts'
+import { type Carried, isCutOff, perform, type StepTools } from './task-steps.ts'
 
 /** Where a runner says what people should see; an adapter over `report.ts`. */
 export interface StatusSink {
@@ -121,11 +122,19 @@ class Runner {
       if (step.type === 'idle') return await aborted(signal)
       if (step.type === 'start' && !this.#kept.durable) return { type: 'startNotCalled', failure: NOT_WRITTEN }
       const { assignment, state } = this.entry
+      if (STARTS.has(step.type) && isCutOff(assignment.spec, this.#deps.contact)) return await this.#untilHeard(step, signal)
       const subject = { task: state.task, spec: pinned(assignment.spec, state.images), tools: this.#deps, signal }
       return await perform(step, subject, this.#carried)
     } finally {
       this.#doing = 'idle'
     }
+  }
+
+  /** Nothing that may not run without a control plane is begun without one. */
+  async #untilHeard(step: Step, signal: AbortSignal): Promise<TaskEvent | null> {
+    if (step.type === 'start') return { type: 'startNotCalled', failure: CUT_OFF_NOW }
+    await this.#deps.contact.regained(signal)
+    return null
   }
 
   #apply(event: TaskEvent): void {
@@ -195,6 +204,10 @@ const OUTLASTS_ORDERS: ReadonlySet<Step['type']> = new Set(['stop', 'recover'])
 
 /** No order repeats it, so that a crash makes the agent forget it, and find what it stopped running as before. */
 const isOwnStop = ({ life, desired }: AgentTask): boolean => life.phase === 'Stopping' && (life.because !== null || desired === 'run')
+
+const STARTS: ReadonlySet<Step['type']> = new Set(['prepare', 'start'])
+
+const CUT_OFF_NOW = { retryable: true, code: CUT_OFF, message: 'no control plane is heard of' }
 
 const NOT_WRITTEN = { retryable: true, code: 'JournalFailed', message: 'the intent to start could not be written down' }
 

@@ -9,6 +9,7 @@ import type { Semaphore } from '../src/lib/semaphore.ts'
 import type { Millis, TaskId } from '../src/model/ids.ts'
 import type { TaskSpec } from '../src/model/task-spec.ts'
 import type { Artifacts } from './artifacts/artifacts.ts'
+import type { Contact } from './contact.ts'
 import type { AttemptRef, Driver, Exit, Handle, Prepared } from './driver.ts'
 import { lastLines } from './last-lines.ts'
 import { createProber, type Prober } from './prober.ts'
@@ -22,6 +23,7 @@ export interface StepTools {
   readonly clock: Clock
   readonly artifacts: Artifacts
   readonly openSecret: OpenSecret
+  readonly contact: Contact
   /** Bounds starts on the whole machine. */
   readonly starts: Semaphore
   readonly log: Logger
@@ -138,7 +140,7 @@ async function waitFor(step: Wait, subject: Subject, carried: Carried): Promise<
     const secrets = carried.secrets ?? NO_SECRETS
     carried.prober ??= createProber({ ...tools, secrets, handle, spec, startedAt: step.startedAt, known: step.known })
     const exited = exitOf(tools.driver, handle, over.signal)
-    const seen = await Promise.race([exited, carried.prober.next(step.known, over.signal)])
+    const seen = await Promise.race([exited, carried.prober.next(step.known, over.signal), cutOff(subject, over.signal)])
     const told = await withLastLines(seen, () => lastLines(tools, handle, signal))
     return told.type === 'unhealthy' ? await unlessExited(told, exited) : told
   } catch (error) {
@@ -170,6 +172,22 @@ async function exitOf(driver: Driver, handle: Handle, signal: AbortSignal): Prom
   return { type: 'exited', exit: await driver.wait(handle, signal) }
 }
 
+interface CutOff {
+  readonly type: 'cutOff'
+  readonly seconds: number
+}
+
+/** Only of a task that may not run for ever without a control plane. */
+async function cutOff({ spec: { stopLocal }, tools }: Subject, signal: AbortSignal): Promise<CutOff> {
+  if (stopLocal === undefined) return await new Promise(() => undefined)
+  await tools.contact.lostFor(stopLocal.afterSeconds * 1000, signal)
+  signal.throwIfAborted()
+  return { type: 'cutOff', seconds: stopLocal.afterSeconds }
+}
+
+export const isCutOff = ({ stopLocal }: TaskSpec, contact: Contact): boolean =>
+  stopLocal !== undefined && contact.isLostFor(stopLocal.afterSeconds * 1000)
+
 /** What ended by itself meanwhile did not answer because of that: its exit tells more. */
 async function unlessExited(told: Extract<TaskEvent, { type: 'unhealthy' }>, exited: Promise<Exited>): Promise<TaskEvent> {
   const last = await Promise.race([exited, told])
@@ -177,7 +195,7 @@ async function unlessExited(told: Extract<TaskEvent, { type: 'unhealthy' }>, exi
 }
 
 /** What went well needs no last words. */
-async function withLastLines(seen: Exited | HealthNews, read: () => Promise<readonly string[]>): Promise<TaskEvent> {
+async function withLastLines(seen: Exited | HealthNews | CutOff, read: () => Promise<readonly string[]>): Promise<TaskEvent> {
   switch (seen.type) {
     case 'exited':
       return { ...seen, lastLines: seen.exit.exitCode === 0 && seen.exit.signal === null ? [] : await read() }
@@ -193,7 +211,8 @@ async function withLastLines(seen: Exited | HealthNews, read: () => Promise<read
 async function stop(step: Extract<Step, { type: 'stop' }>, { task, spec, tools, signal }: Subject): Promise<TaskEvent | null> {
   const handle: Handle = { task, attempt: step.attempt, ref: step.ref }
   try {
-    await orAbandon(tools.driver.stop(handle, spec.gracePeriodSeconds * 1000), signal)
+    const grace = step.by === 'cutOff' && spec.stopLocal !== undefined ? spec.stopLocal.graceSeconds : spec.gracePeriodSeconds
+    await orAbandon(tools.driver.stop(handle, grace * 1000), signal)
     const exit = await tools.driver.wait(handle, signal)
     return { type: 'stopped', exit, lastLines: step.by === 'order' ? [] : await lastLines(tools, handle, signal) }
   } catch (error) {

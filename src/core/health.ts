@@ -8,6 +8,7 @@ import { tasksOf } from './batch/plan-job.ts'
 import { byNumber, gaveWay } from './batch/run-record.ts'
 import { completionsOf } from './batch/run-step.ts'
 import { completed, tallyOf } from './batch/tally.ts'
+import { machineTroubles } from './machine-troubles.ts'
 import { hasFailed, isAvailable, isLive, type TaskState } from './task-state.ts'
 import { currentRollout, type WorkloadState } from './workload.ts'
 
@@ -49,8 +50,9 @@ function deploymentHealth(state: WorkloadState, now: Millis): WorkloadHealth {
   if (settled) return { health: 'Healthy', desired, ready, reasons: [], wakeAt: null }
   const { sounds, wakeAt } = alarm(state, now)
   const about = rolloutReasons(currentRollout(state))
-  const health = sounds || about.verdict === 'Failed' ? 'Degraded' : about.verdict
-  return { health, desired, ready, reasons: [...about.reasons, ...troubles(state, now)], wakeAt }
+  const machines = machineTroubles(state)
+  const health = sounds || machines.sounds || about.verdict === 'Failed' ? 'Degraded' : about.verdict
+  return { health, desired, ready, reasons: [...about.reasons, ...machines.reasons, ...troubles(state, now)], wakeAt }
 }
 
 /** What the rollout itself has to say of a Deployment that is not settled. */

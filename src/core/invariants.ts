@@ -59,8 +59,11 @@ export function decisionViolations(state: WorkloadState, writes: readonly Write[
   const stopped = new Set(writes.flatMap((write) => (endsTask(write) ? [write.id] : [])))
   const known = new Set<string>(state.tasks.map(({ task }) => task.id))
   const created = writes.flatMap((write) => (write.table === 'tasks' && write.value !== null && !known.has(write.id) ? [write.value] : []))
-  const live = [...state.tasks.filter((task) => isLive(task) && !stopped.has(task.task.id)).map(({ task }) => task), ...created]
-  return created.length === 0 ? [] : [...slotViolations(state, live), ...surgeViolations(state, live.length)]
+  const staying = state.tasks.filter((task) => isLive(task) && !stopped.has(task.task.id))
+  // One that is to leave its machine has its successor beside it.
+  const inPlace = staying.filter(({ machine }) => machine !== 'Leaving').map(({ task }) => task)
+  if (created.length === 0) return []
+  return [...slotViolations(state, [...inPlace, ...created]), ...surgeViolations(state, staying.length + created.length)]
 }
 
 /** It is told to stop, forgotten, or taken for lost. */

@@ -4,28 +4,26 @@ import type { DeploymentSpec } from '../model/manifest.ts'
 import type { Run, Write } from '../model/records.ts'
 import type { Rollout, Target } from '../model/rollout.ts'
 import type { Task } from '../model/task.ts'
-import { DRAINED, withLeaving } from './batch/leave.ts'
+import { withLeaving } from './batch/leave.ts'
 import type { BatchPlan } from './batch/plan.ts'
 import { planCronJob } from './batch/plan-cron.ts'
-import { planJob, tasksOf } from './batch/plan-job.ts'
-import { giveUp } from './batch/run-record.ts'
+import { planJob } from './batch/plan-job.ts'
+import type { Decision } from './decision.ts'
 import { earliest } from './earliest.ts'
+import { DRAINED, lostWrites } from './given-up.ts'
 import { workloadHealth } from './health.ts'
+import { remove } from './remove.ts'
 import { CALM_AFTER, restartDelay } from './restart.ts'
 import { expendable, KEPT_FOR_BACKOFF, ofOldRuns } from './retention.ts'
 import { rolloutWakeAt } from './rollout/event.ts'
 import { rolloutFacts } from './rollout/facts.ts'
 import { followRollout, overtaken, targetOf } from './rollout/follow.ts'
+import { afterLeaving, type Leaving, leavingAt, leavingTasks } from './rollout/machines.ts'
 import { planTasks } from './rollout/pace.ts'
 import { isFinished } from './rollout/step.ts'
-import { hasFailed, isLive, mayRunUntil, type TaskState } from './task-state.ts'
+import { hasFailed, isLive, type TaskState } from './task-state.ts'
+import { changedRun, deleteWrites, stopWrites } from './task-writes.ts'
 import type { WorkloadState } from './workload.ts'
-
-export interface Decision {
-  readonly writes: readonly Write[]
-  /** When to look again although nothing happens; null: only on a change. */
-  readonly wakeAt: Millis | null
-}
 
 export interface DecideContext {
   readonly now: Millis
@@ -40,7 +38,7 @@ const NOTHING: Decision = { writes: [], wakeAt: null }
  * give the same writes, and a state that is right gives none.
  */
 export function reconcile(state: WorkloadState, context: DecideContext): Decision {
-  if (!state.record.wanted) return remove(state, context)
+  if (!state.record.wanted) return remove(state, context.now)
   const { version } = state
   const plan = batchPlan(state, context.now)
   const decision =
@@ -59,8 +57,10 @@ export function judge(state: WorkloadState, now: Millis): Write[] {
   return rolloutWrites(state, rollouts, { limit: version.spec.revisionHistoryLimit, remembered: templatesOf(state, record.good) })
 }
 
-function deployment(state: WorkloadState, spec: DeploymentSpec, context: DecideContext): Decision {
+function deployment(given: WorkloadState, spec: DeploymentSpec, context: DecideContext): Decision {
   const { now } = context
+  const leaving = leavingTasks(given, spec, now)
+  const state = afterLeaving(given, leaving)
   const begun = followRollout(state, spec, now)
   const plan = planTasks(state, spec, { rollout: begun, now })
   // The last stop may be what completes it.
@@ -74,10 +74,15 @@ function deployment(state: WorkloadState, spec: DeploymentSpec, context: DecideC
   const wakeAt = rolloutWakeAt(rollout, rolloutFacts(state, spec, { rollout, now }))
   // Stops first: a turn may be cut between two transactions, and a slot with neither task is just filled again.
   return {
-    writes: [...rollouts, ...good, ...stopWrites(state, plan.stop), ...create],
-    wakeAt: earliest(plan.wakeAt, wakeAt, ...later),
+    writes: [...rollouts, ...good, ...leavingWrites(leaving), ...stopWrites(state, plan.stop), ...create],
+    wakeAt: earliest(plan.wakeAt, wakeAt, leavingAt(state, spec, now), ...later),
   }
 }
+
+const leavingWrites = ({ stopped, lost }: Leaving): Write[] => [
+  ...stopped.map(({ task }): Write => ({ table: 'tasks', id: task.id, value: { ...task, generation: task.generation + 1 } })),
+  ...lostWrites(lost),
+]
 
 function withoutStopped(state: WorkloadState, rollout: Rollout, stop: readonly TaskId[]): WorkloadState {
   const tasks = state.tasks.filter(({ task }) => !stop.includes(task.id))
@@ -136,7 +141,7 @@ function batch(state: WorkloadState, plan: BatchPlan, context: DecideContext): D
       ...dropped(plan),
       ...good,
       ...stops,
-      ...lost.map(({ task, observed }): Write => ({ table: 'observed', id: task.id, value: observed })),
+      ...lostWrites(lost),
       ...create,
     ],
     wakeAt: plan.wakeAt,
@@ -179,31 +184,6 @@ const dropped = ({ drop }: BatchPlan): Write[] => drop.map((id) => ({ table: 'ru
 function changedRuns({ runs }: WorkloadState, now: readonly Run[]): Write[] {
   const before = new Map(runs.map((run) => [run.id, run]))
   return now.flatMap((run) => changedRun(before.get(run.id) ?? null, run))
-}
-
-/** Tasks stop first; the record goes when no task is left that may still run. */
-function remove(state: WorkloadState, context: DecideContext): Decision {
-  const given = overtaken(state, context.now).map((rollout): Write => ({ table: 'rollouts', id: rollout.id, value: rollout }))
-  if (state.removalWaits.length > 0) return { writes: given, wakeAt: null }
-  const running = state.tasks.filter((task) => isLive(task)).map((task) => task.task.id)
-  const ended = state.runs.flatMap((run) => changedRun(run, giveUp(run, 'Removed', { tasks: tasksOf(state, run), now: context.now })))
-  const until = state.tasks.filter(({ task }) => task.agent !== null).map(mayRunUntil)
-  const last = Math.max(context.now, ...until)
-  if (last > context.now)
-    return {
-      writes: [...given, ...ended, ...unscheduled(state), ...stopWrites(state, running)],
-      wakeAt: last === Number.POSITIVE_INFINITY ? null : last,
-    }
-  const record: Write = { table: 'workloads', id: state.record.key, value: null }
-  const rollouts = state.rollouts.map(({ id }): Write => ({ table: 'rollouts', id, value: null }))
-  const schedule: Write[] = state.cron?.state == null ? [] : [{ table: 'schedules', id: state.record.key, value: null }]
-  return { writes: [...ended, ...state.tasks.flatMap(deleteWrites), ...rollouts, ...schedule, record], wakeAt: null }
-}
-
-/** Slots that pass while it is on its way out are not wanted, should it return before it is gone. */
-function unscheduled({ record, cron }: WorkloadState): Write[] {
-  const mark = cron?.state ?? null
-  return mark === null || mark.schedule === null ? [] : [{ table: 'schedules', id: record.key, value: { ...mark, schedule: null } }]
 }
 
 function forget(state: WorkloadState, plan: BatchPlan | null, now: Millis): Write[] {
@@ -254,23 +234,4 @@ function newTask(
     createdAt: context.now,
   }
   return { table: 'tasks', id, value: task }
-}
-
-function stopWrites(state: WorkloadState, ids: readonly TaskId[], stopReason: string | null = null): Write[] {
-  const stop = new Set(ids)
-  return state.tasks
-    .filter(({ task }) => stop.has(task.id) && task.desired === 'run')
-    .map(({ task }) => ({ table: 'tasks', id: task.id, value: { ...task, desired: 'stop', stopReason, generation: task.generation + 1 } }))
-}
-
-function deleteWrites({ task }: TaskState): Write[] {
-  return [
-    { table: 'tasks', id: task.id, value: null },
-    { table: 'observed', id: task.id, value: null },
-  ]
-}
-
-function changedRun(before: Run | null, after: Run): Write[] {
-  const isSame = before === after || JSON.stringify(before) === JSON.stringify(after)
-  return isSame ? [] : [{ table: 'runs', id: after.id, value: after }]
 }

@@ -11,8 +11,11 @@ export type Exit = Omit<AttemptRecord, 'attempt' | 'message'>
 /** With the last words of the attempt, where somebody could read them. */
 export type AttemptEnd = Exit & { readonly lastLines: readonly string[] }
 
+/** Why a machine stops a task by itself: it is cut off from every control plane for as long as the task may run without. */
+export const CUT_OFF = 'CutOff'
+
 /** The machine failed, not the task: these use up no restart. */
-export const NOT_ITS_FAULT: ReadonlySet<string> = new Set(['HostReboot', 'RuntimeRestart'])
+export const NOT_ITS_FAULT: ReadonlySet<string> = new Set(['HostReboot', 'RuntimeRestart', CUT_OFF])
 
 type Verdict = { restart: true; blamed: boolean } | { restart: false; as: EndPhase; blamed: boolean }
 

@@ -2,6 +2,7 @@ import { bodyOf } from '../model/body.ts'
 import type { Task } from '../model/task.ts'
 import type { ArtifactSpec, TaskSpec, UnitSpec, VolumeSpec } from '../model/task-spec.ts'
 import type { Artifact, ContainerSpec, ProcessSpec, TemplateSpec, Volume } from '../model/template.ts'
+import { replaceAfter } from '../model/unreachable.ts'
 import type { WorkloadVersion } from '../model/version.ts'
 import { driverOf } from './schedule/requirements.ts'
 import { environmentOf } from './task-env.ts'
@@ -18,9 +19,26 @@ export function taskSpec(task: Task, version: WorkloadVersion, pinned: Readonly<
     restartPolicy: template.restartPolicy ?? (version.kind === 'Deployment' ? 'Always' : 'OnFailure'),
     maxRestarts: task.maxRestarts,
     gracePeriodSeconds: template.terminationGracePeriodSeconds,
+    ...stopLocalOf(version),
     labels: { app: task.app, namespace: version.namespace, workload: version.name, ...labelsOf(version) },
   }
 }
+
+/** Seconds of the margin before a replacement that are left for a kill, and for clocks that run apart. */
+const KILLED_WITHIN = 5
+
+/** A machine that gives a task up has no more grace for it than there is until another starts it. */
+function stopLocalOf(version: WorkloadVersion): Pick<TaskSpec, 'stopLocal'> {
+  const { unreachable, terminationGracePeriodSeconds } = bodyOf(version).template.spec
+  const afterSeconds = unreachable?.stopLocalAfterSeconds
+  if (afterSeconds === undefined) return {}
+  const replace = isBound(version) ? null : replaceAfter(unreachable, version.kind)
+  const most = replace === null ? Number.POSITIVE_INFINITY : replace - afterSeconds - KILLED_WITHIN
+  return { stopLocal: { afterSeconds, graceSeconds: Math.min(terminationGracePeriodSeconds, most) } }
+}
+
+/** A task of a Global Deployment is never replaced elsewhere. */
+const isBound = (version: WorkloadVersion): boolean => version.kind === 'Deployment' && version.spec.mode === 'Global'
 
 const pinOf = (image: string | undefined): Pick<UnitSpec, 'pinned'> => (image === undefined ? {} : { pinned: image })
 

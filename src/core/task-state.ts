@@ -1,10 +1,18 @@
 import type { Millis } from '../model/ids.ts'
 import { type Observed, type Task, type TaskPhase, type TaskStatus, TERMINAL } from '../model/task.ts'
 
+/**
+ * What becomes of a task because of its machine. `Leaving`: it serves, and is to move away. `Silent`: nothing is heard of it,
+ * so that it serves nobody as far as anyone knows. `Absent`: that has been so for long enough, and another takes its place.
+ */
+export type MachineTrouble = 'Leaving' | 'Silent' | 'Absent'
+
 /** A task as the leader knows it: what is wanted, and what its agent last said. */
 export interface TaskState {
   readonly task: Task
   readonly observed: Observed | undefined
+  /** Absent: nothing is wrong with its machine, or it does not matter here. */
+  readonly machine?: MachineTrouble
 }
 
 /** How far an agent's silence has gone; see the failure detector in `control/hub`. */
@@ -27,10 +35,15 @@ export function isUnplaced({ agent, desired }: Task): boolean {
   return agent === null && desired === 'run'
 }
 
+/** Why a task is lost whose machine an operator gave up. */
+export const FORGOTTEN = 'AgentForgotten'
+/** Why a task is lost, or was replaced, whose machine nothing is heard of. */
+export const UNREACHABLE = 'AgentUnreachable'
+
 /** An agent that is back sweeps away within this time what it does not know; see `sweep` in `runtime/roster.ts`. */
 const SWEPT_WITHIN: Millis = 60_000
 /** Where the leader takes a task for lost, and not its agent: what runs of it is swept away. */
-const ONLY_PRESUMED: ReadonlySet<string> = new Set(['AgentForgot', 'AgentReplaced'])
+const ONLY_PRESUMED: ReadonlySet<string> = new Set(['AgentForgot', 'AgentReplaced', FORGOTTEN])
 
 /** Until when its machine may run something of it, as far as anybody can tell: infinity while it has not ended, 0 when it has. */
 export function mayRunUntil(state: TaskState): Millis {
@@ -40,10 +53,18 @@ export function mayRunUntil(state: TaskState): Millis {
   return presumed ? observed.updatedAt + SWEPT_WITHIN : 0
 }
 
-/** Wanted and not ended: it counts against `replicas` and `maxSurge`. */
-export function isLive(state: TaskState): boolean {
+/** Wanted and not ended, wherever its machine is. */
+export function isWanted(state: TaskState): boolean {
   return state.task.desired === 'run' && !isTerminal(state)
 }
+
+/** It counts against `replicas` and `maxSurge`. */
+export function isLive(state: TaskState): boolean {
+  return isWanted(state) && state.machine !== 'Absent'
+}
+
+/** Its machine is heard of. */
+export const isHeard = ({ machine }: TaskState): boolean => machine !== 'Silent' && machine !== 'Absent'
 
 /** It may still hold ports, memory and names on its machine. */
 export function occupies(state: TaskState): boolean {
@@ -58,12 +79,12 @@ export function availableAt(state: TaskState, minReadyMs: Millis): Millis | null
 
 export function isAvailable(state: TaskState, minReadyMs: Millis, now: Millis): boolean {
   const at = availableAt(state, minReadyMs)
-  return at !== null && at <= now && isLive(state)
+  return at !== null && at <= now && isLive(state) && isHeard(state)
 }
 
 /** It serves now, for however short: what traffic is sent to. */
 export function isReady(state: TaskState): boolean {
-  return isLive(state) && state.observed?.phase === 'Running' && state.observed.ready
+  return isLive(state) && isHeard(state) && state.observed?.phase === 'Running' && state.observed.ready
 }
 
 /** Oldest first, and always the same order for the same tasks. */

@@ -9,7 +9,7 @@
 import type { Millis } from '../model/ids.ts'
 import type { Reason } from '../model/reason.ts'
 import { retryDelay } from './restart.ts'
-import { type AttemptEnd, type Exit, endAttempt } from './task-end.ts'
+import { type AttemptEnd, CUT_OFF, type Exit, endAttempt } from './task-end.ts'
 import { type AgentTask, type Desired, type Life, type RestartRule, UNKNOWN_HEALTH } from './task-life.ts'
 import type { KnownHealth } from './task-probe.ts'
 import { short } from './task-text.ts'
@@ -22,7 +22,7 @@ export type Step =
   | { readonly type: 'recover'; readonly attempt: number }
   /** Until it exits, or there is news of how it is. */
   | { readonly type: 'wait'; readonly attempt: number; readonly ref: string; readonly startedAt: Millis; readonly known: KnownHealth }
-  | { readonly type: 'stop'; readonly attempt: number; readonly ref: string; readonly by: 'order' | 'itself' }
+  | { readonly type: 'stop'; readonly attempt: number; readonly ref: string; readonly by: 'order' | 'itself' | 'cutOff' }
   | { readonly type: 'backOff'; readonly until: Millis }
   | { readonly type: 'remove'; readonly attempt: number }
   /** Every trace is gone: drop the journal entry, the loop ends. */
@@ -58,6 +58,8 @@ export type TaskEvent =
   | { readonly type: 'unready'; readonly reason: Reason; readonly lastLines: readonly string[] }
   /** It runs but has to be restarted. */
   | { readonly type: 'unhealthy'; readonly reason: Reason; readonly lastLines: readonly string[] }
+  /** It may not run any longer without a control plane. */
+  | { readonly type: 'cutOff'; readonly seconds: number }
   | { readonly type: 'exited'; readonly exit: Exit; readonly lastLines: readonly string[] }
   /** It has ended by itself, but for processes that cannot be killed: until they are gone it is not over. */
   | { readonly type: 'stuck'; readonly failure: Failure }
@@ -86,7 +88,7 @@ export function nextStep(state: AgentTask, now: Millis): Step {
     case 'Running':
       return { type: 'wait', attempt: state.attempt, ref: life.ref, startedAt: life.startedAt, known: knownOf(life) }
     case 'Stopping':
-      return { type: 'stop', attempt: state.attempt, ref: life.ref, by: isOrdered(state, life) ? 'order' : 'itself' }
+      return { type: 'stop', attempt: state.attempt, ref: life.ref, by: stoppedBy(state, life) }
     case 'Ended':
       return leavingStep(state)
     case 'Removed':
@@ -97,7 +99,10 @@ export function nextStep(state: AgentTask, now: Millis): Step {
 }
 
 /** What is stopped for its health, or only because it will not go after its end, is wanted all the same. */
-const isOrdered = ({ desired }: AgentTask, { because }: Stopping): boolean => because === null && desired !== 'run'
+function stoppedBy({ desired }: AgentTask, { because }: Stopping): 'order' | 'itself' | 'cutOff' {
+  if (because?.code === CUT_OFF) return 'cutOff'
+  return because === null && desired !== 'run' ? 'order' : 'itself'
+}
 
 function surplusLeftover(state: AgentTask): number | null {
   const removable = state.leftovers.filter((one) => !one.stuck)
@@ -155,6 +160,12 @@ const HANDLERS: { readonly [K in TaskEvent['type']]: Handler<Extract<TaskEvent, 
     if (state.life.phase !== 'Running') return state
     const { ref, startedAt } = state.life
     return { ...state, lastLines, life: { phase: 'Stopping', ref, startedAt, because: reason } }
+  },
+  cutOff: (state, { seconds }) => {
+    if (state.life.phase !== 'Running') return state
+    const { ref, startedAt } = state.life
+    const because = { code: CUT_OFF, message: `no control plane was heard of for ${seconds} s`, count: 1 }
+    return { ...state, life: { phase: 'Stopping', ref, startedAt, because } }
   },
   exited: (state, { exit, lastLines }, now) => (state.life.phase === 'Running' ? endAttempt(state, { ...exit, lastLines }, now) : state),
   stuck: (state, { failure }, now) => {

@@ -3,7 +3,8 @@ import type { Reason } from '../model/reason.ts'
 import type { Run, WorkloadRecord } from '../model/records.ts'
 import type { Rollout, RootCause, Target } from '../model/rollout.ts'
 import type { WorkloadVersion } from '../model/version.ts'
-import type { CronContext, Machines } from './batch/context.ts'
+import type { CronContext } from './batch/context.ts'
+import type { Machines } from './given-up.ts'
 import type { TaskState } from './task-state.ts'
 
 /** One dependency that is not as it should be. */

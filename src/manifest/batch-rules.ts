@@ -1,7 +1,6 @@
 import type { CronJobSpec, JobSpec, RunSpec } from '../model/batch.ts'
 import { BODY_PATH } from '../model/body.ts'
 import type { WorkloadManifest } from '../model/manifest.ts'
-import type { TemplateSpec } from '../model/template.ts'
 import { parseSchedule } from './cron.ts'
 import type { Located } from './issues.ts'
 import type { Path } from './positions.ts'
@@ -11,29 +10,9 @@ const meaningless = (path: Path, beside: string, hint = 'remove it'): Located =>
 
 /** What each attempt tells by itself can only be judged where no agent restarts it in between. */
 export function failureRules(manifest: WorkloadManifest): Located[] {
-  if (manifest.kind === 'Deployment') return replacement(manifest.spec.template.spec)
+  if (manifest.kind === 'Deployment') return []
   const [spec, at] = manifest.kind === 'Job' ? [manifest.spec, BODY_PATH.Job] : [manifest.spec.jobTemplate.spec, BODY_PATH.CronJob]
-  return [...needsNever(spec, at), ...needsIndexes(spec, at), ...replacedAlone(spec, at)]
-}
-
-/** Whether Deployments are replaced is decided for all of a machine at once, which comes later. */
-function replacement({ unreachable }: TemplateSpec): Located[] {
-  if (unreachable === undefined) return []
-  return [
-    broken(['spec', 'template', 'spec', 'unreachable'], 'is planned for a Deployment, not yet run by this version of Drover', 'remove it'),
-  ]
-}
-
-/** An attempt on a machine that nobody hears of may still run. */
-function replacedAlone({ exclusive, template }: RunSpec, at: Path): Located[] {
-  if (!exclusive || template.spec.unreachable === undefined) return []
-  return [
-    broken(
-      [...at, 'template', 'spec', 'unreachable'],
-      'would start a second attempt beside one that may still run, which exclusive forbids',
-      'remove one of the two',
-    ),
-  ]
+  return [...needsNever(spec, at), ...needsIndexes(spec, at)]
 }
 
 function needsNever(spec: RunSpec, at: Path): Located[] {

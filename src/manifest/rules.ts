@@ -13,6 +13,7 @@ import { broken, templateOf, type Written } from './rule.ts'
 import { sandboxes } from './sandbox-rules.ts'
 import { secretRules } from './sops-document.ts'
 import { didYouMean } from './suggest.ts'
+import { unreachableRules } from './unreachable-rules.ts'
 
 function restartPolicy(manifest: WorkloadManifest): Located[] {
   const { spec, at } = templateOf(manifest)
@@ -121,6 +122,7 @@ const RULES: readonly ((manifest: WorkloadManifest) => Located[])[] = [
   failureRules,
   cronSchedule,
   sandboxes,
+  unreachableRules,
 ]
 
 export function checkRules(manifest: Manifest): Located[] {

@@ -141,7 +141,6 @@ export const PLANNED_FIELDS: Readonly<Record<string, readonly string[]>> = {
   'App.spec': ['source', 'verification'],
   'App.spec.sync': ['drift'],
   'Deployment.spec': ['paused', 'scaling'],
-  'template.spec.unreachable': ['stopLocalAfterSeconds'],
   'template.spec': ['initContainers'],
   'template.spec.placement': ['preferences'],
   'template.spec.volumes[]': ['hostPath', 'volume'],

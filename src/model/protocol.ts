@@ -33,19 +33,23 @@ export const LogLine = z.object({
 })
 export type LogLine = z.infer<typeof LogLine>
 
+/** When the agent sent it, on a clock of its own; absent of an agent that understands no `pong`. */
+const SentAt = z.number().exactOptional()
+
 /** Sent by the agent, on the connection it opened itself. */
 export const AgentFrame = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('hello'),
-    agent: AgentRecord.omit({ joinedAt: true, maintenance: true }),
+    agent: AgentRecord.omit({ joinedAt: true, maintenance: true, silence: true }),
     /** Highest epoch it has accepted and written down; it is of no use to a leader of an older one. */
     epoch: Epoch,
     /** Everything it runs or has not yet been told to forget. */
     tasks: z.array(TaskStatus),
+    at: SentAt,
   }),
   z.object({ type: z.literal('report'), seq: z.number().int(), statuses: z.array(TaskStatus) }),
-  /** `at`: the agent's wall clock, milliseconds since 1970; agents of before 0.2 do not say. */
-  z.object({ type: z.literal('heartbeat'), at: z.number().exactOptional() }),
+  /** `wall`: the agent's wall clock, milliseconds since 1970; agents of before 0.2 do not say. */
+  z.object({ type: z.literal('heartbeat'), at: SentAt, wall: z.number().exactOptional() }),
 ])
 export type AgentFrame = z.infer<typeof AgentFrame>
 
@@ -62,6 +66,8 @@ export const ServerFrame = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ack'), seq: z.number().int() }),
   /** Ask the agent to open a second connection and send these logs there. */
   z.object({ type: z.literal('logs'), ticket: z.string(), task: TaskId, options: LogOptions }),
+  /** Says when what it answers was sent: from then on, at the least, a leader knows that the agent is there. */
+  z.object({ type: z.literal('pong'), at: z.number() }),
   z.object({ type: z.literal('refused'), reason: z.string() }),
 ])
 export type ServerFrame = z.infer<typeof ServerFrame>

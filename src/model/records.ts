@@ -200,13 +200,21 @@ export type Capacity = z.infer<typeof Capacity>
 
 /** Why a machine gets no new tasks. */
 export const Maintenance = z.object({
-  /** `Draining`: what runs to an end may do so until the deadline; what keeps running stays. */
+  /** `Draining`: what runs to an end may do so until the deadline, what keeps running moves to other machines. */
   phase: z.enum(['Cordoned', 'Draining']),
   since: z.number(),
   deadlineAt: z.number().nullable(),
   actor: z.string(),
 })
 export type Maintenance = z.infer<typeof Maintenance>
+
+/** Nothing was heard of a machine for so long that nobody knows how its tasks are. */
+export const Silence = z.object({
+  since: z.number(),
+  /** It fell silent with most others at once: nothing of it is replaced while that is so. */
+  spared: z.boolean(),
+})
+export type Silence = z.infer<typeof Silence>
 
 export const AgentRecord = z.object({
   id: AgentId,
@@ -222,8 +230,14 @@ export const AgentRecord = z.object({
   pressure: z.array(Reason).default([]),
   joinedAt: z.number(),
   maintenance: Maintenance.nullable().default(null),
+  /** Null: it is heard of, or was until a moment ago. */
+  silence: Silence.nullable().default(null),
 })
 export type AgentRecord = z.infer<typeof AgentRecord>
+
+/** A machine that an operator gave up: whoever bears its name is refused until it is admitted again. */
+export const ForgottenAgent = z.object({ id: AgentId, instance: z.string(), at: z.number(), actor: z.string() })
+export type ForgottenAgent = z.infer<typeof ForgottenAgent>
 
 export const EventRecord = z.object({
   id: z.string(),
@@ -261,6 +275,7 @@ export const TABLES = {
   runs: Run,
   schedules: CronState,
   agents: AgentRecord,
+  forgotten: ForgottenAgent,
   quarantine: Quarantine,
   events: EventRecord,
   authorities: AuthorityRecord,

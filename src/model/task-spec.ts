@@ -74,6 +74,8 @@ export const TaskSpec = z.object({
   /** In-place restarts allowed after a failure; null: no limit. */
   maxRestarts: z.number().int().nullable(),
   gracePeriodSeconds: z.number().int(),
+  /** After how long without a control plane the machine stops it by itself, and the grace it has then; absent: never. */
+  stopLocal: z.object({ afterSeconds: z.number().int(), graceSeconds: z.number().int() }).optional(),
   labels: z.record(z.string(), z.string()),
 })
 export type TaskSpec = z.infer<typeof TaskSpec>

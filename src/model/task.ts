@@ -40,7 +40,7 @@ export const Task = z.object({
   templateDigest: Digest,
   revision: z.string(),
   desired: z.enum(['run', 'stop']),
-  /** Why it was told to stop, where that is no choice of its workload: `Drained`. */
+  /** Why it was told to stop, where that is no choice of its workload: `Drained`, `AgentUnreachable`. */
   stopReason: z.string().nullable().default(null),
   generation: z.number().int(),
   maxRestarts: z.number().int().nullable(),

@@ -3,6 +3,7 @@ import { Name } from './ids.ts'
 import { Probe } from './probe.ts'
 import { Isolation, Sandbox, Ulimits, User } from './process.ts'
 import { CpuMillis, MemoryBytes } from './quantity.ts'
+import { Unreachable } from './unreachable.ts'
 
 const text = (max: number) => z.string().max(max)
 const Port = z.int().min(1).max(65_535)
@@ -217,13 +218,7 @@ export const TemplateSpec = z
       .optional()
       .meta({ description: 'of tasks that wait for a machine, those with a higher one are placed first; 50 when absent' }),
     placement: Placement.prefault({}),
-    unreachable: z
-      .strictObject({ replaceAfterSeconds: z.int().min(60).max(604_800) })
-      .optional()
-      .meta({
-        description:
-          'of Jobs: when a task on a machine that is silent for so long counts as lost, and is tried elsewhere; never, when absent',
-      }),
+    unreachable: Unreachable.optional().meta({ description: 'what becomes of a task on a machine that nothing is heard of' }),
     volumes: z.array(Volume).check(unique).default([]),
   })
   .refine((spec) => (spec.containers === undefined) !== (spec.processes === undefined), {

@@ -190,7 +190,11 @@ export const AgentView = z.object({
   /** What the machine runs short of: it gets no new tasks then. */
   pressure: z.array(Reason),
   joinedAt: z.string(),
-  /** Why it gets no new tasks; null: it gets them. `leaving`: tasks that are to end before the deadline. */
+  /** Since when nothing was heard of it; null: it is heard of, or was until a moment ago. */
+  silentSince: z.string().nullable(),
+  /** What is wrong with it, and what is not done about that. */
+  reasons: z.array(Reason),
+  /** Why it gets no new tasks; null: it gets them. `leaving`: tasks that are to be gone by the deadline. */
   maintenance: z
     .object({
       phase: z.enum(['Cordoned', 'Draining']),
@@ -202,6 +206,10 @@ export const AgentView = z.object({
     .nullable(),
 })
 export type AgentView = z.infer<typeof AgentView>
+
+/** What a machine that was given up leaves: `lost` tasks were on it. */
+export const ForgottenView = z.object({ id: z.string(), at: z.string(), actor: z.string(), lost: z.number().int() })
+export type ForgottenView = z.infer<typeof ForgottenView>
 
 export const HistoryView = z.object({
   id: z.number().int(),

@@ -15,7 +15,7 @@ import { type ManifestParser, Renderer } from '../../src/control/source/render.t
 import { createFileTreeStore } from '../../src/control/source/tree-store.ts'
 import { openRepository } from '../../src/git/open.ts'
 import { packGitTree } from '../../src/git/pack-tree.ts'
-import { systemClock } from '../../src/lib/clock.ts'
+import { type Clock, systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { parseBlob } from '../../src/manifest/blob.ts'
 import type { AgentId } from '../../src/model/ids.ts'
@@ -38,6 +38,8 @@ export interface WorldOptions {
   readonly wrap?: (store: Store) => Store
   /** Where control planes keep what they know; a store in memory of the world's own unless told. */
   readonly connect?: () => OpenedStore
+  /** The real one, unless said otherwise. */
+  readonly clock?: Clock
   /** Age keys that open Secrets. */
   readonly identities?: readonly string[]
 }
@@ -70,13 +72,15 @@ export class World {
   readonly repo: FixtureRepo
   readonly servers: Server[] = []
   readonly #options: WorldOptions
+  readonly #clock: Clock
   readonly #agents: RunningAgent[] = []
   #ids = 0
 
   constructor(options: WorldOptions = {}) {
     this.#options = options
+    this.#clock = options.clock ?? systemClock
     this.repo = makeRepo(join(this.dir, 'repo'))
-    this.cluster = createMemoryCluster({ clock: systemClock, ttlMs: options.ttlMs ?? 10_000 })
+    this.cluster = createMemoryCluster({ clock: this.#clock, ttlMs: options.ttlMs ?? 10_000 })
   }
 
   /** A world with these files committed, one control plane and one agent that accepted work. */
@@ -110,7 +114,7 @@ export class World {
       trust: null,
       store,
       storeStatus: () => connected.status(),
-      clock: systemClock,
+      clock: this.#clock,
       random: Math.random,
       log: silentLog,
       newId: () => `id${String(++this.#ids).padStart(8, '0')}`,
@@ -147,7 +151,7 @@ export class World {
     const defaults = { id, instance: `instance-${id}`, labels: {}, machine: createMemoryFakeMachine(), journal: createMemoryJournal() }
     const parts: AgentParts = { ...defaults, cpuMillis: 4000, ...over }
     const stop = new AbortController()
-    const driver = createFakeDriver({ machine: parts.machine, clock: systemClock })
+    const driver = createFakeDriver({ machine: parts.machine, clock: this.#clock })
     const running = runAgent(
       {
         identity: { id: parts.id as AgentId, instance: parts.instance, bootId: 'boot', version: '0' },
@@ -160,7 +164,7 @@ export class World {
         downloads: createMemoryDownloadCache(),
         disks: ROOMY,
         openSecret: async (value) => TEST_KEYRING.open(value),
-        clock: systemClock,
+        clock: this.#clock,
         random: Math.random,
         log: silentLog,
         startLimit: 16,

@@ -1,5 +1,6 @@
 import {
   type ControlPlane,
+  type ForgetRequest,
   type MaintenanceRequest,
   type PlanRequest,
   RequestError,
@@ -13,6 +14,7 @@ import type {
   AgentView,
   AppView,
   EventView,
+  ForgottenView,
   HealthView,
   HistoryView,
   PlanView,
@@ -48,6 +50,10 @@ interface WorkloadAsk {
   readonly actor: string
 }
 
+interface AdmitAsk {
+  readonly actor: string
+}
+
 interface RunAsk {
   readonly run: string
   readonly actor: string
@@ -59,7 +65,7 @@ export interface FakeControl extends ControlPlane {
   readonly asked: {
     verb: string
     app: string
-    request: PlanRequest | SyncRequest | RollbackRequest | WorkloadAsk | RunAsk | MaintenanceRequest
+    request: PlanRequest | SyncRequest | RollbackRequest | WorkloadAsk | RunAsk | MaintenanceRequest | ForgetRequest | AdmitAsk
   }[]
   /** Log readers that have not ended; 0 once every client has gone. */
   readonly openLogs: () => number
@@ -68,6 +74,8 @@ export interface FakeControl extends ControlPlane {
   onSync: () => void
   touch(): void
 }
+
+const givenUp = (id: string, actor: string): ForgottenView => ({ id, at: '2026-11-20T12:00:00.000Z', actor, lost: 2 })
 
 /** The port `ControlPlane` over plain data, for tests of the API and the command line. */
 export function fakeControl(data: Partial<FakeData> = {}): FakeControl {
@@ -153,6 +161,14 @@ export function fakeControl(data: Partial<FakeData> = {}): FakeControl {
       const found = all.agents.find(({ id }) => id === agent)
       if (found === undefined) throw new RequestError('NotFound', `there is no agent "${agent}"`)
       return found
+    },
+    forget: async (agent, request) => {
+      asked.push({ verb: 'forget', app: agent, request })
+      return givenUp(agent, request.actor)
+    },
+    admit: async (agent, actor) => {
+      asked.push({ verb: 'admit', app: agent, request: { actor } })
+      return givenUp(agent, actor)
     },
     promote: async (workload, actor) => onWorkload('promote', { workload, actor }),
     abort: async (workload, actor) => onWorkload('abort', { workload, actor }),

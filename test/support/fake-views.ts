@@ -152,6 +152,8 @@ export const agentView = (over: Partial<AgentView> = {}): AgentView => ({
   used: { cpuMillis: 500, memoryBytes: 2 ** 30, tasks: 2 },
   pressure: [],
   joinedAt: '2026-11-18T12:00:00.000Z',
+  silentSince: null,
+  reasons: [],
   maintenance: null,
   ...over,
 })

@@ -131,7 +131,7 @@ const BARE = {
   fallback: null,
   unit: 'Workload' as const,
   removalWaits: [],
-  machines: { drains: new Map(), silent: new Map() },
+  machines: { drains: new Map(), silent: new Map(), replacement: 'Go' as const },
   ledSince: NOW,
 }
 
@@ -241,6 +241,7 @@ export function agentRecord(over: Partial<AgentRecord> = {}): AgentRecord {
     pressure: [],
     joinedAt: NOW,
     maintenance: null,
+    silence: null,
     ...over,
   }
 }

@@ -1,8 +1,8 @@
 import { withImages } from '../../core/pins.ts'
-import { neverHeard } from '../../core/task-state.ts'
+import { FORGOTTEN, neverHeard, UNREACHABLE } from '../../core/task-state.ts'
 import type { AgentId, Millis } from '../../model/ids.ts'
 import { reasonOf } from '../../model/reason.ts'
-import type { AgentRecord } from '../../model/records.ts'
+import type { AgentRecord, ForgottenAgent } from '../../model/records.ts'
 import { ATTEMPTS_KEPT, type AttemptRecord, mayFollow, type Observed, type Task, type TaskStatus, TERMINAL } from '../../model/task.ts'
 import type { Cluster } from '../leader/cluster.ts'
 import type { Draft } from '../leader/draft.ts'
@@ -21,12 +21,37 @@ export function takeStatuses(
   for (const status of statuses) {
     const task = cluster.tasks.get(status.task)
     const before = cluster.observed.get(status.task)
-    if (task?.agent !== agent || !(mayFollow(before, status) || completes(before, status))) continue
+    if (task?.agent !== agent) continue
+    if (before !== undefined && isSuperseded(before, status)) recordSuperseded(before, status, { app: task.app, draft, now })
+    if (!(mayFollow(before, status) || completes(before, status))) continue
     const observed = observe(status, before, { agent, now })
     if (before !== undefined && sameSaying(before, observed)) continue
     draft.write({ table: 'observed', id: task.id, value: observed })
     if (Object.keys(status.images).length > 0) rememberImages(task, agent, { status, cluster, draft })
   }
+}
+
+/** What became of a task after it was given up: another took its place, so that whatever it says does not count. */
+const SUPERSEDED = 'Superseded'
+const GIVEN_UP: ReadonlySet<string> = new Set([UNREACHABLE, FORGOTTEN])
+
+function isSuperseded(before: Observed, { phase }: TaskStatus): boolean {
+  const codes = before.reasons.map(({ code }) => code)
+  return before.phase === 'Lost' && codes.some((code) => GIVEN_UP.has(code)) && !codes.includes(SUPERSEDED) && RESULTS.has(phase)
+}
+
+const RESULTS: ReadonlySet<string> = new Set(['Succeeded', 'Failed'])
+
+/** Its result is told to people, once, and to no decision. */
+function recordSuperseded(before: Observed, status: TaskStatus, { app, draft, now }: { app: string; draft: Draft; now: Millis }): void {
+  const code = status.attempts.at(-1)?.exitCode ?? null
+  const message = `agent ${before.agent} came back and says ${status.phase}${code === null ? '' : `, exit code ${code}`}; it was given up before that`
+  draft.write({
+    table: 'observed',
+    id: before.task,
+    value: { ...before, reasons: [...before.reasons, reasonOf(SUPERSEDED, message)] },
+  })
+  draft.event({ object: `task/${before.task}`, app, reason: SUPERSEDED, message, level: 'Warning', actor: 'drover' }, now)
 }
 
 /** The next task of this template gets the very same, wherever its tag points to by then. */
@@ -87,7 +112,14 @@ interface HelloContext {
   readonly unheardBefore: Millis | null
 }
 
-export type Admission = { readonly admitted: 'Yes' } | { readonly admitted: 'No'; readonly reason: string }
+export interface Refusal {
+  readonly admitted: 'No'
+  readonly reason: string
+  /** What becomes of those that it runs. */
+  readonly tasks: 'Keep' | 'Stop'
+}
+
+export type Admission = { readonly admitted: 'Yes' } | Refusal
 
 /**
  * Registers an agent that said hello. An agent whose state directory was lost cannot know what it started, so its tasks are
@@ -96,12 +128,19 @@ export type Admission = { readonly admitted: 'Yes' } | { readonly admitted: 'No'
  */
 export function takeHello(hello: Hello, heard: 'Yes' | 'No', context: HelloContext): Admission {
   const { cluster, draft, now } = context
+  const forgotten = cluster.forgotten.get(hello.agent.id)
+  if (forgotten !== undefined) return { admitted: 'No', tasks: 'Stop', reason: forgottenReason(forgotten) }
   const known = cluster.agents.get(hello.agent.id)
   const replaced = known !== undefined && known.instance !== hello.agent.instance
   const isElsewhere = replaced || (known !== undefined && known.bootId !== hello.agent.bootId)
-  if (isElsewhere && heard === 'Yes') return { admitted: 'No', reason: cloneOf(known.id, replaced ? 'StateDir' : 'Machine') }
+  if (isElsewhere && heard === 'Yes') return { admitted: 'No', tasks: 'Keep', reason: cloneOf(known.id, replaced ? 'StateDir' : 'Machine') }
   loseTasks(hello, replaced ? 'AgentReplaced' : 'AgentForgot', context)
-  const record: AgentRecord = { ...hello.agent, joinedAt: known?.joinedAt ?? now, maintenance: known?.maintenance ?? null }
+  const record: AgentRecord = {
+    ...hello.agent,
+    joinedAt: known?.joinedAt ?? now,
+    maintenance: known?.maintenance ?? null,
+    silence: known?.silence ?? null,
+  }
   if (JSON.stringify(record) !== JSON.stringify(known)) draft.write({ table: 'agents', id: record.id, value: record })
   takeStatuses(hello.tasks, hello.agent.id, context)
   return { admitted: 'Yes' }
@@ -111,6 +150,9 @@ function cloneOf(agent: AgentId, differs: 'StateDir' | 'Machine'): string {
   if (differs === 'StateDir') return `an agent named ${agent} with another state directory is connected; give this one another name`
   return `agent ${agent} is connected from another machine; if this one was copied from it, remove the copied state directory`
 }
+
+export const forgottenReason = ({ id, actor, at }: ForgottenAgent): string =>
+  `agent ${id} was forgotten by ${actor} at ${new Date(at).toISOString()}; \`drover admit agent/${id}\` lets it join again`
 
 /**
  * An agent writes down what it starts before it does, so a task that was heard of and is not in its hello

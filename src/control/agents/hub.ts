@@ -7,7 +7,12 @@ import type { TaskStatus } from '../../model/task.ts'
 
 /** Silence after which an agent gets no new work, and after which its tasks' state is unknown. */
 const SUSPECT_AFTER_MS = 15_000
-const UNREACHABLE_AFTER_MS = 40_000
+export const UNREACHABLE_AFTER_MS = 40_000
+/**
+ * A new leader begins to count the silence of an agent that it never heard of only after so long: one that lives may need
+ * that to find it, with up to 30 s between two calls and 10 s until a call is given up.
+ */
+const ELECTION_GRACE_MS = 60_000
 
 export type Hello = Extract<AgentFrame, { type: 'hello' }>
 export type AgentChannel = Channel<ServerFrame, AgentFrame>
@@ -42,11 +47,15 @@ export class Hub {
   #over: string | null = null
   readonly #lastSeen = new Map<AgentId, number>()
   readonly #clockOff = new Map<AgentId, number>()
-  readonly #since: number
+  readonly #leads: () => boolean
+  #since: number
+  #calmSince = Number.NEGATIVE_INFINITY
 
-  constructor(clock: Clock, post: (input: AgentInput) => void) {
+  /** `leads`: whether this process leads by its own clock; only then agents are told that they are heard. */
+  constructor(clock: Clock, post: (input: AgentInput) => void, leads: () => boolean) {
     this.#clock = clock
     this.#post = post
+    this.#leads = leads
     this.#since = clock.monotonic()
   }
 
@@ -71,8 +80,18 @@ export class Hub {
   #take(frame: AgentFrame, agent: AgentId, channel: AgentChannel): void {
     if (frame.type === 'hello') this.#post({ type: 'hello', channel, hello: frame })
     else if (this.isCurrent(agent, channel)) this.#heardOf(agent)
-    if (frame.type === 'heartbeat' && frame.at !== undefined) this.#clockOff.set(agent, frame.at - this.#clock.now())
+    if (frame.type === 'heartbeat' && this.isCurrent(agent, channel)) this.#beat(frame, agent, channel)
     if (frame.type === 'report') this.#post({ type: 'report', agent, channel, seq: frame.seq, statuses: frame.statuses })
+  }
+
+  #beat(frame: Extract<AgentFrame, { type: 'heartbeat' }>, agent: AgentId, channel: AgentChannel): void {
+    if (frame.wall !== undefined) this.#clockOff.set(agent, frame.wall - this.#clock.now())
+    this.answer(channel, frame)
+  }
+
+  /** Says that it was heard; one that holds no lease any more must not keep an agent from giving up what another leader replaces. */
+  answer(channel: AgentChannel, { at }: { readonly at?: number }): void {
+    if (at !== undefined && this.#leads()) channel.send({ type: 'pong', at })
   }
 
   /** Only from the connection that was admitted: another that merely bears its name does not show that the agent lives. */
@@ -145,9 +164,55 @@ export class Hub {
     return this.#clockOff.get(agent) ?? null
   }
 
-  /** Milliseconds for which nothing was heard of an agent, from when its tasks' state is unknown; before that 0. */
+  /**
+   * Milliseconds for which nothing was heard of an agent, as far as that counts: not before its tasks' state is unknown, nor
+   * in the grace after an election, and after a storm from its end on, so that those who return next find theirs untouched.
+   */
   silentFor(agent: AgentId): number {
-    return this.standing(agent) === 'Unreachable' ? this.#silence(agent) : 0
+    if (this.standing(agent) !== 'Unreachable') return 0
+    const silence = this.#lastSeen.has(agent) ? this.#silence(agent) : this.#silence(agent) - ELECTION_GRACE_MS
+    return Math.max(0, Math.min(silence, this.#clock.monotonic() - this.#calmSince))
+  }
+
+  /** A storm of silent agents is over. */
+  calm(): void {
+    this.#calmSince = this.#clock.monotonic()
+  }
+
+  /** This leader heard of it, and not too long ago. */
+  isHeardOf(agent: AgentId): boolean {
+    return this.#lastSeen.has(agent) && this.standing(agent) !== 'Unreachable'
+  }
+
+  /** When it becomes unreachable unless it is heard of, monotonic. */
+  unreachableAt(agent: AgentId): number {
+    return (this.#lastSeen.get(agent) ?? this.#since) + UNREACHABLE_AFTER_MS
+  }
+
+  /** This process did not run for so long (it was stopped, or its machine was): nobody was silent then, for nobody was listened to. */
+  excuse(ms: number): void {
+    this.#since += ms
+    for (const [agent, at] of this.#lastSeen) this.#lastSeen.set(agent, at + ms)
+  }
+
+  /** Tells whoever it is to stop all that it runs, and hangs up. */
+  dismiss(channel: AgentChannel, { epoch, reason }: { epoch: Epoch; reason: string }): void {
+    channel.send({ type: 'assignments', epoch, full: true, tasks: [], gone: [] })
+    this.refuse(channel, reason)
+  }
+
+  refuse(channel: AgentChannel, reason: string): void {
+    channel.send({ type: 'refused', reason })
+    channel.close(reason)
+  }
+
+  /** It is none of ours any more. */
+  forget(agent: AgentId, farewell: { epoch: Epoch; reason: string }): void {
+    const channel = this.#sessions.get(agent)
+    this.#sessions.delete(agent)
+    this.#unsynced.delete(agent)
+    this.#lastSeen.delete(agent)
+    if (channel !== undefined) this.dismiss(channel, farewell)
   }
 
   #silence(agent: AgentId): number {

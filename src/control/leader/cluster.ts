@@ -10,6 +10,7 @@ import type {
   AppRecord,
   CronState,
   EventRecord,
+  ForgottenAgent,
   Quarantine,
   RecordOf,
   RevisionRecord,
@@ -40,6 +41,7 @@ export class Cluster {
   readonly runs = new Map<RunId, Run>()
   readonly schedules = new Map<WorkloadKey, CronState>()
   readonly agents = new Map<AgentId, AgentRecord>()
+  readonly forgotten = new Map<AgentId, ForgottenAgent>()
   readonly quarantine = new Map<WorkloadKey, Quarantine>()
   readonly events = new Map<string, EventRecord>()
   readonly authorities = new Map<string, AuthorityRecord>()
@@ -51,6 +53,9 @@ export class Cluster {
   readonly global = new Set<WorkloadKey>()
   /** Workloads with a rollout that failed and was not taken back. */
   readonly failing = new Set<WorkloadKey>()
+  /** Machines of which nothing is heard, and those of them that are spared for they fell silent together. */
+  readonly silent = new Set<AgentId>()
+  readonly spared = new Set<AgentId>()
   readonly groups = new TaskGroups()
   readonly #tasksOfWorkload = new Index<WorkloadKey, TaskId>()
   readonly #tasksOfRun = new Index<RunId, TaskId>()
@@ -217,6 +222,7 @@ export class Cluster {
 
   #index(table: Table, id: string): void {
     if (table === 'tasks' || table === 'observed') this.#indexTask(id as TaskId)
+    if (table === 'agents') this.#indexAgent(id as AgentId)
     const workload = table === 'workloads' ? this.workloads.get(id as WorkloadKey) : undefined
     if (workload !== undefined) {
       this.#workloadsOfApp.add(workload.app, workload.key)
@@ -246,6 +252,15 @@ export class Cluster {
     if (task.agent === null) return
     this.#tasksOfAgent.delete(task.agent, id)
     this.usageOf(task.agent).remove(this.taskState(id), this.requirements(task.inputsDigest))
+  }
+
+  /** Also of one that is gone. */
+  #indexAgent(id: AgentId): void {
+    const silence = this.agents.get(id)?.silence ?? null
+    if (silence === null) this.silent.delete(id)
+    else this.silent.add(id)
+    if (silence?.spared === true) this.spared.add(id)
+    else this.spared.delete(id)
   }
 
   #indexTask(id: TaskId): void {

@@ -25,6 +25,8 @@ export interface Touched {
   /** Tasks whose order to their agent changed. */
   readonly orders: Set<TaskId>
   readonly gone: { readonly agent: AgentId; readonly task: TaskId }[]
+  /** Machines that were given up, and what they are told. */
+  readonly dismissed: { readonly agent: AgentId; readonly reason: string }[]
 }
 
 /** A broken invariant is a bug of ours; the turn is not committed and the leader starts afresh. */
@@ -39,7 +41,7 @@ export type EventInput = Omit<EventRecord, 'id' | 'at'>
 
 /** The writes of one turn: seen at once by the decisions that follow, committed together at its end. */
 export class Draft {
-  readonly touched: Touched = { workloads: new Set(), apps: new Set(), orders: new Set(), gone: [] }
+  readonly touched: Touched = { workloads: new Set(), apps: new Set(), orders: new Set(), gone: [], dismissed: [] }
   /** What happened to tasks that wait for a machine. */
   readonly tries = new Tries()
   readonly #cluster: Cluster

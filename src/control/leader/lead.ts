@@ -7,12 +7,13 @@ import type { Epoch, Millis } from '../../model/ids.ts'
 import type { ClusterIdentity } from '../../model/records.ts'
 import { LEADER_KEY } from '../../store/keys.ts'
 import type { Leadership, Op, Store, StoreReadOnlyError } from '../../store/store.ts'
-import { type Admission, takeHello, takeStatuses } from '../agents/agent-inputs.ts'
-import { type AgentInput, type Hello, Hub } from '../agents/hub.ts'
+import { type Admission, type Refusal, takeHello, takeStatuses } from '../agents/agent-inputs.ts'
+import { type AgentChannel, type AgentInput, type Hello, Hub } from '../agents/hub.ts'
 import { Committer, DemotedError } from './commit.ts'
 import { Draft } from './draft.ts'
 import { readIdentity } from './identity.ts'
 import { loadCluster } from './load.ts'
+import { SilenceWatch } from './silence.ts'
 import type { Term, TurnContext } from './term.ts'
 import { sendOrders, settle, type Woken } from './turn.ts'
 import { Wakes } from './wakes.ts'
@@ -68,7 +69,7 @@ async function lead(
   const identity = await sameStore(deps, { epoch: leadership.fence.epoch, before: options.before })
   const cluster = await loadCluster(deps.store)
   const committer = await Committer.open(deps.store, leadership, deps.clock)
-  const hub = new Hub(deps.clock, post)
+  const hub = new Hub(deps.clock, post, () => deps.clock.monotonic() < leadership.validUntil())
   const term: Term = {
     epoch: (leadership.fence.epoch + identity.epochBase) as Epoch,
     identity,
@@ -89,7 +90,7 @@ async function lead(
   }
   options.started({ term, post, validUntil: () => leadership.validUntil() })
   try {
-    await takeTurns({ deps, term, committer, mailbox, leadership, signal })
+    await takeTurns({ deps, term, committer, mailbox, leadership, watch: new SilenceWatch(deps.clock), signal })
   } finally {
     over.abort(new DemotedError('leadership ended'))
     hub.closeAll('this control plane no longer leads')
@@ -114,6 +115,7 @@ interface Loop {
   readonly committer: Committer
   readonly mailbox: Mailbox<Input>
   readonly leadership: Leadership
+  readonly watch: SilenceWatch
   readonly signal: AbortSignal
 }
 
@@ -132,17 +134,22 @@ async function takeTurns(loop: Loop): Promise<void> {
 /** Timers of a month overflow and fire at once; and the wall clock, by which keys are due, may jump. */
 const LONGEST_SLEEP_MS = 60_000
 
-/** Sleeps until an input comes, a key is due, or leadership ends. */
-async function waitForWork({ deps, term, mailbox, signal }: Loop): Promise<void> {
-  const due = [term.wakes.next(), term.appWakes.next()].filter((one) => one !== null)
-  const at = due.length === 0 ? null : Math.min(...due)
-  const waits = [(either: AbortSignal) => mailbox.waitForItem(either)]
-  if (at !== null) waits.push((either) => pause(deps.clock, Math.min(LONGEST_SLEEP_MS, at - deps.clock.now()), either))
-  await firstOf(signal, waits)
+/** Who wakes later than this was stopped, or so busy that it heard nobody; timers of a busy process are late by less. */
+const OVERSLEPT_MS = 2_000
+
+/** Sleeps until an input comes, a key is due, a machine may have fallen silent, or leadership ends. */
+async function waitForWork({ deps, term, mailbox, watch, signal }: Loop): Promise<void> {
+  const { clock } = deps
+  const due = Math.min(...[term.wakes.next(), term.appWakes.next()].map((at) => at ?? Number.POSITIVE_INFINITY))
+  const sleep = Math.max(0, Math.min(LONGEST_SLEEP_MS, due - clock.now(), watch.next - clock.monotonic()))
+  const until = clock.monotonic() + sleep
+  await firstOf(signal, [(either) => mailbox.waitForItem(either), (either) => pause(clock, sleep, either)])
+  const late = clock.monotonic() - until
+  if (late > OVERSLEPT_MS) term.hub.excuse(late)
 }
 
 async function takeTurn(loop: Loop, inputs: readonly Input[], woken: Woken): Promise<void> {
-  const { deps, term, committer } = loop
+  const { deps, term, committer, watch } = loop
   const context: TurnContext = { term, draft: new Draft(term.cluster), now: deps.clock.now() }
   term.turns += 1
   const after: (() => void)[] = []
@@ -150,6 +157,7 @@ async function takeTurn(loop: Loop, inputs: readonly Input[], woken: Woken): Pro
   const { unplaced } = term
   try {
     for (const input of inputs) after.push(take(input, context, deps))
+    watch.look(context)
     settle(context, woken)
     ops = context.draft.ops()
     await committer.commit(ops, (refusal) => turnAway(loop, inputs, refusal))
@@ -205,13 +213,16 @@ function take(input: Input, context: TurnContext, deps: LeadDeps): () => void {
     hub.admit(agent.id, input.channel)
     draft.touchAgents()
     deps.log.info({ agent: agent.id, tasks: input.hello.tasks.length }, 'agent connected')
-    return nothing
+    return () => hub.answer(input.channel, input.hello)
   }
   deps.log.warn({ agent: agent.id, reason: admission.reason }, 'agent refused')
-  return () => {
-    input.channel.send({ type: 'refused', reason: admission.reason })
-    input.channel.close(admission.reason)
-  }
+  return () => refuse(input.channel, admission, term)
+}
+
+/** One that was given up has nothing to run here any more, whatever it ran. */
+function refuse(channel: AgentChannel, { reason, tasks }: Refusal, { hub, epoch }: Term): void {
+  if (tasks === 'Stop') hub.dismiss(channel, { epoch, reason })
+  else hub.refuse(channel, reason)
 }
 
 /**
@@ -222,6 +233,7 @@ function admissionOf(hello: Hello, { term, draft, now }: TurnContext): Admission
   if (hello.epoch > term.epoch)
     return {
       admitted: 'No',
+      tasks: 'Keep',
       reason:
         `it obeys epoch ${hello.epoch}, this control plane is of epoch ${term.epoch}: another one leads, or the store ` +
         'was brought back by other means than `drover restore`; if so, start the servers with --accept-store, and agents obey again',

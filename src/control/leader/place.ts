@@ -4,7 +4,7 @@ import type { AgentView, PendingGroup, Tags, Unplaced } from '../../core/schedul
 import { priorityOf } from '../../core/template-inputs.ts'
 import { groupBy } from '../../lib/group-by.ts'
 import { must } from '../../lib/must.ts'
-import type { AgentId, WorkloadKey } from '../../model/ids.ts'
+import { type AgentId, parseWorkloadKey, type WorkloadKey } from '../../model/ids.ts'
 import type { Reason } from '../../model/reason.ts'
 import type { Task } from '../../model/task.ts'
 import type { Hub } from '../agents/hub.ts'
@@ -24,7 +24,7 @@ export interface PlacingInput {
   readonly cluster: Cluster
   readonly tried: Tried
   readonly before: Waiting
-  readonly schedulable: (agent: AgentId) => 'Yes' | 'No'
+  readonly schedulable: (agent: AgentId) => Schedulable
   readonly seed: number
 }
 
@@ -70,6 +70,8 @@ function pendingGroup(group: WaitingGroup, cluster: Cluster): PendingGroup {
     requirements: cluster.requirements(first.inputsDigest),
     tasks,
     bound,
+    // As Kubernetes runs what a DaemonSet wants on cordoned nodes.
+    ...(parseWorkloadKey(workload).kind === 'Deployment' ? { cordons: 'Ignored' as const } : {}),
     existing: cluster.groups.liveOf(group),
   }
 }
@@ -83,12 +85,15 @@ export function firstOf({ tasks, bound }: WaitingGroup, cluster: Cluster): Task 
 /** As git says it now, whatever it said when the task came. */
 export const priorityNow = (task: Task, cluster: Cluster): number => priorityOf(cluster.version(cluster.inputsNow(task)))
 
+type Schedulable = 'Yes' | 'Cordoned' | 'No'
+
 /** It is heard of, and nobody took it out of service. */
-export function isSchedulable(agent: AgentId, { cluster, hub }: { cluster: Cluster; hub: Pick<Hub, 'standing'> }): 'Yes' | 'No' {
-  return hub.standing(agent) === 'Ready' && cluster.agents.get(agent)?.maintenance == null ? 'Yes' : 'No'
+export function isSchedulable(agent: AgentId, { cluster, hub }: { cluster: Cluster; hub: Pick<Hub, 'standing'> }): Schedulable {
+  if (hub.standing(agent) !== 'Ready') return 'No'
+  return cluster.agents.get(agent)?.maintenance == null ? 'Yes' : 'Cordoned'
 }
 
-export function agentViews(cluster: Cluster, schedulable: (agent: AgentId) => 'Yes' | 'No'): AgentView[] {
+export function agentViews(cluster: Cluster, schedulable: (agent: AgentId) => Schedulable): AgentView[] {
   return [...cluster.agents.values()].map(({ id, labels, drivers, capacity, pressure }) => ({
     id,
     labels,
@@ -97,5 +102,6 @@ export function agentViews(cluster: Cluster, schedulable: (agent: AgentId) => 'Y
     pressure,
     used: cluster.usageOf(id),
     schedulable: schedulable(id) === 'Yes',
+    cordoned: schedulable(id) === 'Cordoned',
   }))
 }

@@ -177,6 +177,7 @@ export function sendOrders({ term, draft }: TurnContext): void {
   const { cluster, hub } = term
   const changed = [...draft.touched.orders].flatMap((id) => cluster.tasks.get(id) ?? []).filter((task) => task.agent !== null)
   const changedOf = groupBy(changed, (task) => task.agent as AgentId)
+  for (const { agent, reason } of draft.touched.dismissed) hub.forget(agent, { epoch: term.epoch, reason })
   const goneOf = groupBy(draft.touched.gone, (item) => item.agent)
   for (const agent of new Set([...changedOf.keys(), ...goneOf.keys(), ...hub.unsynced()])) {
     hub.sendOrders(agent, {

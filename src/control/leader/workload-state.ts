@@ -1,8 +1,11 @@
-import type { CronContext, Machines, RunInputs } from '../../core/batch/context.ts'
+import type { CronContext, RunInputs } from '../../core/batch/context.ts'
 import { withRuns } from '../../core/batch/job.ts'
 import { type DependencyState, dependencyKeys, failureOf, unmetDependencies } from '../../core/dependencies.ts'
+import type { Machines } from '../../core/given-up.ts'
 import { workloadHealth } from '../../core/health.ts'
+import { withMachines } from '../../core/rollout/machines.ts'
 import { eligibleAgents } from '../../core/schedule/reasons.ts'
+import type { TaskState } from '../../core/task-state.ts'
 import type { Fallback, WorkloadState } from '../../core/workload.ts'
 import type { CronJobSpec } from '../../model/batch.ts'
 import { bodyOf } from '../../model/body.ts'
@@ -18,7 +21,9 @@ import { isUnderWay } from './revisions.ts'
 import type { Term } from './term.ts'
 
 export interface StateContext {
-  readonly term: Pick<Term, 'cluster' | 'unplaced' | 'healths' | 'ledSince'> & { readonly hub: Pick<Hub, 'isAway' | 'silentFor'> }
+  readonly term: Pick<Term, 'cluster' | 'unplaced' | 'healths' | 'ledSince'> & {
+    readonly hub: Pick<Hub, 'isAway' | 'silentFor'>
+  }
   readonly now: Millis
 }
 
@@ -75,11 +80,19 @@ function independentState(key: WorkloadKey, context: StateContext): WorkloadStat
   const slots = record.wanted ? slotsOf(record.inputsDigest, cluster) : []
   const away = awayOf(slots, version, context)
   const tasks = cluster.tasksOfWorkload(key)
+  const machines = machinesOf(tasks, context)
   const bare: WorkloadState = {
     record,
     version,
     // What failed on a machine that is away has failed all the same: a run counts it.
-    tasks: version.kind === 'Deployment' ? tasks.filter(({ task }) => !away.has(task.slot)) : tasks,
+    tasks:
+      version.kind === 'Deployment'
+        ? withMachines(
+            tasks.filter(({ task }) => !away.has(task.slot)),
+            machines,
+            version.spec,
+          )
+        : tasks,
     runs: version.kind === 'Deployment' ? [] : cluster.runsOfWorkload(key),
     run: null,
     staleRuns: [],
@@ -92,23 +105,27 @@ function independentState(key: WorkloadKey, context: StateContext): WorkloadStat
     fallback: fallbackOf(record, away, cluster),
     unit: isUnderWay(record.app, context.term.cluster) ? 'App' : 'Workload',
     removalWaits: record.wanted ? [] : removalWaits(record, context),
-    machines: version.kind === 'Deployment' ? NO_MACHINES : machinesOf(key, context),
+    machines,
     ledSince,
   }
   return version.kind === 'Job' ? withRuns(bare, version.spec) : bare
 }
 
-const NO_MACHINES: Machines = { drains: new Map(), silent: new Map() }
-
-/** Of the machines that hold its tasks. */
-function machinesOf(key: WorkloadKey, { term }: StateContext): Machines {
+/** Of the machines that hold these tasks. */
+function machinesOf(tasks: readonly TaskState[], { term }: StateContext): Machines {
   const { cluster, hub } = term
-  const agents = new Set(cluster.tasksOfWorkload(key).flatMap(({ task }) => task.agent ?? []))
-  const deadlines = [...agents].map((agent) => [agent, cluster.agents.get(agent)?.maintenance?.deadlineAt ?? null] as const)
-  const silences = [...agents].map((agent) => [agent, hub.silentFor(agent)] as const)
+  const agents = [...new Set(tasks.flatMap(({ task }) => task.agent ?? []))]
+  const records = agents.flatMap((agent) => cluster.agents.get(agent) ?? [])
+  const drains = records.flatMap(({ id, maintenance }) => (maintenance?.deadlineAt == null ? [] : [[id, maintenance.deadlineAt] as const]))
+  const silences = records.map(({ id, silence }) => {
+    const silent = hub.silentFor(id)
+    // What was known to be silent stays so for a new leader, although it counts anew.
+    return [id, silence === null ? silent : Math.max(1, silent)] as const
+  })
   return {
-    drains: new Map(deadlines.flatMap(([agent, at]) => (at === null ? [] : [[agent, at] as const]))),
+    drains: new Map(drains),
     silent: new Map(silences.filter(([, silence]) => silence > 0)),
+    replacement: cluster.spared.size > 0 ? 'Paused' : 'Go',
   }
 }
 

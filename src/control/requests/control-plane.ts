@@ -5,6 +5,7 @@ import type {
   AgentView,
   AppView,
   EventView,
+  ForgottenView,
   HealthView,
   HistoryView,
   PlanView,
@@ -37,7 +38,7 @@ export interface ControlPlane {
   history(app: string): HistoryView[]
   /** Oldest first; `object` and `app` narrow it. */
   events(filter: { object?: string; app?: string }): EventView[]
-  /** `object` is `deployment/NAME`, `job/NAME`, `cronjob/NAME`, `task/ID`, `run/ID`, `app/NAME`. */
+  /** `object` is `deployment/NAME`, `job/NAME`, `cronjob/NAME`, `task/ID`, `run/ID`, `app/NAME`, `agent/NAME`. */
   why(object: string, namespace: string): WhyView
   /** Manifest of one revision as it is applied: canonical objects after defaulting and linking. */
   render(app: string, request: PlanRequest): Promise<{ revision: string; objects: unknown[] }>
@@ -51,6 +52,10 @@ export interface ControlPlane {
   abort(workload: WorkloadRef, actor: string): Promise<WorkloadView>
   /** Takes a machine out of service, or back into it. */
   maintain(agent: string, request: MaintenanceRequest): Promise<AgentView>
+  /** Gives up a machine that will not return: its tasks are lost at once, and its name is refused until it is admitted. */
+  forget(agent: string, request: ForgetRequest): Promise<ForgottenView>
+  /** Lets a machine that was given up join again. */
+  admit(agent: string, actor: string): Promise<ForgottenView>
   /** A run of a Job or a CronJob now. */
   run(workload: WorkloadRef, actor: string): Promise<RunView>
   /** A run again with what git says now: of a Job it, of a CronJob this node of its graph. */
@@ -83,6 +88,12 @@ export type MaintenanceRequest =
   | { readonly verb: 'cordon' | 'uncordon'; readonly actor: string }
   /** Tasks that run to an end may do so for so long. */
   | { readonly verb: 'drain'; readonly deadlineSeconds: number; readonly actor: string }
+
+export interface ForgetRequest {
+  /** `Forget`: also one that is connected now; it is told to stop all that it runs. */
+  readonly connected: 'Refuse' | 'Forget'
+  readonly actor: string
+}
 
 export interface SyncRequest {
   /** Lets this revision remove more than the deletion budget, or empty the app. */

@@ -21,6 +21,7 @@ import type { Renderer } from '../source/render.ts'
 import { inTurn, type Source } from '../source/source.ts'
 import type { ControlPlane, PlanRequest, RollbackRequest } from './control-plane.ts'
 import { RequestError, type SyncRequest, type WorkloadRef } from './control-plane.ts'
+import { admit, forget } from './forget.ts'
 import { healthOf } from './health.ts'
 import { maintain } from './maintenance.ts'
 import { planApp, renderApp } from './plan.ts'
@@ -133,7 +134,10 @@ function runNamed(id: string, { cluster }: Term): Run {
 
 const newestRollout = (a: Rollout, b: Rollout): number => b.startedAt - a.startedAt || (a.id < b.id ? -1 : 1)
 
-type Verbs = Pick<ControlPlane, 'render' | 'plan' | 'sync' | 'rollback' | 'promote' | 'abort' | 'run' | 'rerun' | 'maintain' | 'logs'>
+type Verbs = Pick<
+  ControlPlane,
+  'render' | 'plan' | 'sync' | 'rollback' | 'promote' | 'abort' | 'run' | 'rerun' | 'maintain' | 'forget' | 'admit' | 'logs'
+>
 
 function verbs(deps: RequestDeps): Verbs {
   return {
@@ -157,6 +161,8 @@ function verbs(deps: RequestDeps): Verbs {
         await inTurn(leading, (turn) => maintain(agent, request, turn))
         return agentView(must(leading.term.cluster.agents.get(agent as AgentId), `agent ${agent}`), leading.term)
       }),
+    forget: (agent, request) => inTerm(deps, (leading) => answered(leading, (turn) => forget(agent, request, turn))),
+    admit: (agent, actor) => inTerm(deps, (leading) => answered(leading, (turn) => admit(agent, actor, turn))),
     logs: async (task, options, signal) =>
       openLogs({ task, options, term: deps.leading().term, tickets: deps.tickets, newId: deps.newId }, signal),
   }
@@ -166,6 +172,13 @@ function verbs(deps: RequestDeps): Verbs {
 function assertOnePurpose({ plan, allowDelete, retry }: SyncRequest): void {
   if (plan !== null && (allowDelete === 'Any' || retry === 'Quarantined'))
     throw new RequestError('Invalid', 'a plan is applied as it is: it goes with neither --allow-delete nor --retry')
+}
+
+/** Does it in a turn, and answers with what that returned once it is durable. */
+async function answered<T>(leading: Leading, work: (turn: TurnContext) => T): Promise<T> {
+  const results: T[] = []
+  await inTurn(leading, (turn) => results.push(work(turn)))
+  return must(results[0], 'a turn that was committed did its work')
 }
 
 /** Says a word to a rollout, and answers with what it made of it. */

@@ -1,3 +1,5 @@
+import { unreachable } from '../../core/given-up.ts'
+import { paused } from '../../core/machine-troubles.ts'
 import { isTerminal, phaseOf, type Sight, type TaskState } from '../../core/task-state.ts'
 import type { AgentId } from '../../model/ids.ts'
 import { parseWorkloadKey } from '../../model/ids.ts'
@@ -104,7 +106,7 @@ export function taskView(state: TaskState, term: Term): TaskView {
 function sightOf({ task }: TaskState, { hub, cluster, unplaced }: Term): { sight: Sight; reasons: readonly Reason[] } {
   if (task.agent === null) return { sight: 'Ready', reasons: unplaced.get(task.workload) ?? [] }
   const sight = hub.standing(task.agent)
-  if (sight === 'Unreachable') return { sight, reasons: [reasonOf('AgentUnreachable', `agent ${task.agent} has not been heard of`)] }
+  if (sight === 'Unreachable') return { sight, reasons: [unreachable(task.agent)] }
   const { driver } = cluster.requirements(task.inputsDigest)
   const runtime = cluster.agents.get(task.agent)?.drivers[driver]
   if (runtime === undefined || runtime.available || !runtime.detail.startsWith(RUNTIME_UNHEALTHY)) return { sight, reasons: [] }
@@ -125,15 +127,28 @@ export function agentView(agent: AgentRecord, term: Term): AgentView {
     used: { cpuMillis, memoryBytes, tasks },
     pressure,
     joinedAt: iso(joinedAt),
+    silentSince: isoOrNull(agent.silence?.since ?? null),
+    reasons: agentReasons(agent),
     maintenance: maintenanceView(agent, term),
   }
+}
+
+/** Of a silent one: what is not known, and what is not done about it. */
+function agentReasons({ id, silence }: AgentRecord): Reason[] {
+  if (silence === null) return []
+  return [unreachable(id), ...(silence.spared ? [paused()] : [])]
 }
 
 function maintenanceView({ id, maintenance }: AgentRecord, { cluster }: Term): AgentView['maintenance'] {
   if (maintenance === null) return null
   const { phase, since, deadlineAt, actor } = maintenance
-  const leaving = cluster.tasksOfAgent(id).filter((state) => state.task.run !== null && !isTerminal(state)).length
+  const leaving = cluster.tasksOfAgent(id).filter((state) => !isTerminal(state) && leavesOnDrain(state, cluster)).length
   return { phase, since: iso(since), deadline: isoOrNull(deadlineAt), actor, leaving: phase === 'Draining' ? leaving : 0 }
+}
+
+/** A Deployment with a task on every machine leaves them there: they belong to the machine, as those that collect its logs. */
+function leavesOnDrain({ task }: TaskState, cluster: Term['cluster']): boolean {
+  return task.run !== null || cluster.boundTo(task) === null
 }
 
 export function historyView(record: RevisionRecord, term: Pick<Term, 'cluster'>): HistoryView {

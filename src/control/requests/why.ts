@@ -9,16 +9,18 @@ import { queuedReasons } from './queue-place.ts'
 import { rolloutView } from './rollout-views.ts'
 import { isoOrNull } from './times.ts'
 import { appView, taskView } from './views.ts'
+import { whyAgent } from './why-agent.ts'
 import { cronLines } from './why-cron.ts'
 import { type Line, taskLine, taskLines, workloadLines } from './why-lines.ts'
 import { whyRun } from './why-run.ts'
 
-/** `object` is `app/NAME`, `task/ID`, `run/ID`, or a kind of workload and a name in `namespace`. @throws RequestError `NotFound` */
+/** `object` is `app/NAME`, `task/ID`, `run/ID`, `agent/ID`, or a kind of workload and a name in `namespace`. @throws RequestError `NotFound` */
 export function whyObject(object: string, namespace: string, { term, now }: { term: Term; now: Millis }): WhyView {
   const [kind = '', name = ''] = object.split('/')
   if (kind === 'app') return whyApp(name, term)
   if (kind === 'task') return whyTask(name, term, now)
   if (kind === 'run') return whyRun(name, term, now)
+  if (kind === 'agent') return whyAgent(name, term)
   return whyWorkload(workloadNamed(kind, name, { namespace, term }), term, now)
 }
 

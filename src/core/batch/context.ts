@@ -1,5 +1,5 @@
 import type { Calendar } from '../../model/calendar.ts'
-import type { AgentId, Digest, Millis } from '../../model/ids.ts'
+import type { Digest } from '../../model/ids.ts'
 import type { CronState, Run } from '../../model/records.ts'
 import type { WorkloadVersion } from '../../model/version.ts'
 
@@ -24,12 +24,4 @@ export interface RunInputs {
 export interface CronContext extends CronOccasions {
   /** What runs that go on were started with, by inputs digest. */
   readonly going: ReadonlyMap<Digest, RunInputs>
-}
-
-/** Machines on which tasks cannot stay, or of which nothing is heard; only those that hold tasks of the workload. */
-export interface Machines {
-  /** Until when tasks that end by themselves may run on a machine that is drained. */
-  readonly drains: ReadonlyMap<AgentId, Millis>
-  /** For how long nothing was heard of a machine, milliseconds; those that are heard of are absent. */
-  readonly silent: ReadonlyMap<AgentId, Millis>
 }

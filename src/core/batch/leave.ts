@@ -1,17 +1,9 @@
 import type { RunSpec } from '../../model/batch.ts'
 import type { AgentId, Millis, TaskId } from '../../model/ids.ts'
-import { reasonOf } from '../../model/reason.ts'
-import type { Observed } from '../../model/task.ts'
+import { replaceAfter } from '../../model/unreachable.ts'
 import { earliest } from '../earliest.ts'
-import { isLive, isTerminal, neverHeard, type TaskState } from '../task-state.ts'
-import type { Machines } from './context.ts'
-
-/** Why a task is told to stop whose machine is drained. */
-export const DRAINED = 'Drained'
-
-interface LostTask extends TaskState {
-  readonly observed: Observed
-}
+import { DRAINED, type LostTask, lostTask, type Machines, unreachable } from '../given-up.ts'
+import { isLive, isTerminal, type TaskState } from '../task-state.ts'
 
 export interface Leaving {
   /** Told to stop because their machine is drained and its deadline is over; others take their place. */
@@ -25,25 +17,17 @@ export interface Leaving {
 export function leavingTasks(tasks: readonly TaskState[], machines: Machines, { spec, now }: { spec: RunSpec; now: Millis }): Leaving {
   const here = tasks.filter(({ task }) => task.agent !== null)
   const deadlines = here.filter(isLive).map((state) => ({ state, at: machines.drains.get(state.task.agent as AgentId) ?? null }))
-  const patience = spec.template.spec.unreachable?.replaceAfterSeconds
-  const running = patience === undefined ? [] : here.filter((state) => !isTerminal(state))
+  const patience = machines.replacement === 'Paused' ? null : replaceAfter(spec.template.spec.unreachable, 'Job')
+  const running = patience === null ? [] : here.filter((state) => !isTerminal(state))
   const ends = running.map((state) => ({
     state,
     at: now + (patience ?? 0) * 1000 - (machines.silent.get(state.task.agent as AgentId) ?? 0),
   }))
   return {
     drained: deadlines.flatMap(({ state, at }) => (at !== null && at <= now ? [state.task.id] : [])),
-    lost: ends.flatMap(({ state, at }) => (at <= now ? lostTask(state, now) : [])),
+    lost: ends.flatMap(({ state, at }) => (at <= now ? lostTask(state, unreachable(state.task.agent as AgentId), now) : [])),
     wakeAt: [...deadlines, ...ends].reduce<Millis | null>((first, { at }) => (at !== null && at > now ? earliest(first, at) : first), null),
   }
-}
-
-/** Nobody knows how far it came; should its machine come back with it, it is told to stop there. */
-function lostTask({ task, observed }: TaskState, now: Millis): LostTask[] {
-  if (task.agent === null) return []
-  const reasons = [reasonOf('AgentUnreachable', `agent ${task.agent} has not been heard of`)]
-  const told = { agent: task.agent, phase: 'Lost', ready: false, readySince: null, reasons, updatedAt: now } as const
-  return [{ task, observed: { ...(observed ?? neverHeard(task)), ...told } }]
 }
 
 /** The tasks as they count once those are lost, and those are told to stop. */

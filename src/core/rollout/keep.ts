@@ -1,5 +1,5 @@
 import type { Digest, Millis, TaskId } from '../../model/ids.ts'
-import { isLive, occupies, oldestFirst, type TaskState } from '../task-state.ts'
+import { isAvailable, isLive, occupies, oldestFirst, type TaskState } from '../task-state.ts'
 import { Budget, nextAvailable, type RollingInput, strayed } from './rolling.ts'
 
 /** A look at a Deployment whose old tasks are to go on serving, whatever becomes of the new ones. */
@@ -27,7 +27,10 @@ export function planKeep(given: KeepInput): KeepPlan {
   const strays = strayed({ ...given, slots: wanted })
   const tasks = given.tasks.filter((state) => isLive(state) && !strays.includes(state)).sort(oldestFirst)
   const input = { ...given, tasks }
-  const leaving = leftovers(input, new Set(wanted))
+  const budget = new Budget({ ...input, slots: given.fallback?.slots ?? given.slots })
+  const surplus = new Set([...leftovers(input, new Set(wanted)), ...doubles(input)])
+  const ending = [...surplus].filter((state) => budget.mayStop(state))
+  const leaving = [...ending, ...makingRoom(input, { ending, budget })]
   const stop = [...strays, ...leaving].map((state) => state.task.id)
   const room = Math.max(0, given.most - (tasks.length - leaving.length))
   const refill = mayRefill(given) ? refillSlots(input, leaving).slice(0, room) : []
@@ -38,16 +41,47 @@ export function planKeep(given: KeepInput): KeepPlan {
 function leftovers(input: KeepInput, wanted: ReadonlySet<string>): TaskState[] {
   const { tasks, fallback } = input
   if (fallback === null) return []
-  const budget = new Budget({ ...input, slots: fallback.slots })
   const serving = new Set(tasks.filter((state) => isOf(state, fallback.templateDigest)).map(({ task }) => task.slot))
   const isLeft = (state: TaskState): boolean =>
     !isOf(state, fallback.templateDigest) && !isOf(state, input.templateDigest) && serving.has(state.task.slot)
-  return tasks.filter((state) => (isLeft(state) || !wanted.has(state.task.slot)) && budget.mayStop(state))
+  return tasks.filter((state) => isLeft(state) || !wanted.has(state.task.slot))
 }
+
+/** Of several alike in one slot all but the best: one left a machine, or is back on one, and has a successor by now. */
+function doubles(input: KeepInput): TaskState[] {
+  const alike = new Map<string, TaskState[]>()
+  for (const state of input.tasks) {
+    const key = `${state.task.slot} ${state.task.templateDigest}`
+    alike.set(key, [...(alike.get(key) ?? []), state])
+  }
+  return [...alike.values()].filter(({ length }) => length > 1).flatMap((all) => worseOf(all, input))
+}
+
+/** What is to leave its machine goes once another serves in its place. */
+function worseOf(alike: readonly TaskState[], { minReadyMs, now }: KeepInput): TaskState[] {
+  const serves = (state: TaskState): boolean => isAvailable(state, minReadyMs, now)
+  const bestFirst = (a: TaskState, b: TaskState): number => Number(serves(b)) - Number(serves(a))
+  const staying = alike.filter((state) => !isLeaving(state)).sort(bestFirst)
+  const leaving = alike.filter(isLeaving).sort(bestFirst)
+  const isServed = staying[0] !== undefined && serves(staying[0])
+  return [...staying.slice(1), ...leaving.slice(isServed ? 0 : 1)]
+}
+
+/** Where no more may live, one that is to leave its machine ends before its successor begins. */
+function makingRoom({ tasks, most }: KeepInput, { ending, budget }: { ending: readonly TaskState[]; budget: Budget }): TaskState[] {
+  if (tasks.length - ending.length < most) return []
+  const next = tasks.find((state) => isLeaving(state) && !ending.includes(state) && !hasSibling(state, tasks) && budget.mayStop(state))
+  return next === undefined ? [] : [next]
+}
+
+const isLeaving = ({ machine }: TaskState): boolean => machine === 'Leaving'
+
+const hasSibling = ({ task }: TaskState, tasks: readonly TaskState[]): boolean =>
+  tasks.some((other) => other.task.id !== task.id && other.task.slot === task.slot && !isLeaving(other))
 
 function canarySlots({ tasks, templateDigest, slots, canaries }: KeepInput): string[] {
   if (canaries === 'AsTheyAre') return []
-  const taken = new Set(tasks.filter((state) => isOf(state, templateDigest)).map(({ task }) => task.slot))
+  const taken = new Set(tasks.filter((state) => isOf(state, templateDigest) && !isLeaving(state)).map(({ task }) => task.slot))
   return slots.filter((slot) => !taken.has(slot)).slice(0, Math.max(0, canaries - taken.size))
 }
 
@@ -60,7 +94,8 @@ function mayRefill({ tasks, limits, fallback, canaries }: KeepInput): boolean {
 /** With canaries each slot keeps its old task beside them; a rollout that is held stays as mixed as it is. */
 function refillSlots({ tasks, templateDigest, fallback, canaries }: KeepInput, leaving: readonly TaskState[]): string[] {
   if (fallback === null) return []
-  const counts = (state: TaskState): boolean => !leaving.includes(state) && (canaries === 'AsTheyAre' || !isOf(state, templateDigest))
+  const counts = (state: TaskState): boolean =>
+    !leaving.includes(state) && !isLeaving(state) && (canaries === 'AsTheyAre' || !isOf(state, templateDigest))
   const taken = new Set(tasks.filter(counts).map(({ task }) => task.slot))
   return fallback.slots.filter((slot) => !taken.has(slot))
 }

@@ -1,7 +1,7 @@
 import type { Digest, Millis, TaskId } from '../../model/ids.ts'
 import type { DeploymentSpec } from '../../model/manifest.ts'
 import type { IntOrPercent } from '../../model/quantity.ts'
-import { availableAt, isAvailable, isLive, isReady, occupies, oldestFirst, type TaskState } from '../task-state.ts'
+import { availableAt, isAvailable, isLive, isReady, isWanted, occupies, oldestFirst, type TaskState } from '../task-state.ts'
 
 /** One look at a Deployment's slots; the same look again, with the changes made, gives no more changes. */
 export interface RollingInput {
@@ -76,7 +76,7 @@ export function strayed({ slots, tasks, limits }: Pick<RollingInput, 'slots' | '
 function recreate(input: RollingInput): RollingPlan {
   const { slots, unwanted } = sorted(input)
   const old = input.tasks.filter((state) => isOld(state, input))
-  const stop = [...new Set([...unwanted, ...old.filter(isLive)])].map(idOf)
+  const stop = [...new Set([...unwanted, ...old.filter(isWanted)])].map(idOf)
   if (old.some(occupies)) return { create: [], stop, wakeAt: null }
   return { create: input.slots.filter((slot) => slots.get(slot)?.current === undefined), stop, wakeAt: nextAvailable(input) }
 }
@@ -170,7 +170,9 @@ export class Budget {
 }
 
 const idOf = (state: TaskState): TaskId => state.task.id
-const isOld = (state: TaskState, input: RollingInput): boolean => state.task.templateDigest !== input.templateDigest
+/** To be replaced by another: of an earlier template, or on a machine that it is to leave. */
+const isOld = (state: TaskState, input: RollingInput): boolean =>
+  state.task.templateDigest !== input.templateDigest || state.machine === 'Leaving'
 const available = (state: TaskState, input: Pick<RollingInput, 'minReadyMs' | 'now'>): boolean =>
   isAvailable(state, input.minReadyMs, input.now)
 

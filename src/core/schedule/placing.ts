@@ -6,6 +6,7 @@ import { hash } from './hash.ts'
 import { catchUp, type PackClass } from './pack.ts'
 import { type Picker, packPicker, type Shelf } from './pickers.ts'
 import { passesAll, reasonsFor, type Verdict, verdictOf } from './reasons.ts'
+import type { Slot } from './slot.ts'
 import { spreadPicker } from './spread.ts'
 import type { PendingGroup, Unplaced } from './types.ts'
 
@@ -44,11 +45,14 @@ function placeBound(batch: Batch, group: PendingGroup, demand: Demand): Unplaced
     const slot = batch.byId.get(agent)
     const refused = (reasons: readonly Reason[]): Unplaced[] => [{ group: group.id, agent, count: 1, reasons }]
     if (slot === undefined) return refused([reasonOf('NoSuchAgent', `agent ${agent} is not known`)])
-    if (!passesAll(demand, slot)) return refused(reasonsFor(demand, verdictOf(group.requirements, [slot]), 1))
+    const seen = group.cordons === 'Ignored' && slot.view.cordoned === true ? inService(slot) : slot
+    if (!passesAll(demand, seen)) return refused(reasonsFor(demand, verdictOf(group.requirements, [seen]), 1))
     commit(batch, demand, { task, slot })
     return []
   })
 }
+
+const inService = (slot: Slot): Slot => ({ ...slot, view: { ...slot.view, schedulable: true } })
 
 /** One turn: places at most `most` of the tasks that may go to any agent, and returns how many; 0 when none is left or none has room. */
 export function placeSome(batch: Batch, placing: Placing, most: number): number {

@@ -35,6 +35,8 @@ export interface PendingGroup {
   readonly tasks: ReadonlySet<TaskId>
   /** Tasks that have one agent each to go to (Global mode). */
   readonly bound: ReadonlyMap<TaskId, AgentId>
+  /** `Ignored`: bound tasks go to a machine that is out of service, too, for they belong to it as long as it runs. */
+  readonly cordons?: 'Ignored'
   /** Tasks of this version that hold an agent already and count for maxPerNode and spread; other versions are on their way out. */
   readonly existing: ReadonlyMap<AgentId, number>
 }
@@ -56,6 +58,8 @@ export interface AgentView {
   }
   /** Connected and not cordoned. */
   readonly schedulable: boolean
+  /** It is not schedulable, and for no other reason than that an operator took it out of service. */
+  readonly cordoned?: boolean
 }
 
 /** Where a queue of equals stands between two batches; see `turns.ts`. */

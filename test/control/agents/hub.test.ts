@@ -27,13 +27,18 @@ function greeting(id: AgentId = AGENT): AgentFrame {
 function setUp() {
   const clock = createFakeClock()
   const inputs: AgentInput[] = []
-  const hub = new Hub(clock, (input) => inputs.push(input))
+  const leads = { now: true }
+  const hub = new Hub(
+    clock,
+    (input) => inputs.push(input),
+    () => leads.now,
+  )
   const connect = () => {
     const { a: agent, b: server } = channelPair<AgentFrame, ServerFrame>()
     return { agent, server, served: hub.serve(server, null) }
   }
   const heard = (count: number) => waitUntil(() => inputs.length >= count)
-  return { clock, inputs, hub, connect, heard }
+  return { clock, inputs, hub, connect, heard, leads }
 }
 
 async function admitted(world: ReturnType<typeof setUp>): Promise<{ agent: Channel<AgentFrame, ServerFrame>; served: Promise<void> }> {
@@ -65,6 +70,64 @@ describe('an agent that is silent', () => {
     await world.heard(2)
     expect(world.inputs[1]).toEqual({ type: 'returned', agent: AGENT })
     expect(world.hub.standing(AGENT)).toBe('Ready')
+  })
+})
+
+describe('the silence of an agent', () => {
+  it('counts from what was heard of it last, once that is 40 s ago', async () => {
+    const { clock, hub, ...world } = setUp()
+    await admitted({ clock, hub, ...world })
+    await clock.advance(39_999)
+    expect(hub.silentFor(AGENT)).toBe(0)
+    await clock.advance(1)
+    expect(hub.silentFor(AGENT)).toBe(40_000)
+  })
+
+  it('that a new leader never heard of counts after a grace of 60 s', async () => {
+    const { clock, hub } = setUp()
+    await clock.advance(60_000)
+    expect(hub.standing(AGENT)).toBe('Unreachable')
+    expect(hub.silentFor(AGENT)).toBe(0)
+    await clock.advance(50_000)
+    expect(hub.silentFor(AGENT)).toBe(50_000)
+  })
+
+  it('does not count while this process was stopped itself, nor from before a storm was over', async () => {
+    const { clock, hub, ...world } = setUp()
+    await admitted({ clock, hub, ...world })
+    await clock.advance(300_000)
+    hub.excuse(270_000)
+    expect(hub.standing(AGENT)).toBe('Suspect')
+    await clock.advance(60_000)
+    hub.calm()
+    expect(hub.silentFor(AGENT)).toBe(0)
+    await clock.advance(70_000)
+    expect(hub.silentFor(AGENT)).toBe(70_000)
+  })
+})
+
+describe('what an agent sends to be answered', () => {
+  it('is answered with when it was sent, by who leads, and by nobody else', async () => {
+    const world = setUp()
+    const { agent } = await admitted(world)
+    world.leads.now = false
+    agent.send({ type: 'heartbeat', at: 1 })
+    await world.clock.settle()
+    world.leads.now = true
+    agent.send({ type: 'heartbeat' })
+    agent.send({ type: 'heartbeat', at: 2 })
+    expect((await agent.frames()[Symbol.asyncIterator]().next()).value).toEqual({ type: 'pong', at: 2 })
+  })
+
+  it('is not answered to another that bears its name', async () => {
+    const world = setUp()
+    await admitted(world)
+    const clone = world.connect()
+    clone.agent.send(greeting())
+    clone.agent.send({ type: 'heartbeat', at: 1 })
+    await world.heard(2)
+    clone.server.close('refused')
+    expect((await clone.agent.frames()[Symbol.asyncIterator]().next()).done).toBe(true)
   })
 })
 

@@ -71,11 +71,16 @@ function turn(apps: readonly string[] = ['shop']): void {
     identity: ClusterIdentity.parse({ id: 'own', createdAt: NOW }),
     readOnly: null,
     cluster,
-    hub: new Hub(systemClock, () => undefined),
+    hub: new Hub(
+      systemClock,
+      () => undefined,
+      () => true,
+    ),
     wakes: new Wakes(),
     appWakes: new Wakes(),
     now: () => NOW,
     ledSince: NOW - LONG,
+
     newId: () => `new-${++ids}`,
     unplaced: new Map(),
     tags: new Map(),

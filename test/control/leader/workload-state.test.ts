@@ -19,7 +19,14 @@ it('reads workloads that wait for each other, as a quarantine can leave them', (
   cluster.versions.set(digest('b'), waitsFor('a'))
   cluster.apply({ table: 'workloads', id: A, value: workload({ key: A, inputsDigest: digest('a') }) })
   cluster.apply({ table: 'workloads', id: B, value: workload({ key: B, inputsDigest: digest('b') }) })
-  const term = { cluster, unplaced: new Map(), healths: new Map(), ledSince: NOW, hub: { silentFor: () => 0, isAway: () => false } }
+  const term = {
+    cluster,
+    unplaced: new Map(),
+    healths: new Map(),
+    ledSince: NOW,
+
+    hub: { silentFor: () => 0, isAway: () => false },
+  }
   const unmet = (key: typeof A) => workloadState(key, { term, now: NOW })?.unmet.map(({ reason }) => reason.message)
   expect(unmet(A)).toEqual(['waits for deployment/b to be Available; it is Progressing'])
   expect(unmet(B)).toEqual(['waits for deployment/a to be Available; it is Progressing'])
@@ -71,7 +78,10 @@ it.each([
     cluster.apply({ table: 'tasks', id: `t-${id}`, value: task({ id: `t-${id}` as TaskId, slot: id, agent: id }) })
   }
   const hub = { silentFor: () => 0, isAway: (id: AgentId) => away.includes(id) }
-  const state = workloadState(KEY, { term: { cluster, unplaced: new Map(), healths: new Map(), ledSince: NOW, hub }, now: NOW })
+  const state = workloadState(KEY, {
+    term: { cluster, unplaced: new Map(), healths: new Map(), ledSince: NOW, hub },
+    now: NOW,
+  })
   expect(state?.slots).toEqual(slots)
   expect(state?.tasks.map((one) => one.task.slot)).toEqual(slots)
 })

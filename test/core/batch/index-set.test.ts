@@ -1,6 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { countIndexes, countWritten, formatIndexes, hasIndex, missingIndexes, parseIndexes, withIndexes } from '../../../src/core/batch/index-set.ts'
+import {
+  countIndexes,
+  countWritten,
+  formatIndexes,
+  hasIndex,
+  missingIndexes,
+  parseIndexes,
+  withIndexes,
+} from '../../../src/core/batch/index-set.ts'
 import { times } from './make.ts'
 
 const setOf = (numbers: Iterable<number>) => withIndexes([], numbers)

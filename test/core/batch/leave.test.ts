@@ -53,7 +53,7 @@ describe('a machine that is silent', () => {
   })
 
   it('loses all of a run of 100,000 at once, and is waited for with all of them', () => {
-    const machines = (ms: number) => ({ drains: new Map(), silent: new Map([[AGENT, ms]]) })
+    const machines = (ms: number) => ({ drains: new Map(), silent: new Map([[AGENT, ms]]), replacement: 'Go' as const })
     const one = of(0, { phase: 'Running' })
     const tasks = times(100_000, () => one)
     const leaving = (ms: number) => leavingTasks(tasks, machines(ms), { spec: runSpec(waits), now: NOW })

@@ -16,6 +16,8 @@ export class TestHub {
   acks = true
   /** Send the whole set as soon as an agent says hello. */
   greets = true
+  /** Answer what asks for it: whoever does not may still give orders, as where only one direction is cut. */
+  answers = true
   readonly orders = new Map<TaskId, Assignment>()
   readonly observed = new Map<TaskId, TaskStatus>()
   /** Statuses that may not follow the one before: an agent must never send one. */
@@ -100,6 +102,7 @@ export class TestHub {
         if (this.greets) this.sendAll()
       }
       if (frame.type === 'report') this.#note(frame)
+      if (this.answers && frame.type !== 'report' && frame.at !== undefined) this.send({ type: 'pong', at: frame.at })
     }
     if (this.#channel === channel) this.#channel = null
   }

@@ -5,6 +5,7 @@ import type { WorkloadKey } from '../../../src/model/ids.ts'
 import type { WorkloadVersion } from '../../../src/model/version.ts'
 import type { CheckContext, Commit, MakeChecker } from '../checker.ts'
 import { changesOf } from '../mirror.ts'
+import { asHeard, isOverdueOnDrain } from './heard.ts'
 
 /** Drover's own stops never take more than `maxUnavailable`, its own starts never more than `maxSurge`, and both have a cause. */
 export const rolloutChecker: MakeChecker = (context) => ({
@@ -23,17 +24,19 @@ function checkWorkload(context: CheckContext, commit: Commit, key: WorkloadKey):
   if (record === undefined || !record.wanted) return
   const version = must(commit.mirror.version(record.inputsDigest), `the body of ${key}`)
   const good = record.good === null ? null : commit.mirror.version(record.good.inputsDigest)
-  const tasks = commit.mirror.tasksOf(key)
+  const tasks = commit.mirror.tasksOf(key).map(asHeard(commit.mirror))
   checkQuarantine(context, commit, { key, created: created.flatMap(({ after }) => (after?.desired === 'run' ? after.inputsDigest : [])) })
   if (version.kind !== 'Deployment') return
   const slots = slotsOf(version, commit)
   const others = good === null || good.kind !== 'Deployment' ? slots : slotsOf(good, commit)
   const limits = rollingLimits(version.spec, slots.length)
   const fresh = new Set<string>(created.map(({ id }) => id))
-  for (const { id, before } of stopped) {
+  for (const { id, before, after } of stopped) {
     const observed = commit.mirror.table('observed').get(id)
     // Decided just before the same turn took the workload back to it.
     if (commit.changes.some((change) => change.table === 'workloads' && change.id === key && isReturn(change.after))) continue
+    // For what became of its machine.
+    if (after?.stopReason != null) continue
     if (before === undefined || before.templateDigest !== record.templateDigest || !slots.includes(before.slot)) continue
     const twin = tasks.some(
       (state) => !fresh.has(state.task.id) && state.task.id !== id && state.task.slot === before.slot && isLive(state),
@@ -47,7 +50,9 @@ function checkWorkload(context: CheckContext, commit: Commit, key: WorkloadKey):
     tasks,
     slots,
     mode: version.spec.mode,
-    stopped: stopped.map(({ id }) => id),
+    stopped: stopped.flatMap(({ id, after }) =>
+      after !== undefined && isOverdueOnDrain(after, commit.mirror, commit.decidedAt) ? [] : [id],
+    ),
     // Until the larger of two versions has taken over, the smaller one is what is promised.
     least: Math.min(slots.length, others.length) - limits.maxUnavailable,
     minReadyMs: version.spec.minReadySeconds * 1000,

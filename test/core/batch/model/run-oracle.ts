@@ -3,6 +3,7 @@ import type { RunSpec } from '../../../../src/model/batch.ts'
 import { bodyOf } from '../../../../src/model/body.ts'
 import type { Run, Write } from '../../../../src/model/records.ts'
 import type { Task } from '../../../../src/model/task.ts'
+import { replaceAfter } from '../../../../src/model/unreachable.ts'
 import type { Op } from '../../../../src/store/store.ts'
 import { expectRun, mayRun, type RunFacts } from './expect-run.ts'
 import { Ledger } from './ledger.ts'
@@ -51,7 +52,7 @@ export class RunOracle implements Oracle {
   #lostIn(look: Look): TaskState[] {
     const { state, writes, now } = look
     const said = writes.flatMap((write) => (write.table === 'observed' && write.value !== null ? [write.value] : []))
-    const patience = bodyOf(state.version).template.spec.unreachable?.replaceAfterSeconds ?? Number.POSITIVE_INFINITY
+    const patience = replaceAfter(bodyOf(state.version).template.spec.unreachable, 'Job') ?? Number.POSITIVE_INFINITY
     const world = this.#world()
     const due = state.tasks.filter(({ task, observed }) => {
       const silence = task.agent === null ? 0 : world.fleet.silentFor(task.agent, world.real)
