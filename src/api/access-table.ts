@@ -63,6 +63,8 @@ export const ACCESS: readonly Rule[] = [
   rule('POST', '/api/v1/agents/:id/cordon', 'operator', 'Cluster'),
   rule('POST', '/api/v1/agents/:id/uncordon', 'operator', 'Cluster'),
   rule('POST', '/api/v1/agents/:id/drain', 'operator', 'Cluster'),
+  rule('POST', '/api/v1/agents/:id/forget', 'operator', 'Cluster'),
+  rule('POST', '/api/v1/agents/:id/admit', 'operator', 'Cluster'),
 
   rule('GET', '/api/v1/health', 'viewer', 'Cluster'),
   rule('GET', '/api/v1/backup', 'admin', 'Cluster'),

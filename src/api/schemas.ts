@@ -68,6 +68,8 @@ export const RollbackBody = z.strictObject({
 
 export const DrainBody = z.strictObject({ deadlineSeconds: z.int().min(0).max(2_592_000), actor: Actor })
 
+export const ForgetBody = z.strictObject({ connected: z.enum(['Refuse', 'Forget']).default('Refuse'), actor: Actor })
+
 /** Of a verb that needs to know no more than who asks. */
 export const ActorBody = z.strictObject({ actor: Actor })
 

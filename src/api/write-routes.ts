@@ -4,7 +4,7 @@ import { actorOf } from './actor.ts'
 import { FILES_LIMIT, readJson } from './body.ts'
 import type { Api, ApiEnv, ApiParts } from './parts.ts'
 import { parseRequest } from './problem.ts'
-import { ActorBody, AppParam, DrainBody, IdParam, PlanBody, RollbackBody, SyncBody, WorkloadParam } from './schemas.ts'
+import { ActorBody, AppParam, DrainBody, ForgetBody, IdParam, PlanBody, RollbackBody, SyncBody, WorkloadParam } from './schemas.ts'
 
 /** Verbs on one app, one workload or one run; `plan` and `render` change nothing but carry files, so they are posted too. */
 export function writeRoutes(api: Api, { control }: ApiParts): void {
@@ -39,6 +39,14 @@ export function writeRoutes(api: Api, { control }: ApiParts): void {
   api.post('/api/v1/agents/:id/drain', async (c) => {
     const { id } = parseRequest(IdParam, c.req.param())
     return c.json(await control.maintain(id, { verb: 'drain', ...(await asked(c, DrainBody)) }))
+  })
+  api.post('/api/v1/agents/:id/forget', async (c) => {
+    const { id } = parseRequest(IdParam, c.req.param())
+    return c.json(await control.forget(id, await readJson(c, ForgetBody)))
+  })
+  api.post('/api/v1/agents/:id/admit', async (c) => {
+    const { id } = parseRequest(IdParam, c.req.param())
+    return c.json(await control.admit(id, (await readJson(c, ActorBody)).actor))
   })
   api.post('/api/v1/workloads/:namespace/:kind/:name/abort', async (c) => {
     const workload = parseRequest(WorkloadParam, c.req.param())

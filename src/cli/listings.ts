@@ -146,6 +146,8 @@ export const agentListing = ({ colors, now }: Look): Listing<AgentView> => ({
     { header: 'MEMORY', value: ({ used, capacity }) => `${gibibytes(used.memoryBytes)}/${gibibytes(capacity.memoryBytes)}` },
     { header: 'DRIVERS', value: (agent) => availableDrivers(agent).join(',') },
     { header: 'AGE', value: (agent) => ageOf(agent.joinedAt, now) },
+    { header: 'REASONS', value: (agent) => reasonsOf(agent.reasons) },
+    { header: 'SILENT', value: ({ silentSince }) => (silentSince === null ? '-' : ageOf(silentSince, now)), wide: true },
     { header: 'VERSION', value: (agent) => agent.version, wide: true },
     {
       header: 'LABELS',

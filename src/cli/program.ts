@@ -1,19 +1,8 @@
 import { Command as Commander, Option } from 'commander'
 import type { Parts, Start } from './command-parts.ts'
 import type { CliDeps } from './deps.ts'
-import {
-  countOf,
-  defaultDataDir,
-  durationOf,
-  momentOf,
-  namespaceOption,
-  outputOption,
-  parsedOption,
-  REPORTS,
-  recipientOption,
-  TABLES,
-  timeoutOption,
-} from './options.ts'
+import { countOf, momentOf, namespaceOption, outputOption, REPORTS, recipientOption, TABLES, timeoutOption } from './options.ts'
+import { machineCommands } from './program-machines.ts'
 import { roleCommands } from './program-roles.ts'
 import { storeCommands } from './program-store.ts'
 import { trustCommands } from './program-trust.ts'
@@ -50,6 +39,7 @@ export function buildProgram(start: Start, deps: CliDeps): Commander {
   runCommand(parts)
   appCommands(parts)
   machineCommands(parts)
+  storeCommands(parts)
   trustCommands(parts)
   return program
 }
@@ -222,35 +212,4 @@ function appCommands({ program, start }: Parts): void {
     .description('end a rollout and go back to what was good (deployment/NAME)')
     .addOption(namespaceOption())
     .action(start(async () => (await import('./commands/rollouts.ts')).abort))
-}
-
-function machineCommands({ program, start, deps }: Parts): void {
-  program
-    .command('cordon <kind> [name]')
-    .description('give a machine no new tasks (agent/NAME)')
-    .action(start(async () => (await import('./commands/maintain.ts')).cordon))
-  program
-    .command('uncordon <kind> [name]')
-    .description('give it tasks again (agent/NAME)')
-    .action(start(async () => (await import('./commands/maintain.ts')).uncordon))
-  program
-    .command('drain <kind> [name]')
-    .description('give it no new tasks, and let those of runs end until the deadline (agent/NAME)')
-    .addOption(
-      parsedOption('--deadline <duration>', 'after that they are stopped, and tried elsewhere', { parse: durationOf, value: '10m' }),
-    )
-    .option('--wait', 'until none of them is left')
-    .action(start(async () => (await import('./commands/maintain.ts')).drain))
-  storeCommands({ program, start, deps })
-  program
-    .command('doctor')
-    .description('check this machine')
-    .addOption(outputOption(TABLES))
-    .option('--data-dir <dir>', 'data directory to look at', defaultDataDir(deps.env))
-    .action(start(async () => (await import('./commands/doctor.ts')).doctor))
-  program
-    .command('version')
-    .description('of this program and of the server')
-    .addOption(outputOption(['text', 'json']))
-    .action(start(async () => (await import('./commands/info.ts')).version))
 }

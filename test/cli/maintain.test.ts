@@ -23,7 +23,7 @@ describe('cordon, uncordon and drain', () => {
     const over = control(2)
     const { exit, stderr } = await cliOver(over).run('drain', 'agent/node-1', '--deadline', '90s')
     expect(exit).toBe(0)
-    expect(stderr).toContain('2 of runs may end until 2026-11-20T12:10:00.000Z')
+    expect(stderr).toContain('2 are to leave it until 2026-11-20T12:10:00.000Z')
     expect(over.asked).toMatchObject([{ verb: 'drain', request: { deadlineSeconds: 90 } }])
   })
 
@@ -33,6 +33,20 @@ describe('cordon, uncordon and drain', () => {
     over.data.agents = [agentView({ id: 'node-1', maintenance: draining(0) })]
     over.touch()
     expect(await running).toMatchObject({ exit: 0, stderr: expect.stringContaining('agent/node-1 is drained') })
+  })
+
+  it('forget says what is lost, and how to take it back; a connected machine only when it is said so', async () => {
+    const over = control(0)
+    const { exit, stderr } = await cliOver(over).run('forget', 'agent/node-1', '--connected')
+    expect(exit).toBe(0)
+    expect(stderr).toContain('2 tasks on it are lost; `drover admit agent/node-1` lets it join again')
+    await cliOver(over).run('forget', 'agent/node-1')
+    await cliOver(over).run('admit', 'agent/node-1')
+    expect(over.asked).toMatchObject([
+      { verb: 'forget', app: 'node-1', request: { connected: 'Forget' } },
+      { verb: 'forget', request: { connected: 'Refuse' } },
+      { verb: 'admit', app: 'node-1' },
+    ])
   })
 
   it('refuses what is no machine, and a machine that nobody knows', async () => {

@@ -13,8 +13,8 @@ import { ProcessPolicy } from '../../src/model/process-policy.ts'
 import { cliOver } from '../support/fake-cli.ts'
 import { DOCS, type Doc, inlineCode, README, tableRows, wordsOf } from './markdown.ts'
 
-const marked = (prefix: string) =>
-  README.blocks.flatMap(({ mark, text }) => (mark?.startsWith(prefix) ? [{ about: mark.slice(prefix.length), text }] : []))
+const marked = (prefix: string, { blocks }: Pick<Doc, 'blocks'> = README) =>
+  blocks.flatMap(({ mark, text }) => (mark?.startsWith(prefix) ? [{ about: mark.slice(prefix.length), text }] : []))
 const files = marked('file: ')
 const outputs = marked('output of: drover ')
 
@@ -22,6 +22,7 @@ describe('manifests in the documents', () => {
   const blocks = DOCS.flatMap(({ path, blocks: all }) =>
     all.filter(({ text }) => text.includes('apiVersion: drover.dev/v1')).map(({ text, mark }) => ({ path, text, mark })),
   )
+  const manifests = DOCS.flatMap((doc) => marked('file: ', doc))
 
   it('are there', () => {
     expect(blocks.length).toBeGreaterThan(1)
@@ -29,7 +30,7 @@ describe('manifests in the documents', () => {
   })
 
   it('are valid, and one app', () => {
-    const { desired, problems } = link(files.map(({ about, text }) => parseBlob(about, text)))
+    const { desired, problems } = link(manifests.map(({ about, text }) => parseBlob(about, text)))
     expect(problems).toEqual([])
     expect(desired.workloads).toHaveLength(blocks.length)
   })

@@ -1,4 +1,5 @@
-import { AgentView } from '../../model/views.ts'
+import type { z } from 'zod'
+import { AgentView, ForgottenView } from '../../model/views.ts'
 import { actorOf } from '../actor.ts'
 import type { Client } from '../client.ts'
 import { CliError, EXIT } from '../exit.ts'
@@ -29,7 +30,7 @@ export interface DrainOptions {
   readonly wait?: true
 }
 
-/** Tasks of Deployments stay for now, and the machine says how many tasks of runs are to end. */
+/** Tasks of Deployments move to other machines, those of runs may end here until the deadline. */
 export const drain: Command<DrainOptions> = async (session, words, { deadline, wait }) => {
   const deadlineSeconds = Math.ceil(deadline / 1000)
   const view = await ask(session, words, { verb: 'drain', body: { deadlineSeconds } })
@@ -41,11 +42,30 @@ export const drain: Command<DrainOptions> = async (session, words, { deadline, w
   return await until(session, judge, { timeoutMs: deadline + GRACE_MS, object: `agent/${view.id}` })
 }
 
+export interface ForgetOptions {
+  readonly connected?: true
+}
+
+export const forget: Command<ForgetOptions> = async (session, words, { connected }) => {
+  const body = { connected: connected === true ? 'Forget' : 'Refuse' }
+  const { id, lost } = await post(session, words, { verb: 'forget', body, answer: ForgottenView })
+  session.printer.say(
+    escapeText(`agent/${id} is forgotten, and ${lost} tasks on it are lost; \`drover admit agent/${id}\` lets it join again`),
+  )
+  return EXIT.ok
+}
+
+export const admit: Command<object> = async (session, words) => {
+  const { id } = await post(session, words, { verb: 'admit', body: {}, answer: ForgottenView })
+  session.printer.say(escapeText(`agent/${id} may join again`))
+  return EXIT.ok
+}
+
 function drainVerdict({ id, maintenance }: AgentView): Verdict {
   if (maintenance?.phase !== 'Draining') return over(EXIT.unhealthy, `agent/${id} is no longer drained`)
   const { leaving, deadline } = maintenance
-  if (leaving === 0) return over(EXIT.ok, `agent/${id} is drained: no task of a run is left on it`)
-  return waiting(`agent/${id} gets no new tasks; ${leaving} of runs may end until ${deadline}`)
+  if (leaving === 0) return over(EXIT.ok, `agent/${id} is drained: no task is left on it but those of Global Deployments`)
+  return waiting(`agent/${id} gets no new tasks; ${leaving} are to leave it until ${deadline}`)
 }
 
 const readAgent = async (client: Client, id: string): Promise<AgentView> => byId('agent', id, await readAgents(client))
@@ -55,9 +75,18 @@ interface Asked {
   readonly body: object
 }
 
-async function ask(session: Session, words: readonly string[], { verb, body }: Asked): Promise<AgentView> {
+const ask = (session: Session, words: readonly string[], asked: Asked): Promise<AgentView> =>
+  post(session, words, { ...asked, answer: AgentView })
+
+interface Posted<T> {
+  readonly verb: Asked['verb'] | 'forget' | 'admit'
+  readonly body: object
+  readonly answer: z.ZodType<T>
+}
+
+async function post<T>(session: Session, words: readonly string[], { verb, body, answer }: Posted<T>): Promise<T> {
   const { kind, name } = await parseOne(words)
   if (kind !== 'agent') throw new CliError(EXIT.usage, `cannot ${verb} ${kind}/${name}`, 'give agent/NAME')
   const client = await session.client()
-  return client.post(`/api/v1/agents/${encodeURIComponent(name)}/${verb}`, { ...body, actor: actorOf(session.deps) }, AgentView)
+  return client.post(`/api/v1/agents/${encodeURIComponent(name)}/${verb}`, { ...body, actor: actorOf(session.deps) }, answer)
 }

@@ -7,6 +7,7 @@ import type { TokenKind, TokenRecord } from '../../model/trust.ts'
 import type { IssuedCertificate, JoinAgent, ServerJoined } from '../../model/trust-wire.ts'
 import { isSecretOf, parseTokenOf, type Token, tokenState } from '../../trust/token.ts'
 import { TrustError } from '../../trust/trust-error.ts'
+import { forgottenReason } from '../agents/agent-inputs.ts'
 import { inTurn } from '../source/source.ts'
 import type { ServerTrust } from '../trust/server-trust.ts'
 import { RequestError } from './control-plane.ts'
@@ -32,10 +33,27 @@ export interface JoinDeps {
 export async function joinAgent(leading: Leading, { token, csr, agent }: JoinAgent, deps: JoinDeps): Promise<IssuedCertificate> {
   const join = { who: `agent ${agent}`, request: digestOf({ agent, csr }) }
   accepted('agent', token, { ...deps, leading, request: join.request })
+  refuseForgotten(agent, leading)
   const issued = await issue(agent, csr, deps)
   await spend('agent', token, { ...deps, leading, join })
   deps.log.info({ agent, token: idOf(token) }, 'agent joined')
   return issued
+}
+
+/** A newer certificate for a machine that has shown one. @throws RequestError */
+export async function renewAgent(
+  leading: Leading,
+  { agent, csr }: { agent: AgentId; csr: string },
+  deps: JoinDeps,
+): Promise<IssuedCertificate> {
+  refuseForgotten(agent, leading)
+  return issue(agent, csr, deps)
+}
+
+/** Before a use is counted: no token brings back what a person gave up. @throws RequestError `Conflict` */
+function refuseForgotten(agent: AgentId, { term }: Leading): void {
+  const forgotten = term.cluster.forgotten.get(agent)
+  if (forgotten !== undefined) throw new RequestError('Conflict', forgottenReason(forgotten))
 }
 
 /** What a further server needs to open what the store holds. Worth the whole cluster, so it is told once a use, whatever becomes of the answer. */
@@ -46,7 +64,7 @@ export async function joinServer(leading: Leading, token: string, deps: JoinDeps
 }
 
 /** @throws RequestError `Invalid` for a request that proves nothing. */
-export async function issue(agent: AgentId, csr: string, { server, keyring, now }: JoinDeps): Promise<IssuedCertificate> {
+async function issue(agent: AgentId, csr: string, { server, keyring, now }: JoinDeps): Promise<IssuedCertificate> {
   const { authority } = server
   try {
     const certificate = await authority.issueAgent(agent, { csr, now: now() })

@@ -10,7 +10,7 @@ import { tokenState } from '../../trust/token.ts'
 import { TrustError } from '../../trust/trust-error.ts'
 import { authorityViews, finishRotation, rotate } from '../requests/authorities.ts'
 import { RequestError } from '../requests/control-plane.ts'
-import { accepted, issue, type JoinDeps, joinAgent, joinServer } from '../requests/redeem.ts'
+import { accepted, type JoinDeps, joinAgent, joinServer, renewAgent } from '../requests/redeem.ts'
 import { inTerm, type Leading } from '../requests/requests.ts'
 import { createToken, revokeToken, tokenView } from '../requests/tokens.ts'
 import { inTurn } from '../source/source.ts'
@@ -41,7 +41,7 @@ export function createTrustPlane(deps: TrustPlaneDeps): TrustPlane {
     namespacesOf: (object) => namespacesOf(object, leading()),
     joinAgent: (request) => inTerm(deps, (led) => joinAgent(led, request, joining)),
     joinServer: (token) => inTerm(deps, (led) => joinServer(led, token, joining)),
-    renewAgent: (agent, csr) => inTerm(deps, () => issue(agent, csr, joining)),
+    renewAgent: (agent, csr) => inTerm(deps, (led) => renewAgent(led, { agent, csr }, joining)),
     createToken: (request) => inTerm(deps, (led) => createToken(led, request, { id: newId(), pin: server.authority.pin })),
     tokens: () => tokensOf(leading()),
     revokeToken: (id, actor) => inTerm(deps, (led) => revokeToken(led, id, actor)),
