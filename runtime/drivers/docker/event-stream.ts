@@ -18,8 +18,8 @@ export interface EventStreamOptions {
   readonly identity: Identity
   readonly clock: Clock
   readonly log: Logger
-  /** A container of ours has ended or was removed. */
-  readonly onEnd: (id: string) => void
+  /** A container of ours was started, has ended, or was removed. */
+  readonly onChange: (id: string) => void
   /** The stream stands, and knows nothing of what was before. */
   readonly onConnected: () => Promise<void>
 }
@@ -36,16 +36,16 @@ export interface EventStream {
 const Event = z.object({ Actor: z.object({ ID: z.string() }) })
 
 /** The daemon's events about containers of one agent. */
-export function createEventStream({ engine, identity, clock, log, onEnd, onConnected }: EventStreamOptions): EventStream {
+export function createEventStream({ engine, identity, clock, log, onChange, onConnected }: EventStreamOptions): EventStream {
   const outages = createOutages(clock)
-  const filters = { type: ['container' as const], event: ['die', 'destroy'], label: labelFilter(identity) }
+  const filters = { type: ['container' as const], event: ['start', 'die', 'destroy'], label: labelFilter(identity) }
   let current = new AbortController()
 
   async function followOnce(signal: AbortSignal): Promise<void> {
     const stream = await engine.stream('follow events', (abortSignal) => engine.streams.getEvents({ filters, abortSignal }), signal)
     outages.end()
     await onConnected()
-    for await (const event of ndjson(stream)) onEnd(Event.parse(event).Actor.ID)
+    for await (const event of ndjson(stream)) onChange(Event.parse(event).Actor.ID)
   }
 
   return {

@@ -25,7 +25,7 @@ export interface WatcherOptions {
   readonly identity: Identity
   readonly clock: Clock
   readonly log: Logger
-  /** A container runs that nobody waits for. */
+  /** A container that nobody waits for runs, or may do so. */
   readonly onStray: (id: string) => void
 }
 
@@ -60,7 +60,8 @@ export function createWatcher(options: WatcherOptions): Watcher {
   }
 
   // Audited once the stream stands, so that nothing falls between the two.
-  const events = createEventStream({ ...options, onEnd: wake, onConnected: audit })
+  const look = (id: string): void => (watched.has(id) ? wake(id) : onStray(id))
+  const events = createEventStream({ ...options, onChange: look, onConnected: audit })
 
   function begin(): void {
     if (over !== null) return
