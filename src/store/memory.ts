@@ -1,3 +1,4 @@
+import type { Clock } from '../lib/clock.ts'
 import { RetryableError, TerminalError } from '../lib/errors.ts'
 import { firstOf, pause } from '../lib/waits.ts'
 import type { Millis } from '../model/ids.ts'
@@ -20,7 +21,8 @@ export interface MemoryFaults {
 
 /** A store shared by many clients, as the servers of a control plane share etcd. */
 export interface MemoryCluster {
-  connect(faults?: MemoryFaults): OpenedStore
+  /** `clock`: of the client, by which it trusts a lease; the store's own unless it is given. */
+  connect(faults?: MemoryFaults, clock?: Clock): OpenedStore
   /** Forgets history up to `revision`, inclusive. */
   compact(revision: string): void
 }
@@ -29,7 +31,7 @@ export interface MemoryCluster {
 export function createMemoryCluster(options: MemoryOptions): MemoryCluster {
   const backend = new MemoryBackend(options)
   return {
-    connect: (faults = { unreachable: false, losesReplies: false }) => new MemoryStore(backend, faults),
+    connect: (faults = { unreachable: false, losesReplies: false }, clock = backend.clock) => new MemoryStore(backend, faults, clock),
     compact: (revision) => backend.engine.read().compact(Number(revision)),
   }
 }
@@ -37,12 +39,14 @@ export function createMemoryCluster(options: MemoryOptions): MemoryCluster {
 class MemoryStore implements OpenedStore {
   readonly #backend: MemoryBackend
   readonly #faults: MemoryFaults
+  readonly #clock: Clock
   readonly #closed = new AbortController()
   readonly #leads = new Set<Leadership>()
 
-  constructor(backend: MemoryBackend, faults: MemoryFaults) {
+  constructor(backend: MemoryBackend, faults: MemoryFaults, clock: Clock) {
     this.#backend = backend
     this.#faults = faults
+    this.#clock = clock
   }
 
   async list(prefix: string) {
@@ -76,7 +80,7 @@ class MemoryStore implements OpenedStore {
     const signal = AbortSignal.any([options.signal, this.#closed.signal])
     for (;;) {
       signal.throwIfAborted()
-      const grantedAt = this.#backend.clock.monotonic()
+      const grantedAt = this.#clock.monotonic()
       const epoch = this.#faults.unreachable ? null : await this.#backend.acquire(name, options.value ?? '')
       if (epoch !== null) return this.#lead({ name, epoch, grantedAt })
       await this.#vacancy(name, signal)
@@ -110,8 +114,8 @@ class MemoryStore implements OpenedStore {
     const release = async () => {
       if (!this.#faults.unreachable) await backend.release(name, epoch)
     }
-    const { clock, log, ttlMs } = backend
-    const leadership = lead({ fence: { key: name, epoch }, clock, log, ttlMs, grantedAt, renew, release })
+    const { log, ttlMs } = backend
+    const leadership = lead({ fence: { key: name, epoch }, clock: this.#clock, log, ttlMs, grantedAt, renew, release })
     this.#leads.add(leadership)
     leadership.signal.addEventListener('abort', () => this.#leads.delete(leadership), { once: true })
     return leadership

@@ -51,7 +51,7 @@ export function createSimStore(by: Incarnation, options: SimStoreOptions): Store
     },
     losesReplies: false,
   }
-  const inner = cluster.connect(reach)
+  const inner = cluster.connect(reach, by.clock)
   const dead = new AbortController()
   by.onCrash(() => dead.abort(new Error('crashed')))
   /** A transaction that is sent again was decided when it was sent first. */
