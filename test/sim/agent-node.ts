@@ -6,12 +6,13 @@ import { createMemoryFakeMachine, type FakeRecord, type MemoryFakeMachine } from
 import { createMemoryJournal, type Journal } from '../../runtime/journal.ts'
 import { createMemoryTreeCache } from '../../runtime/trees.ts'
 import type { Uplink } from '../../runtime/uplink.ts'
+import type { Clock } from '../../src/lib/clock.ts'
 import type { Logger } from '../../src/lib/log.ts'
 import type { AgentId, Millis } from '../../src/model/ids.ts'
 import { ROOMY } from '../support/roomy.ts'
 import { TEST_KEYRING } from '../support/vault.ts'
 import { diskJournal, type MachineFaults, noMachineFaults, reachedMachine } from './disk.ts'
-import type { Incarnation } from './incarnation.ts'
+import { EPOCH, type Incarnation, type WallClock } from './incarnation.ts'
 import type { Seams } from './seams.ts'
 
 /** What the ledger of all machines is told; the product never sees it. */
@@ -25,7 +26,7 @@ export interface AgentNodeDeps {
   readonly seams: Seams
   readonly ledger: Ledger
   readonly log: (by: Incarnation) => Logger
-  readonly newLife: (name: string, wallOffset: Millis) => Incarnation
+  readonly newLife: (name: string, wall: WallClock) => Incarnation
   readonly uplink: (agent: AgentNode, life: Incarnation) => Uplink
   readonly broke: (by: Incarnation, error: unknown) => void
 }
@@ -36,20 +37,25 @@ export class AgentNode {
   readonly machine: MemoryFakeMachine = createMemoryFakeMachine()
   journal: Journal = createMemoryJournal()
   readonly faults: MachineFaults = noMachineFaults()
+  readonly clock: WallClock
   life: Incarnation | null = null
   readonly #deps: AgentNodeDeps
-  readonly #wallOffset: Millis
   readonly #trees = createMemoryTreeCache()
   #disks = 1
+  #boots = 1
 
-  constructor(id: AgentId, wallOffset: Millis, deps: AgentNodeDeps) {
+  constructor(id: AgentId, skewMs: Millis, deps: AgentNodeDeps) {
     this.id = id
     this.#deps = deps
-    this.#wallOffset = wallOffset
+    this.clock = { skewMs, jumpedMs: 0 }
+  }
+
+  get name(): string {
+    return this.id
   }
 
   start(): void {
-    const life = this.#deps.newLife(this.id, this.#wallOffset)
+    const life = this.#deps.newLife(this.id, this.clock)
     this.life = life
     this.#run(life).catch((error: unknown) => this.#deps.broke(life, error))
   }
@@ -71,9 +77,14 @@ export class AgentNode {
     return this.#disks > 1
   }
 
-  /** The machine's own wall clock, which the agent shares. */
-  wall(now: Millis): Millis {
-    return now + this.#wallOffset
+  /** Another life of the whole machine, on which nothing runs. Only while the agent is down. */
+  reboot(): void {
+    this.#boots += 1
+  }
+
+  /** What its tasks see: they are programs, and no jump of a wall clock makes one run for longer. */
+  steady(now: Millis): Millis {
+    return EPOCH + Math.floor(now) + this.clock.skewMs
   }
 
   async #run(life: Incarnation): Promise<void> {
@@ -84,11 +95,12 @@ export class AgentNode {
       removed: (ref: AttemptRef) => ledger.removed(this, ref),
     }
     const machine = reachedMachine(this.machine, life, { faults: this.faults, observer })
-    const fake = seams.driver(createFakeDriver({ machine, clock: life.clock }), life)
+    const clock: Clock = { ...life.clock, now: () => this.steady(life.clock.monotonic()) }
+    const fake = seams.driver(createFakeDriver({ machine, clock }), life)
     const none = { ...fake, fingerprint: async () => ({ available: false, detail: 'not simulated' }), owned: async () => [] }
     await runAgent(
       {
-        identity: { id: this.id, instance: `disk-${this.#disks}-of-${this.id}`, bootId: 'boot-1', version: 'sim' },
+        identity: { id: this.id, instance: `disk-${this.#disks}-of-${this.id}`, bootId: `boot-${this.#boots}`, version: 'sim' },
         capacity: { cpuMillis: 4000, memoryBytes: 2 ** 33, ports: { from: 20_000, to: 20_999 } },
         labels: { hostname: this.id },
         uplink: seams.uplink(this.#deps.uplink(this, life), life),

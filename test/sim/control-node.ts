@@ -4,12 +4,12 @@ import type { TreeStore } from '../../src/control/source/tree-store.ts'
 import { messageOf, RetryableError } from '../../src/lib/errors.ts'
 import type { Logger } from '../../src/lib/log.ts'
 import { type CheckedFile, parseBlob } from '../../src/manifest/blob.ts'
-import type { Oid } from '../../src/model/ids.ts'
-import type { Leadership, Store } from '../../src/store/store.ts'
+import type { Millis, Oid } from '../../src/model/ids.ts'
+import type { Leadership, Store, Txn, TxnResult } from '../../src/store/store.ts'
 import { testVault } from '../support/vault.ts'
 import { chunksOf, memoryTreeStore } from './disk.ts'
 import type { SimGit } from './git-repo.ts'
-import type { Incarnation } from './incarnation.ts'
+import type { Incarnation, WallClock } from './incarnation.ts'
 import { APP_PATH } from './manifests.ts'
 import type { Seams } from './seams.ts'
 import { createSimStore, noStoreFaults, type SimStoreOptions, type StoreFaults } from './sim-store.ts'
@@ -23,28 +23,31 @@ export interface ControlNodeDeps {
   readonly store: Omit<SimStoreOptions, 'faults'>
   readonly seams: Seams
   readonly log: (by: Incarnation) => Logger
-  readonly newLife: (name: string) => Incarnation
+  readonly newLife: (name: string, wall: WallClock) => Incarnation
   readonly broke: (by: Incarnation, error: unknown) => void
   readonly leads: (by: Incarnation, leadership: Leadership) => void
+  readonly told: (by: Incarnation, txn: Txn, result: TxnResult) => void
 }
 
 /** One machine of the control plane: its process may die and come back, its disk stays. */
 export class ControlNode {
   readonly name: string
   readonly faults: StoreFaults = noStoreFaults()
+  readonly clock: WallClock
   life: Incarnation | null = null
   control: Control | null = null
   readonly #deps: ControlNodeDeps
   readonly #trees: TreeStore = memoryTreeStore()
   #lives = 0
 
-  constructor(name: string, deps: ControlNodeDeps) {
+  constructor(name: string, skewMs: Millis, deps: ControlNodeDeps) {
     this.name = name
     this.#deps = deps
+    this.clock = { skewMs, jumpedMs: 0 }
   }
 
   start(): void {
-    const life = this.#deps.newLife(this.name)
+    const life = this.#deps.newLife(this.name, this.clock)
     this.life = life
     this.#run(life).catch((error: unknown) => this.#ended(life, error))
   }
@@ -97,12 +100,16 @@ export class ControlNode {
     throw new Error('the control plane ended by itself')
   }
 
-  /** What the product believes of its leadership is looked at as the product gets it. */
+  /** What the product believes of its leadership and its writes is looked at as the product gets it. */
   #watched(store: Store, life: Incarnation): Store {
     return {
       list: (prefix) => store.list(prefix),
       get: (key) => store.get(key),
-      txn: (txn) => store.txn(txn),
+      txn: async (txn) => {
+        const result = await store.txn(txn)
+        this.#deps.told(life, txn, result)
+        return result
+      },
       watch: (prefix, options) => store.watch(prefix, options),
       close: () => store.close(),
       campaign: async (name, options) => {

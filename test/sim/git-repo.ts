@@ -25,6 +25,8 @@ interface Tree {
 /** A remote repository in memory: any commit ever made can be read, the branch points at one of them. */
 export class SimGit {
   readonly faults: GitFaults = { down: false, slowMs: 20, failing: 0 }
+  /** Told of every answer to who asks for the head. */
+  onResolved: (by: Incarnation, oid: Oid) => void = () => undefined
   readonly commits = new Map<Oid, SimCommit>()
   readonly #trees = new Map<Oid, Tree>()
   readonly #blobs = new Map<Oid, string>()
@@ -76,7 +78,10 @@ export class SimGit {
     return {
       resolve: (_ref, signal) =>
         orAborted(
-          ask('resolve', () => this.head.info),
+          ask('resolve', () => this.head.info).then((info) => {
+            this.onResolved(by, info.oid)
+            return info
+          }),
           signal,
         ),
       treeAt: (commit, path) => ask('treeAt', () => this.#subtree(commit, path)),

@@ -6,6 +6,13 @@ import type { Owner, Scheduler } from './scheduler.ts'
 /** 2026-11-20T00:00:00Z. */
 export const EPOCH: Millis = 1_795_132_800_000
 
+/** How far the wall clock of one machine is from the world's. */
+export interface WallClock {
+  readonly skewMs: Millis
+  /** Set and cleared by the nemesis. */
+  jumpedMs: Millis
+}
+
 /** An effect whose process died while it was under way happened or not, with equal chance. */
 const HALF = 0.5
 
@@ -22,12 +29,12 @@ export class Incarnation implements Owner {
   pausedUntil: Millis = 0
   readonly #onCrash: (() => void)[] = []
 
-  constructor(options: { name: string; scheduler: Scheduler; rng: Rng; wallOffset: Millis }) {
+  constructor(options: { name: string; scheduler: Scheduler; rng: Rng; wall: WallClock }) {
     this.name = options.name
     this.scheduler = options.scheduler
     this.rng = options.rng
     this.clock = {
-      now: () => EPOCH + Math.floor(this.scheduler.now) + options.wallOffset,
+      now: () => EPOCH + Math.floor(this.scheduler.now) + options.wall.skewMs + options.wall.jumpedMs,
       monotonic: () => this.scheduler.now,
       sleep: (ms, signal) => this.#sleep(ms, signal),
     }

@@ -1,5 +1,6 @@
 import { type WorkloadKey, type WorkloadKind, workloadKey } from '../../src/model/ids.ts'
 import { API_VERSION } from '../../src/model/manifest.ts'
+import { unreachableOf } from './unreachable.ts'
 
 /** The folder of the repository that the simulated app follows. */
 export const APP_PATH = 'app'
@@ -42,6 +43,8 @@ export interface WorkloadModel {
   readonly backoffLimit: number
   readonly runPolicy: 'OncePerSpec' | 'OnChange' | 'EveryRevision'
   readonly exclusive: boolean
+  /** Of a Job or a CronJob: after what silence of a machine its task counts as lost; null: it is waited for. */
+  readonly replaceAfterSeconds: number | null
   readonly suspend: boolean
   /** Of a CronJob: seconds between its slots, or what it comes after. */
   readonly everySeconds: number
@@ -86,13 +89,17 @@ const PROBES = {
   livenessProbe: { tcpSocket: { port: 80 }, periodSeconds: 2, initialDelaySeconds: 15 },
 }
 
-function template({ name, image, script, ships, kind, probed }: WorkloadModel) {
+function template(workload: WorkloadModel) {
+  const { name, image, script, ships, kind, probed, replaceAfterSeconds } = workload
   const fake = { ...(script === null ? {} : { fake: script }), ...(probed && kind === 'Deployment' ? PROBES : {}) }
   const program = { name: 'main', command: ['run', `v${image}`], artifacts: [{ git: `code/${name}` }], ...fake }
   const container = { name: 'main', image: `${name}:${image}`, resources: { requests: { cpu: '50m' } }, ...fake }
+  const ofRuns = replaceAfterSeconds === null ? {} : { unreachable: { replaceAfterSeconds } }
+  const unreachable = kind === 'Deployment' ? unreachableOf(workload) : ofRuns
   return {
     spec: {
       driver: 'fake',
+      ...unreachable,
       terminationGracePeriodSeconds: 5,
       ...(kind === 'Deployment' ? {} : { restartPolicy: 'OnFailure' }),
       ...(ships ? { processes: [program] } : { containers: [container] }),

@@ -1,6 +1,6 @@
 import type { TaskState } from '../../src/core/task-state.ts'
 import { must } from '../../src/lib/must.ts'
-import type { Digest, WorkloadKey } from '../../src/model/ids.ts'
+import type { Digest, Millis, WorkloadKey } from '../../src/model/ids.ts'
 import type { RecordOf, Table } from '../../src/model/records.ts'
 import { TABLES } from '../../src/model/records.ts'
 import type { WorkloadVersion } from '../../src/model/version.ts'
@@ -18,8 +18,11 @@ export interface Change<T extends Table = Table> {
 export class Mirror {
   readonly #tables = new Map<Table, Map<string, RecordOf<Table>>>()
   readonly #blobs = new Map<string, string>()
+  readonly #born = new Map<string, Millis>()
+  readonly #now: () => Millis
 
-  constructor() {
+  constructor(now: () => Millis) {
+    this.#now = now
     for (const table of Object.keys(TABLES) as Table[]) this.#tables.set(table, new Map())
   }
 
@@ -35,6 +38,11 @@ export class Mirror {
   version(digest: Digest): WorkloadVersion | null {
     const text = this.#blobs.get(`blobs/${digest}/0`)
     return text === undefined ? null : (JSON.parse(text) as WorkloadVersion)
+  }
+
+  /** When a run was recorded, in virtual time: its own stamp is of a clock that may jump. */
+  bornAt(run: string): Millis {
+    return this.#born.get(run) ?? 0
   }
 
   tasksOf(key: WorkloadKey): TaskState[] {
@@ -53,6 +61,7 @@ export class Mirror {
     const table = this.#tables.get(place.table) as Map<string, RecordOf<Table>>
     const before = table.get(place.id)
     const after = op.op === 'put' ? (JSON.parse(op.value) as RecordOf<Table>) : undefined
+    if (before === undefined && place.table === 'runs') this.#born.set(place.id, this.#now())
     if (after === undefined) table.delete(place.id)
     else table.set(place.id, after)
     return [{ ...place, before, after }]

@@ -8,14 +8,17 @@ import type { Rng } from './rng.ts'
 import type { Scheduler } from './scheduler.ts'
 
 /** A silent peer is given up after three missed pings of 20 s, as over a WebSocket. */
+const SILENCE_MIN: Millis = 40_000
 const SILENCE_MAX: Millis = 80_000
 const RESET_MAX: Millis = 1_000
 
 export type Direction = 'toControl' | 'toAgent'
+export const DIRECTIONS: readonly Direction[] = ['toControl', 'toAgent']
 
 /** The way between one agent and one control plane. */
 export interface Link {
-  cut: boolean
+  /** Nothing passes in these directions. */
+  readonly cut: Set<Direction>
   /** Frames of that direction wait until then, as TCP's do when packets are lost. */
   readonly stalledUntil: Record<Direction, Millis>
   maxDelayMs: Millis
@@ -44,8 +47,13 @@ function finish(end: End, reason: string, resolve: (reason: string) => void): vo
   resolve(reason)
 }
 
-/** Called with every frame as it reaches a live process. */
-export type Delivery = (direction: Direction, frame: unknown, agent: string) => void
+/** A frame as it reaches a live process. */
+export interface Delivery {
+  readonly direction: Direction
+  readonly frame: unknown
+  readonly agent: string
+  readonly control: Incarnation
+}
 
 interface Connection {
   readonly link: Link
@@ -53,6 +61,8 @@ interface Connection {
   readonly control: End
   /** True once the network lost it: what is in flight never arrives. */
   lost: boolean
+  /** Directions in which something was lost: as of any stream, nothing after that arrives either. */
+  readonly deaf: Set<Direction>
 }
 
 export class Network {
@@ -60,9 +70,9 @@ export class Network {
   readonly #rng: Rng
   readonly #links = new Map<string, Link>()
   readonly #connections = new Set<Connection>()
-  readonly #delivered: Delivery
+  readonly #delivered: (delivery: Delivery) => void
 
-  constructor(scheduler: Scheduler, rng: Rng, delivered: Delivery) {
+  constructor(scheduler: Scheduler, rng: Rng, delivered: (delivery: Delivery) => void) {
     this.#scheduler = scheduler
     this.#rng = rng
     this.#delivered = delivered
@@ -70,20 +80,28 @@ export class Network {
 
   link(agent: string, control: string): Link {
     const name = `${agent}-${control}`
-    const known = this.#links.get(name) ?? { cut: false, stalledUntil: { toControl: 0, toAgent: 0 }, maxDelayMs: 20 }
+    const known = this.#links.get(name) ?? { cut: new Set<Direction>(), stalledUntil: { toControl: 0, toAgent: 0 }, maxDelayMs: 20 }
     this.#links.set(name, known)
     return known
   }
 
-  /** Ends every connection over the link; each side learns of it by itself, sooner or later. */
-  cut(link: Link): void {
-    link.cut = true
-    this.#lose((connection) => connection.link === link)
+  /** Every open connection over the link is lost; each side learns of it by itself, sooner or later. */
+  cut(link: Link, directions: readonly Direction[]): void {
+    for (const direction of directions) link.cut.add(direction)
+    const open = [...this.#connections].filter((connection) => connection.link === link)
+    if (link.cut.size === DIRECTIONS.length) this.#lose(open)
+    else for (const connection of open) this.#deafen(connection, directions)
+  }
+
+  /** For connections to come: those that the cut struck do not recover. */
+  heal(link: Link): void {
+    link.cut.clear()
+    for (const direction of DIRECTIONS) link.stalledUntil[direction] = 0
   }
 
   /** The kernel of a crashed process resets its connections, unless the machine died with it. */
   crashed(owner: Incarnation): void {
-    this.#lose((connection) => connection.agent.owner === owner || connection.control.owner === owner)
+    this.#lose([...this.#connections].filter(({ agent, control }) => agent.owner === owner || control.owner === owner))
   }
 
   delay(link: Link): Millis {
@@ -100,8 +118,9 @@ export class Network {
         run: () => {
           if (signal.aborted) return
           const control = options.target()
-          if (link.cut && this.#rng.chance(0.5)) return
-          if (link.cut || control === null) return reject(new RetryableError('connection refused'))
+          // A handshake needs both ways; where none is open a router on this side may say so.
+          if (link.cut.size === 1 || (link.cut.size > 1 && this.#rng.chance(0.5))) return
+          if (link.cut.size > 1 || control === null) return reject(new RetryableError('connection refused'))
           resolve(this.#open(agent, control, options))
         },
       })
@@ -109,7 +128,7 @@ export class Network {
   }
 
   #open(agent: Incarnation, control: Incarnation, { link, signal, accept }: Dial): Channel<AgentFrame, ServerFrame> {
-    const connection: Connection = { link, agent: createEnd(agent), control: createEnd(control), lost: false }
+    const connection: Connection = { link, agent: createEnd(agent), control: createEnd(control), lost: false, deaf: new Set() }
     this.#connections.add(connection)
     const agentEnd = this.#channel<AgentFrame, ServerFrame>(connection, 'toControl')
     const controlEnd = this.#channel<ServerFrame, AgentFrame>(connection, 'toAgent')
@@ -125,7 +144,8 @@ export class Network {
     const arrive = (label: string, run: () => void) => {
       free = Math.max(free, this.#scheduler.now + this.delay(connection.link), connection.link.stalledUntil[direction])
       const ms = free - this.#scheduler.now
-      this.#scheduler.after(ms, label, { owner: theirs.owner, run: () => (connection.lost || theirs.over ? undefined : run()) })
+      const isGone = () => connection.lost || connection.deaf.has(direction) || theirs.over
+      this.#scheduler.after(ms, label, { owner: theirs.owner, run: () => (isGone() ? undefined : run()) })
     }
     return {
       send: (frame) => {
@@ -133,7 +153,7 @@ export class Network {
         const copy: unknown = JSON.parse(JSON.stringify(frame))
         arrive(`${theirs.owner.name} hears ${mine.owner.name}`, () => {
           theirs.queue.push(copy, 1)
-          this.#delivered(direction, copy, connection.agent.owner.name)
+          this.#delivered({ direction, frame: copy, agent: connection.agent.owner.name, control: connection.control.owner })
         })
       },
       frames: () => mine.queue.frames() as AsyncIterable<In>,
@@ -141,6 +161,7 @@ export class Network {
         if (mine.over) return
         mine.finish(reason)
         mine.queue.drop()
+        if (theirs.over) this.#connections.delete(connection)
         arrive(`${theirs.owner.name} is hung up on by ${mine.owner.name}`, () => this.#end(theirs, reason))
       },
       closed: mine.closed,
@@ -152,18 +173,23 @@ export class Network {
     end.queue.end()
   }
 
-  #lose(which: (connection: Connection) => boolean): void {
-    for (const connection of [...this.#connections].filter(which)) {
+  #lose(connections: readonly Connection[]): void {
+    for (const connection of connections) {
       connection.lost = true
       this.#connections.delete(connection)
-      for (const end of [connection.agent, connection.control]) {
-        const ms = this.#rng.chance(0.6) ? this.#rng.int(1, RESET_MAX) : this.#rng.int(RESET_MAX, SILENCE_MAX)
-        this.#scheduler.after(ms, `${end.owner.name} loses a connection`, {
-          owner: end.owner,
-          run: () => this.#end(end, 'connection lost'),
-        })
-      }
+      for (const end of [connection.agent, connection.control])
+        this.#notice(end, this.#rng.chance(0.6) ? this.#rng.int(1, RESET_MAX) : this.#rng.int(RESET_MAX, SILENCE_MAX))
     }
+  }
+
+  /** Half open: frames go on in the other direction until one side misses its pongs. */
+  #deafen(connection: Connection, directions: readonly Direction[]): void {
+    for (const direction of directions) connection.deaf.add(direction)
+    for (const end of [connection.agent, connection.control]) this.#notice(end, this.#rng.int(SILENCE_MIN, SILENCE_MAX))
+  }
+
+  #notice(end: End, ms: Millis): void {
+    this.#scheduler.after(ms, `${end.owner.name} loses a connection`, { owner: end.owner, run: () => this.#end(end, 'connection lost') })
   }
 }
 

@@ -1,9 +1,11 @@
 import { messageOf } from '../../src/lib/errors.ts'
-import type { WorkloadKey } from '../../src/model/ids.ts'
+import type { WorkloadKind } from '../../src/model/ids.ts'
 import { DELETER, RETRIER } from './checkers/desired.ts'
 import { APP } from './control-node.ts'
-import { type CanaryModel, keyOf, type RepoModel, type Script, type WorkloadModel } from './manifests.ts'
-import type { Rng } from './rng.ts'
+import { changeImage, EDITS, type Edit, newWorkload } from './edits.ts'
+import { forget } from './forget.ts'
+import { keyOf, type WorkloadModel } from './manifests.ts'
+import { createRng, type Rng } from './rng.ts'
 import type { World } from './world.ts'
 
 export interface Operation {
@@ -11,166 +13,22 @@ export interface Operation {
   run(world: World, rng: Rng): void
 }
 
-const NAMES = ['web', 'api', 'cache', 'etl', 'feed', 'mail', 'seed', 'work'] as const
+/** What a core is to run that heard of it only after it was healed. */
+export const NEW_WORKLOAD = 'zebra'
 
-function script(kind: WorkloadModel['kind'], rng: Rng): Script | null {
-  const kinds = { Job: 'JJJJFFC', CronJob: 'JJJJJF', Deployment: 'RRRRRSSCXNU' }[kind]
-  switch (rng.pick([...kinds])) {
-    case 'J':
-      return { runForSeconds: rng.int(1, 15) }
-    case 'F':
-      return { runForSeconds: rng.int(1, 5), exitCode: rng.int(1, 9) }
-    case 'C':
-      return { crashAfterSeconds: rng.int(1, 20), exitCode: rng.int(0, 9) }
-    case 'S':
-      return { readyAfterSeconds: rng.int(1, 10) }
-    case 'U':
-      return { readyAfterSeconds: 1, unhealthyAfterSeconds: rng.int(5, 60) }
-    case 'X':
-      return { failStart: true }
-    case 'N':
-      return { readyAfterSeconds: 1_000_000 }
-    default:
-      return null
-  }
-}
-
-function canary(rng: Rng): CanaryModel | null {
-  if (rng.chance(0.75)) return null
-  const percents = rng.pick([[34], [50, 100], [100], [25, 75]])
-  const steps = percents.map((percent) =>
-    rng.chance(0.2) ? { percent, manual: true as const } : { percent, pauseSeconds: rng.int(0, 10) },
-  )
-  return { steps, autoPromote: rng.chance(0.8) }
-}
-
-function newWorkload(name: string, rng: Rng): WorkloadModel {
-  const kind = rng.pick(['Deployment', 'Deployment', 'Deployment', 'Deployment', 'Job', 'Job', 'CronJob'] as const)
-  return {
-    kind,
-    name,
-    image: rng.int(1, 5),
-    replicas: rng.int(1, 4),
-    mode: rng.chance(0.15) ? 'Global' : 'Replicated',
-    strategy: rng.chance(0.2) ? 'Recreate' : 'RollingUpdate',
-    maxSurge: rng.int(0, 2),
-    maxUnavailable: rng.int(0, 2),
-    minReadySeconds: rng.chance(0.3) ? rng.int(1, 5) : 0,
-    progressDeadlineSeconds: rng.pick([20, 45, 90]),
-    onFailure: rng.pick(['Rollback', 'Rollback', 'Rollback', 'Hold', 'Continue'] as const),
-    canary: canary(rng),
-    probed: rng.chance(0.3),
-    completions: rng.int(1, 3),
-    parallelism: rng.int(1, 2),
-    backoffLimit: rng.int(0, 2),
-    runPolicy: rng.pick(['OncePerSpec', 'OncePerSpec', 'OnChange', 'EveryRevision'] as const),
-    exclusive: rng.chance(0.3),
-    suspend: false,
-    everySeconds: rng.pick([5, 10, 20, 30]),
-    after: [],
-    concurrencyPolicy: rng.pick(['Allow', 'Forbid', 'Replace'] as const),
-    missedRuns: rng.pick(['Skip', 'RunLatest', 'RunAll'] as const),
-    dependsOn: [],
-    script: script(kind, rng),
-    ships: rng.chance(0.2),
-  }
-}
-
-/** The repository of a seed's first commit. */
-export function firstModel(rng: Rng): RepoModel {
-  const names = NAMES.slice(0, rng.int(1, 6))
-  const workloads = new Map(names.map((name) => newWorkload(name, rng)).map((workload) => [keyOf(workload), workload]))
-  const budget = rng.chance(0.3) ? { count: 1, percent: 0 } : null
-  return { workloads, broken: new Map(), folder: 'Present', budget, atomic: rng.chance(0.2), code: 1 }
-}
-
-type Edit = (model: RepoModel, rng: Rng) => RepoModel
-
-function editOne(change: (workload: WorkloadModel, model: RepoModel, rng: Rng) => Partial<WorkloadModel>): Edit {
-  return (model, rng) => {
-    if (model.workloads.size === 0) return model
-    const [key, workload] = rng.pick([...model.workloads])
-    return { ...model, workloads: new Map(model.workloads).set(key, { ...workload, ...change(workload, model, rng) }) }
-  }
-}
-
-/** What can be said first comes first, so that nothing depends on itself. */
-function earlier(workload: WorkloadModel, model: RepoModel): WorkloadModel[] {
-  return [...model.workloads.values()].filter((other) => other.name < workload.name)
-}
-
-/** A graph of the simulator is two deep, so that it has no circle and one root. */
-const isParent = ({ name }: WorkloadModel, model: RepoModel): boolean =>
-  [...model.workloads.values()].some(({ after }) => after.includes(name))
-
-const changeImage: Edit = editOne((workload, _model, rng) => ({ image: workload.image + rng.int(1, 3) }))
-
-const EDITS: Readonly<Record<string, Edit>> = {
-  image: changeImage,
-  replicas: editOne((_workload, _model, rng) => ({ replicas: rng.int(0, 5) })),
-  strategy: editOne((_workload, _model, rng) => ({
-    strategy: rng.chance(0.3) ? 'Recreate' : 'RollingUpdate',
-    maxSurge: rng.int(0, 2),
-    maxUnavailable: rng.int(0, 2),
-    minReadySeconds: rng.int(0, 5),
-    onFailure: rng.pick(['Rollback', 'Hold', 'Continue'] as const),
-    canary: canary(rng),
-  })),
-  probes: editOne((workload) => ({ probed: !workload.probed })),
-  atomic: (model) => ({ ...model, atomic: !model.atomic }),
-  script: editOne((workload, _model, rng) => ({ script: script(workload.kind, rng) })),
-  depend: editOne((workload, model, rng) => {
-    const targets = earlier(workload, model)
-    return {
-      dependsOn:
-        targets.length === 0
-          ? []
-          : [targets[rng.int(0, targets.length - 1)] as WorkloadModel].flatMap(({ kind, name }) =>
-              kind === 'CronJob' ? [] : [{ kind, name }],
-            ),
-    }
-  }),
-  suspend: editOne((workload) => ({ suspend: !workload.suspend })),
-  schedule: editOne((_workload, _model, rng) => ({
-    everySeconds: rng.pick([5, 10, 20, 30]),
-    concurrencyPolicy: rng.pick(['Allow', 'Forbid', 'Replace'] as const),
-    missedRuns: rng.pick(['Skip', 'RunLatest', 'RunAll'] as const),
-    runPolicy: rng.pick(['OncePerSpec', 'OnChange', 'EveryRevision'] as const),
-  })),
-  after: editOne((workload, model) => {
-    const root = [...model.workloads.values()].find(
-      (other) => other.kind === 'CronJob' && other.name < workload.name && other.after.length === 0,
-    )
-    const isNode = workload.kind === 'CronJob' && root !== undefined && workload.after.length === 0
-    return { after: isNode && !isParent(workload, model) ? [root.name] : [] }
-  }),
-  code: (model) => ({ ...model, code: model.code + 1 }),
-  add: (model, rng) => {
-    const taken = new Set([...model.workloads.values()].map((workload) => workload.name))
-    const free = NAMES.filter((name) => !taken.has(name))
-    if (free.length === 0) return model
-    const fresh = newWorkload(rng.pick(free), rng)
-    return { ...model, workloads: new Map(model.workloads).set(keyOf(fresh), fresh) }
-  },
-  remove: (model, rng) => without(model, [...model.workloads.keys()].filter(() => rng.chance(0.3)).slice(0, 2)),
-  massDelete: (model, rng) => without(model, [...model.workloads.keys()].slice(rng.int(0, 1))),
-  breakOne: (model, rng) =>
-    model.workloads.size === 0
-      ? model
-      : { ...model, broken: new Map(model.broken).set(rng.pick([...model.workloads.keys()]), rng.chance(0.5) ? 'Field' : 'Syntax') },
-  mend: (model) => ({ ...model, broken: new Map(), folder: 'Present' }),
-  emptyFolder: (model, rng) => ({ ...model, folder: rng.chance(0.5) ? 'Empty' : 'Missing' }),
-}
-
-function without(model: RepoModel, keys: readonly WorkloadKey[]): RepoModel {
-  const gone = new Set(keys)
-  const keep = <V>(map: ReadonlyMap<WorkloadKey, V>) => new Map([...map].filter(([key]) => !gone.has(key)))
-  return { ...model, workloads: keep(model.workloads), broken: keep(model.broken) }
+/** Git asks for something new, and for nothing that cannot be. */
+export function rollOutSomethingNew(world: World): void {
+  const { git } = world
+  const { model } = git
+  const plain = { ...newWorkload(NEW_WORKLOAD, createRng(1)), kind: 'Deployment', mode: 'Replicated', replicas: 2 } as const
+  const fresh: WorkloadModel = { ...plain, canary: null, script: null, ships: false, probed: false, dependsOn: [], after: [] }
+  const workloads = new Map(model.workloads).set(keyOf(fresh), fresh)
+  git.commit({ ...model, workloads, broken: new Map(), folder: 'Present', atomic: false }, 'something new', world.wall())
 }
 
 function commit(name: string, edit: Edit): Operation {
   return {
-    name: `commit ${name}`,
+    name: `commit-${name}`,
     run(world, rng) {
       const { info } = world.git.commit(edit(world.git.model, rng), name, world.wall())
       world.note(`OP commit ${name} ${info.oid.slice(0, 8)}`)
@@ -236,14 +94,14 @@ const sync: Operation = {
 }
 
 const syncDelete: Operation = {
-  name: 'sync --allow-delete',
+  name: 'sync-allow-delete',
   run: (world) =>
     ask(world, 'sync --allow-delete', (plane) => plane.sync(APP, { allowDelete: 'Any', plan: null, retry: 'No', actor: DELETER })),
 }
 
 /** Tries what automatic rollbacks hold once more. */
 const retry: Operation = {
-  name: 'sync --retry',
+  name: 'sync-retry',
   run: (world) =>
     ask(world, 'sync --retry', (plane) =>
       plane.sync(APP, { allowDelete: 'WithinBudget', plan: null, retry: 'Quarantined', actor: RETRIER }),
@@ -264,6 +122,46 @@ function speak(verb: 'promote' | 'abort'): Operation {
   }
 }
 
+/** `drover run job/x` or `cronjob/x`, and now and then a run again. */
+const runByHand: Operation = {
+  name: 'run-by-hand',
+  run(world, rng) {
+    const draw = rng.next()
+    const again = rng.chance(0.3)
+    const oneOf = <T>(all: readonly T[]): T | undefined => all[Math.floor(draw * all.length)]
+    ask(world, again ? 'run again' : 'run', async (plane) => {
+      const [job, run] = [oneOf(plane.workloads().filter(({ kind }) => kind !== 'Deployment')), oneOf(plane.runs())]
+      if (again && run !== undefined) return plane.rerun(run.id, 'operator')
+      return plane.run({ namespace: 'default', kind: (job?.kind ?? 'Job') as WorkloadKind, name: job?.name ?? 'none' }, 'operator')
+    })
+  },
+}
+
+/** Takes a machine out of service or back; one that is drained gives its batch tasks a minute. */
+const maintain: Operation = {
+  name: 'maintain',
+  run(world, rng) {
+    const { id } = rng.pick(world.agents)
+    const verb = rng.pick(['cordon', 'uncordon', 'uncordon', 'drain'] as const)
+    ask(world, `${verb} ${id}`, async (plane) =>
+      plane.maintain(id, verb === 'drain' ? { verb, deadlineSeconds: 60, actor: 'operator' } : { verb, actor: 'operator' }),
+    )
+  },
+}
+
+/** Every machine is in service again: asked of whoever leads, until it is so. */
+export function uncordonAll(world: World): void {
+  const { mirror, agents, scheduler } = world
+  const next = () => {
+    const out = agents.filter(({ id }) => mirror.table('agents').get(id)?.maintenance != null)
+    for (const { id } of out) ask(world, `uncordon ${id}`, async (plane) => plane.maintain(id, { verb: 'uncordon', actor: 'operator' }))
+    if (out.length > 0) scheduler.after(UNCORDON_EVERY_MS, 'uncordon', { owner: null, run: next })
+  }
+  next()
+}
+
+const UNCORDON_EVERY_MS = 2000
+
 export const OPERATIONS: readonly Operation[] = [
   ...Object.entries(EDITS).map(([name, edit]) => commit(name, edit)),
   revert,
@@ -274,16 +172,20 @@ export const OPERATIONS: readonly Operation[] = [
   retry,
   speak('promote'),
   speak('abort'),
+  runByHand,
+  maintain,
+  forget,
 ]
 
 /** How often each is chosen before swarm testing thins them out; what is not named counts 1. */
 export const WEIGHTS: Readonly<Record<string, number>> = {
-  'commit image': 5,
-  'commit replicas': 3,
-  'commit script': 2,
-  'commit add': 2,
-  'commit mend': 3,
-  'commit after': 2,
+  'commit-image': 5,
+  'commit-replicas': 3,
+  'commit-script': 2,
+  'commit-add': 2,
+  'commit-mend': 3,
+  'commit-after': 2,
   rollback: 2,
   promote: 2,
+  'run-by-hand': 3,
 }

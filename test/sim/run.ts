@@ -1,24 +1,25 @@
 import type { Millis } from '../../src/model/ids.ts'
-import { checkSettled } from './liveness.ts'
-import { FAULTS, type Fault, healAll } from './nemesis.ts'
-import { firstModel, OPERATIONS, type Operation, WEIGHTS } from './operations.ts'
-import type { Rng } from './rng.ts'
+import { checkCore } from './core-progress.ts'
+import { firstModel } from './edits.ts'
+import { type Core, healAll, healCore } from './heal.ts'
+import { rollOutSomethingNew, uncordonAll } from './operations.ts'
+import { type Mode, type Narrowing, type Scenario, scenarioOf } from './scenario.ts'
 import { NO_BUG, type Seams } from './seams.ts'
-import type { Finding } from './violation.ts'
+import { checkSettled } from './settled.ts'
+import { Troubles } from './troubles.ts'
+import type { Finding, Trouble } from './violation.ts'
 import { World } from './world.ts'
 
-export interface RunOptions {
+export interface RunOptions extends Narrowing {
   readonly seed: number
-  /** Length of the time of troubles. */
-  readonly seconds?: number
-  readonly agents?: number
-  readonly controls?: number
+  /** `safety` unless it is said. */
+  readonly mode?: Mode
   readonly seams?: Seams
   readonly print?: (line: string) => void
 }
 
 export interface RunResult {
-  readonly seed: number
+  readonly scenario: Scenario
   readonly findings: readonly Finding[]
   /** SHA-1 of everything that happened. */
   readonly hash: string
@@ -30,22 +31,24 @@ export interface RunResult {
   readonly tail: readonly string[]
 }
 
+/** Longer than any rollout with its deadline and its way back, or any run with its retries, takes once nothing disturbs. */
 const SETTLE_WITHIN: Millis = 600_000
 const LOOK_EVERY: Millis = 1_000
 
-/** Runs one seed: troubles, then healing, then peace. Equal options give an equal result. */
+/** Runs one seed: troubles, then healing, then peace, or what peace a core can have. Equal options give an equal result. */
 export async function runSeed(options: RunOptions): Promise<RunResult> {
-  const world = newWorld(options)
+  const { seed, mode = 'safety', seams = NO_BUG, print = null, ...narrowing } = options
+  const scenario = scenarioOf(seed, mode, narrowing)
+  const world = new World({ ...scenario, seams, print })
+  // Every signal that aborts makes an error, and a stack that nobody reads is a tenth of the time.
+  const { stackTraceLimit } = Error
+  if (print === null) Error.stackTraceLimit = 0
   const onRejection = (error: unknown) => world.broke('unhandled rejection', error)
   process.on('unhandledRejection', onRejection)
   try {
-    const rng = world.rng.fork('plan')
-    const seconds = options.seconds ?? rng.int(60, 120)
-    begin(world, rng)
-    await world.scheduler.runUntil(seconds * 1000, () => world.findings.any)
-    const settledMs = world.findings.any ? null : await settle(world)
+    const settledMs = await play(world, scenario)
     return {
-      seed: options.seed,
+      scenario,
       findings: world.findings.all,
       hash: world.trace.digest(),
       events: world.scheduler.events,
@@ -55,74 +58,59 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
     }
   } finally {
     process.off('unhandledRejection', onRejection)
+    Error.stackTraceLimit = stackTraceLimit
   }
 }
 
-function newWorld(options: RunOptions): World {
-  const { seed, seams = NO_BUG, print = null } = options
-  const bare = new World({ seed, agents: 0, controls: 0, seams, print: null }).rng.fork('size')
-  return new World({ seed, agents: options.agents ?? bare.int(1, 4), controls: options.controls ?? bare.int(1, 2), seams, print })
-}
-
-function begin(world: World, rng: Rng): void {
-  world.git.commit(firstModel(rng), 'first', world.wall())
+async function play(world: World, scenario: Scenario): Promise<Millis | null> {
+  const rng = world.rng.fork('plan')
+  world.git.commit(firstModel(rng.fork('model'), scenario.agents), 'first', world.wall())
   const maxDelayMs = rng.pick([5, 50, 500, 2000])
   for (const link of world.links()) link.maxDelayMs = maxDelayMs
   for (const node of [...world.controls, ...world.agents]) node.start()
-  planOperations(world, rng.fork('operations'))
-  planFaults(world, rng.fork('faults'))
-}
-
-/** Swarm testing: a seed knows only some of the operations, so that rare ones meet in some seeds. */
-function planOperations(world: World, rng: Rng): void {
-  const chosen = OPERATIONS.filter(() => rng.chance(0.6))
-  const bag = (chosen.length === 0 ? OPERATIONS : chosen).flatMap((operation) =>
-    Array.from({ length: WEIGHTS[operation.name] ?? 1 }, () => operation),
-  )
-  const mean = rng.pick([2, 5, 12]) * 1000
-  world.note(`operations: ${chosen.map(({ name }) => name).join(', ')}, one in ${mean} ms`)
-  every(world, { rng, mean }, () => rng.pick<Operation>(bag).run(world, rng))
-}
-
-function planFaults(world: World, rng: Rng): void {
-  const chosen = FAULTS.filter(() => rng.chance(rng.pick([0.1, 0.3, 0.6])))
-  const pace = rng.pick([1, 3, 10])
-  world.note(`faults: ${chosen.map(({ name }) => name).join(', ')}, pace ${pace}`)
-  for (const fault of chosen) every(world, { rng, mean: rng.pick([5, 15, 40]) * pace * 1000 }, () => strike(world, fault, rng))
-}
-
-function strike(world: World, fault: Fault, rng: Rng): void {
-  const heal = fault.begin(world, rng)
-  if (heal !== null) world.scheduler.after(rng.int(200, fault.forMs), `${fault.name} ends`, { owner: null, run: heal })
-}
-
-const troubled = new WeakMap<World, { over: boolean }>()
-
-/** Until the troubles are over. */
-function every(world: World, { rng, mean }: { rng: Rng; mean: Millis }, act: () => void): void {
-  const phase = troubled.get(world) ?? { over: false }
-  troubled.set(world, phase)
-  const next = () => {
-    if (phase.over) return
-    act()
-    world.scheduler.after(rng.int(1, 2 * mean), 'plan', { owner: null, run: next })
+  const troubles = new Troubles(world, rng.fork('troubles'))
+  troubles.begin(scenario)
+  await world.scheduler.runUntil(scenario.seconds * 1000, () => world.findings.any)
+  troubles.end()
+  if (world.findings.any) return null
+  uncordonAll(world)
+  if (scenario.mode === 'safety') {
+    healAll(world)
+    return settle(world, SETTLE_WITHIN, () => checkSettled(world))
   }
-  world.scheduler.after(rng.int(1, 2 * mean), 'plan', { owner: null, run: next })
+  const core = healCore(world, rng.fork('core'))
+  return getOn(world, core)
 }
 
-/** Heals all and waits for peace; what does not come to rest in time is a finding. */
-async function settle(world: World): Promise<Millis | null> {
-  const phase = troubled.get(world)
-  if (phase !== undefined) phase.over = true
-  healAll(world)
+/** The core is looked at once those who are silent are known to be so: what is placed before that may be placed on them. */
+async function getOn(world: World, core: Core): Promise<Millis | null> {
   const from = world.scheduler.now
-  let unsettled = ['nothing was looked at']
-  while (world.scheduler.now < from + SETTLE_WITHIN) {
+  await world.scheduler.runUntil(from + SUSPECT_AFTER, () => world.findings.any)
+  rollOutSomethingNew(world)
+  const settled = await settle(world, CORE_WITHIN, () => checkCore(world, core))
+  return settled === null ? null : settled + SUSPECT_AFTER
+}
+
+/** After which silence an agent gets no new work. */
+const SUSPECT_AFTER: Millis = 20_000
+/**
+ * 80 s until a half-open connection is given up (three pings), then three control planes to try, each with 10 s for an answer and
+ * at most 30 s of back-off; all else is faster, and the rest of it is not spent: most cores take less than a minute.
+ */
+const CORE_WITHIN: Millis = 240_000
+
+/** Looks until nothing is in trouble; what still is when time is up is a finding. */
+async function settle(world: World, within: Millis, look: () => Promise<Trouble[]>): Promise<Millis | null> {
+  const from = world.scheduler.now
+  let troubles: readonly Trouble[] = []
+  while (world.scheduler.now < from + within) {
     await world.scheduler.runUntil(world.scheduler.now + LOOK_EVERY, () => world.findings.any)
     if (world.findings.any) return null
-    unsettled = await checkSettled(world)
-    if (unsettled.length === 0) return world.scheduler.now - from
+    troubles = await look()
+    if (troubles.length === 0) return world.scheduler.now - from
   }
-  world.findings.report('ComesToRest', unsettled.join('; '))
+  // What was stamped by a clock an hour ahead is due an hour late, and to watch so long finds no more.
+  if (world.furthestAheadMs > within) world.note('what is owed to a clock that was ahead is not waited for')
+  else for (const { invariant, message } of troubles) world.findings.report(invariant, message)
   return null
 }

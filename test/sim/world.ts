@@ -1,7 +1,8 @@
 import type { Uplink } from '../../runtime/uplink.ts'
+import type { Clock } from '../../src/lib/clock.ts'
 import { messageOf, RetryableError } from '../../src/lib/errors.ts'
 import type { Logger } from '../../src/lib/log.ts'
-import type { AgentId, Millis } from '../../src/model/ids.ts'
+import type { AgentId, Digest, Millis } from '../../src/model/ids.ts'
 import { createMemoryCluster, type MemoryCluster } from '../../src/store/memory.ts'
 import type { Txn } from '../../src/store/store.ts'
 import { AgentNode } from './agent-node.ts'
@@ -10,7 +11,8 @@ import { CHECKERS, together } from './checkers/all.ts'
 import { ControlNode, describeError } from './control-node.ts'
 import { chunksOf } from './disk.ts'
 import { SimGit } from './git-repo.ts'
-import { EPOCH, Incarnation } from './incarnation.ts'
+import { EPOCH, Incarnation, type WallClock } from './incarnation.ts'
+import { Ledger } from './ledger.ts'
 import { Mirror } from './mirror.ts'
 import { type Link, Network } from './network.ts'
 import { createRng, type Rng } from './rng.ts'
@@ -31,8 +33,15 @@ export interface WorldOptions {
 const BUG =
   /^(DesiredForward|PlacedOnce|TaskImmutable|GenerationForward|ObservedForward|OneTerminalRecord|OneTaskPerSlot|NeverAboveSurge|DecisionsSettle|broken assumption): /
 const BUG_LOGS: ReadonlySet<string> = new Set(['task loop broke'])
-/** How far an agent's wall clock may be from the others'. */
+/** How far an agent's wall clock may be from the others', and a control plane's. */
 const SKEW_MS = 3000
+const CONTROL_SKEW_MS = 500
+/** How much faster or slower than others' the store's clock runs, at most; a leader that trusts its lease for 0.66 of it stands more. */
+const STORE_DRIFT = 0.3
+
+export type { AgentNode, ControlNode }
+/** A machine of the control plane or of the fleet: its process may die, freeze and come back. */
+export type Machine = ControlNode | AgentNode
 
 /** Everything of one run: machines, network, store and git, and the checkers that watch them. */
 export class World {
@@ -40,13 +49,18 @@ export class World {
   readonly scheduler: Scheduler
   readonly rng: Rng
   readonly findings: Findings
+  readonly ledger = new Ledger()
+  readonly templates = new Map<Digest, string>()
   readonly git = new SimGit()
-  readonly mirror = new Mirror()
+  readonly mirror = new Mirror(() => this.scheduler.now)
   readonly network: Network
   readonly controls: readonly ControlNode[]
   readonly agents: readonly AgentNode[]
+  /** How far ahead of the world any wall clock ever was: what it stamped then may be due as much later than it should. */
+  furthestAheadMs: Millis = 0
   readonly #checker: Required<Checker>
   readonly #seams: Seams
+  readonly #buried = new Set<Machine>()
   #lives = 0
 
   constructor(options: WorldOptions) {
@@ -55,10 +69,8 @@ export class World {
     this.rng = createRng(options.seed)
     this.findings = new Findings(() => this.scheduler.now)
     this.#seams = options.seams
-    this.network = new Network(this.scheduler, this.rng.fork('network'), (direction, frame, agent) =>
-      this.#checker.delivered(direction, frame, agent),
-    )
-    const store = createMemoryCluster({ clock: this.#newLife('store', 0).clock })
+    this.network = new Network(this.scheduler, this.rng.fork('network'), (delivery) => this.#checker.delivered(delivery))
+    const store = createMemoryCluster({ clock: this.#storeClock(this.rng.fork('store clock')) })
     this.controls = Array.from({ length: options.controls }, (_, index) => this.#controlNode(`cp${index + 1}`, store))
     this.agents = Array.from({ length: options.agents }, (_, index) => this.#agentNode(`agent-${index + 1}` as AgentId))
     const context = {
@@ -66,9 +78,12 @@ export class World {
       git: this.git,
       agents: new Map(this.agents.map((agent) => [agent.id, agent])),
       mirror: this.mirror,
+      ledger: this.ledger,
+      templates: this.templates,
       now: () => this.scheduler.now,
     }
     this.#checker = together(CHECKERS.map((make) => make(context)))
+    this.git.onResolved = (by, oid) => this.#checker.resolved(by, oid)
   }
 
   note(text: string): void {
@@ -81,16 +96,46 @@ export class World {
   }
 
   links(): Link[] {
-    return this.agents.flatMap((agent) => this.controls.map((control) => this.network.link(agent.id, control.name)))
+    return this.agents.flatMap((agent) => this.linksOf(agent))
+  }
+
+  linksOf(node: Machine): Link[] {
+    if ('machine' in node) return this.controls.map((control) => this.network.link(node.id, control.name))
+    return this.agents.map((agent) => this.network.link(agent.id, node.name))
+  }
+
+  /** Whatever runs on a machine ends, and nobody is told. */
+  endAll(agent: AgentNode): void {
+    for (const { record } of this.ledger.runningOn(agent, this.scheduler.now)) {
+      const ended = { ...record, stoppedAt: agent.steady(this.scheduler.now) }
+      void agent.machine.replace(ended)
+      this.ledger.stopped(agent, ended)
+    }
+  }
+
+  /** It never starts again. */
+  bury(node: Machine): void {
+    this.#buried.add(node)
+  }
+
+  isBuried(node: Machine): boolean {
+    return this.#buried.has(node)
   }
 
   broke(who: string, error: unknown): void {
     this.findings.report('NothingBreaks', `${who}: ${describeError(error)}`)
   }
 
-  #newLife(name: string, wallOffset: Millis): Incarnation {
+  #newLife(name: string, wall: WallClock): Incarnation {
     this.#lives += 1
-    return new Incarnation({ name, scheduler: this.scheduler, rng: this.rng.fork(`${name} ${this.#lives}`), wallOffset })
+    return new Incarnation({ name, scheduler: this.scheduler, rng: this.rng.fork(`${name} ${this.#lives}`), wall })
+  }
+
+  /** Leases run out by the store's own clock, which may be faster or slower than that of whoever holds one. */
+  #storeClock(rng: Rng): Clock {
+    const { clock } = this.#newLife('store', { skewMs: 0, jumpedMs: 0 })
+    const rate = rng.pick([1, 1, 1 + rng.next() * STORE_DRIFT, 1 - rng.next() * STORE_DRIFT])
+    return { ...clock, monotonic: () => clock.monotonic() * rate, sleep: (ms, signal) => clock.sleep(ms / rate, signal) }
   }
 
   #log(by: Incarnation): Logger {
@@ -107,14 +152,15 @@ export class World {
     const observer = {
       committed: (by: Incarnation, txn: Txn, decidedAt: Millis) => this.#committed(by, txn, decidedAt),
     }
-    return new ControlNode(name, {
+    return new ControlNode(name, this.rng.fork(name).int(-CONTROL_SKEW_MS, CONTROL_SKEW_MS), {
       git: this.git,
       store: { cluster, wire: cluster.connect(), observer },
       seams: this.#seams,
       log: (by) => this.#log(by),
-      newLife: (life) => this.#newLife(life, 0),
+      newLife: (life, wall) => this.#newLife(life, wall),
       broke: (by, error) => this.broke(by.name, error),
       leads: (by, leadership) => this.#checker.leads(by, leadership),
+      told: (by, txn, result) => this.#checker.told(by, txn, result),
     })
   }
 
@@ -130,11 +176,13 @@ export class World {
   #agentNode(id: AgentId): AgentNode {
     const ledger = {
       started: (agent: AgentNode, record: Parameters<Required<Checker>['started']>[1]) => {
+        this.ledger.started(agent, record)
         this.note(`${agent.id} STARTS ${record.task}.${record.attempt}`)
         this.#checker.started(agent, record)
         if (agent.faults.crashAtStart) this.#crashSoon(agent)
       },
       stopped: (agent: AgentNode, record: Parameters<Required<Checker>['stopped']>[1]) => {
+        this.ledger.stopped(agent, record)
         this.note(`${agent.id} STOPS ${record.task}.${record.attempt}`)
         this.#checker.stopped(agent, record)
       },
@@ -144,14 +192,14 @@ export class World {
       seams: this.#seams,
       ledger,
       log: (by) => this.#log(by),
-      newLife: (life, wallOffset) => this.#newLife(life, wallOffset),
+      newLife: (life, wall) => this.#newLife(life, wall),
       uplink: (agent, life) => this.#uplink(agent, life),
       broke: (by, error) => this.broke(by.name, error),
     })
   }
 
   /** At the worst moment: what it did is done, and the answer is still on its way, or has just come. */
-  #crashSoon(node: ControlNode | AgentNode): void {
+  #crashSoon(node: Machine): void {
     const { life } = node
     if (life === null) return
     this.scheduler.after(life.rng.int(0, 8), `${life.name} crashes`, {
@@ -190,7 +238,7 @@ export class World {
         const chunks = await life.io(
           'fetch tree',
           () => {
-            if (link.cut || node.life === null) throw new RetryableError('connection refused')
+            if (link.cut.size > 0 || node.life === null) throw new RetryableError('connection refused')
             return node.tree(tree)
           },
           () => this.network.delay(link),
@@ -203,10 +251,10 @@ export class World {
 }
 
 /** Starts what is down. */
-export function revive(world: World, node: ControlNode | AgentNode): void {
-  if (node.life !== null) return
+export function revive(world: World, node: Machine): void {
+  if (node.life !== null || world.isBuried(node)) return
   node.start()
-  world.note(`HEAL ${'id' in node ? node.id : node.name} starts again`)
+  world.note(`HEAL ${node.name} starts again`)
 }
 
 function brief(after: unknown): string {

@@ -29,14 +29,24 @@ export const desiredChecker: MakeChecker = (context) => {
           context.findings.report('AppliedIsCommitted', `${key} got new inputs from ${after.revision}, which does not define it`)
           continue
         }
-        const text = `${key} ${templateText(wanted, model.code)}`
+        const text = textOf(key, model) ?? ''
         const known = digests.get(text)
         if (known !== undefined && known !== after.templateDigest)
           context.findings.report('TemplateIsStable', `${key} has the same template as before, and would restart`)
+        const other = context.templates.get(after.templateDigest)
+        if (other !== undefined && other !== text)
+          context.findings.report('TemplateIsStable', `${key} got the template of another commit than ${after.revision}`)
         digests.set(text, after.templateDigest)
+        context.templates.set(after.templateDigest, text)
       }
     },
   }
+}
+
+/** What a commit says of a template, whole; null: it does not define it. */
+export function textOf(key: WorkloadKey, model: RepoModel): string | null {
+  const wanted = model.workloads.get(key)
+  return wanted === undefined ? null : `${key} ${templateText(wanted, model.code)}`
 }
 
 /** Who asks for a sync that may remove anything. */

@@ -16,12 +16,15 @@ export const jobsChecker: MakeChecker = ({ findings }) => {
   return {
     committed({ changes, mirror }) {
       for (const { id, before, after } of changesOf(changes, 'runs')) {
-        if (before?.finishedAt !== null && before !== undefined && after?.phase !== before.phase)
-          findings.report('RunEndsOnce', `run ${id} ended ${before.phase} and became ${after?.phase ?? 'nothing'}`)
+        if (before === undefined || before.finishedAt === null) continue
+        if (after?.phase !== before.phase || after.finishedAt !== before.finishedAt)
+          findings.report('RunEndsOnce', `run ${id} ended ${before.phase} at ${before.finishedAt} and became ${after?.phase ?? 'nothing'}`)
       }
       for (const { before, after } of changesOf(changes, 'runs')) {
         if (before !== undefined || after === undefined) continue
         if (after.slot !== null && after.trigger === 'Schedule') once(after)
+        // A person may run it as often as they like.
+        if (after.trigger !== 'Sync') continue
         const version = mirror.version(after.inputsDigest)
         if (version?.kind !== 'Job' || version.spec.runPolicy !== 'OncePerSpec') continue
         const same = [...mirror.table('runs').values()].find(

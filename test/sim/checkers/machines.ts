@@ -1,16 +1,13 @@
 import type { FakeRecord } from '../../../runtime/drivers/fake/machine.ts'
-import { exitAt, healthAt } from '../../../runtime/drivers/fake/script.ts'
+import { healthAt } from '../../../runtime/drivers/fake/script.ts'
 import { isLive } from '../../../src/core/task-state.ts'
 import { bodyOf } from '../../../src/model/body.ts'
 import type { AgentId, TaskId } from '../../../src/model/ids.ts'
 import type { Task } from '../../../src/model/task.ts'
 import type { AgentNode } from '../agent-node.ts'
 import type { CheckContext, MakeChecker } from '../checker.ts'
-import { EPOCH } from '../incarnation.ts'
+import { isRunning } from '../ledger.ts'
 import { changesOf, type Mirror } from '../mirror.ts'
-
-export const isRunning = (agent: AgentNode, record: FakeRecord, now: number): boolean =>
-  record.startedAt !== null && exitAt(record, Math.floor(agent.wall(EPOCH + now))) === null
 
 /** The ledger of all machines: what really started and stopped, against what was committed before. */
 export const machinesChecker: MakeChecker = (context) => {
@@ -46,23 +43,25 @@ export const machinesChecker: MakeChecker = (context) => {
 /** Its agent asks whether it lives, and an answer that comes too late is none. */
 function mayRestart({ inputsDigest }: Task, mirror: Mirror): boolean {
   const version = mirror.version(inputsDigest)
-  const { containers, processes } = version == null ? {} : bodyOf(version).template.spec
-  return (containers ?? processes ?? []).some(({ livenessProbe }) => livenessProbe !== undefined)
+  if (version === null) return false
+  const { containers, processes, unreachable } = bodyOf(version).template.spec
+  const isProbed = (containers ?? processes ?? []).some(({ livenessProbe }) => livenessProbe !== undefined)
+  return isProbed || unreachable?.stopLocalAfterSeconds !== undefined
 }
 
 /** Its agent may stop it by itself, to start it again. */
 const wasUnhealthy = (record: FakeRecord, at: number): boolean => healthAt({ ...record, stoppedAt: null }, at) === 'unhealthy'
 
 /** Of an exclusive run no number has two attempts running, whatever run they are of. */
-function checkExclusive({ findings, agents, mirror, now }: CheckContext, on: AgentNode, started: FakeRecord): void {
+function checkExclusive({ findings, ledger, mirror, now }: CheckContext, on: AgentNode, started: FakeRecord): void {
   const task = mirror.table('tasks').get(started.task)
   if (task === undefined || !isExclusive(task, mirror)) return
-  for (const agent of agents.values())
-    for (const other of agent.machine.history()) {
-      const twin = other.task === started.task ? undefined : mirror.table('tasks').get(other.task)
-      if (twin?.workload === task.workload && twin.slot === task.slot && isExclusive(twin, mirror) && isRunning(agent, other, now()))
-        findings.report('ExclusiveIsAlone', `${started.task} started on ${on.id} while ${other.task} runs on ${agent.id}`)
-    }
+  for (const { task: twin } of mirror.tasksOf(task.workload)) {
+    if (twin.id === task.id || twin.slot !== task.slot || !isExclusive(twin, mirror)) continue
+    for (const other of ledger.of(twin.id))
+      if (isRunning(other, now()))
+        findings.report('ExclusiveIsAlone', `${task.id} started on ${on.id} while ${twin.id} runs on ${other.agent.id}`)
+  }
 }
 
 function isExclusive({ inputsDigest }: Task, mirror: Mirror): boolean {
@@ -72,15 +71,10 @@ function isExclusive({ inputsDigest }: Task, mirror: Mirror): boolean {
 }
 
 /** No attempt of a task runs beside another, here or on any other machine. */
-function checkAlone({ findings, agents, now }: CheckContext, on: AgentNode, started: FakeRecord): void {
-  for (const agent of agents.values()) {
-    for (const other of agent.machine.history()) {
-      if (other.task !== started.task || (agent === on && other.attempt === started.attempt)) continue
-      if (isRunning(agent, other, now()))
-        findings.report(
-          'NeverTwoRunning',
-          `${started.task} runs as attempt ${other.attempt} on ${agent.id} and as ${started.attempt} on ${on.id}`,
-        )
-    }
+function checkAlone({ findings, ledger, now }: CheckContext, on: AgentNode, { task, attempt }: FakeRecord): void {
+  for (const other of ledger.of(task)) {
+    if ((other.agent === on && other.record.attempt === attempt) || !isRunning(other, now())) continue
+    const there = `attempt ${other.record.attempt} on ${other.agent.id}`
+    findings.report('NeverTwoRunning', `${task} runs as ${there} and as ${attempt} on ${on.id}`)
   }
 }

@@ -5,7 +5,7 @@ import type { MakeChecker } from '../checker.ts'
 export const ordersChecker: MakeChecker = ({ findings }) => {
   const greeted = new Map<string, number>()
   return {
-    delivered(direction, frame, agent) {
+    delivered({ direction, frame, agent }) {
       if (direction === 'toAgent') return
       const said = frame as AgentFrame
       if (said.type !== 'hello') return

@@ -3,7 +3,6 @@ import { canonicalJson } from '../../../src/lib/canonical.ts'
 import type { AttemptRecord, Observed } from '../../../src/model/task.ts'
 import { TERMINAL } from '../../../src/model/task.ts'
 import type { CheckContext, MakeChecker } from '../checker.ts'
-import { EPOCH } from '../incarnation.ts'
 import { type Change, changesOf } from '../mirror.ts'
 
 /** An end is told once, never changes, and is what really happened on the machine. */
@@ -39,12 +38,20 @@ function checkForward({ findings }: CheckContext, { id, before, after }: Change<
   if (before === undefined || after === undefined) return
   if (TERMINAL.has(before.phase) && (after.phase !== before.phase || after.attempt !== before.attempt))
     findings.report('TerminalIsFinal', `${id} was ${before.phase} and became ${after.phase}`)
+  if (after.attempt === before.attempt && RANK[after.phase] < RANK[before.phase])
+    findings.report('PhaseNeverFalls', `${id} went from ${before.phase} back to ${after.phase} in attempt ${after.attempt}`)
   if (after.attempt < before.attempt) findings.report('AttemptsGrow', `${id} went from attempt ${before.attempt} back to ${after.attempt}`)
 }
 
-function checkTruth({ findings, agents }: CheckContext, observed: Observed, record: AttemptRecord): void {
-  const machine = agents.get(observed.agent)?.machine
-  const truth = machine?.history().findLast((one) => one.task === observed.task && one.attempt === record.attempt)
+/** Said here a second time, so that a mistake in the product's own order is seen. */
+const RANK: Readonly<Record<Observed['phase'], number>> = {
+  ...{ Preparing: 1, Starting: 2, Running: 3, Stopping: 4 },
+  ...{ Succeeded: 5, Failed: 5, Stopped: 5, Lost: 5, Rejected: 5 },
+}
+
+function checkTruth({ findings, agents, ledger }: CheckContext, observed: Observed, record: AttemptRecord): void {
+  const agent = agents.get(observed.agent)
+  const truth = agent && ledger.attempt(agent, { task: observed.task, attempt: record.attempt })?.record
   const key = `${observed.task}.${record.attempt}`
   if (truth === undefined || truth.startedAt === null) {
     findings.report('ExitIsTrue', `${key} is said to have ended with ${record.exitCode} on ${observed.agent}, where it never started`)
@@ -56,14 +63,14 @@ function checkTruth({ findings, agents }: CheckContext, observed: Observed, reco
 }
 
 /** Whoever is said to be ready was ready on its machine before that. */
-function checkReady({ findings, agents, now }: CheckContext, observed: Observed): void {
+function checkReady({ findings, agents, ledger, now }: CheckContext, observed: Observed): void {
   const agent = agents.get(observed.agent)
-  const truth = agent?.machine.history().findLast((one) => one.task === observed.task && one.attempt === observed.attempt)
+  const truth = agent && ledger.attempt(agent, observed)?.record
   if (agent === undefined || truth === undefined || truth.startedAt === null) {
     findings.report('ReadyIsTrue', `${observed.task}.${observed.attempt} is said to be ready, and never started`)
     return
   }
   const readyFrom = truth.startedAt + (truth.script?.readyAfterSeconds ?? 0) * 1000
-  if (agent.wall(EPOCH + now()) < readyFrom)
+  if (agent.steady(now()) < readyFrom)
     findings.report('ReadyIsTrue', `${observed.task}.${observed.attempt} is said to be ready before it is`)
 }

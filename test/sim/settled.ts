@@ -1,35 +1,51 @@
+import { exitAt } from '../../runtime/drivers/fake/script.ts'
 import { isOpen } from '../../src/core/returns.ts'
 import { statusOf } from '../../src/core/task-life.ts'
 import { isLive, isTerminal } from '../../src/core/task-state.ts'
+import { must } from '../../src/lib/must.ts'
 import { bodyOf } from '../../src/model/body.ts'
-import type { WorkloadKey } from '../../src/model/ids.ts'
+import type { TaskId, WorkloadKey } from '../../src/model/ids.ts'
 import type { Run } from '../../src/model/records.ts'
 import { TERMINAL } from '../../src/model/task.ts'
 import type { WorkloadVersion } from '../../src/model/version.ts'
 import type { AppView } from '../../src/model/views.ts'
 import type { AgentNode } from './agent-node.ts'
-import { isRunning } from './checkers/machines.ts'
+import { textOf } from './checkers/desired.ts'
 import { APP, type ControlNode } from './control-node.ts'
-import { EPOCH } from './incarnation.ts'
+import type { InvariantName } from './invariants.ts'
+import { isRunning, type Started } from './ledger.ts'
 import type { Script } from './manifests.ts'
 import type { Mirror } from './mirror.ts'
+import type { Trouble } from './violation.ts'
 import type { World } from './world.ts'
 
 /** What is not yet as it should be, once nothing disturbs any more; empty: all is at rest. */
-export async function checkSettled(world: World): Promise<string[]> {
-  const leader = world.controls.find((node) => node.life !== null && leads(node))
-  if (leader?.control == null) return ['nobody leads']
+export async function checkSettled(world: World): Promise<Trouble[]> {
+  const leader = world.controls.find((node) => leads(node))
+  if (leader?.control == null) return about('ComesToRest', ['nobody leads'])
   const app = leader.control.plane.apps().find(({ name }) => name === APP)
-  if (app === undefined) return ['the app is not there']
-  const agents = await Promise.all(world.agents.map((agent) => agentTroubles(world, agent)))
-  return [
-    ...appTroubles(world, app),
-    ...workloadTroubles(world).map((trouble) => withReasons(trouble, leader)),
-    ...rolloutTroubles(world),
-    ...agents.flat(),
-    ...memoryTroubles(world, leader),
+  if (app === undefined) return about('ComesToRest', ['the app is not there'])
+  const troubles = [
+    ...about('ComesToRest', appTroubles(world, app)),
+    ...about('OwnedIsInventory', inventoryTroubles(world, app)),
+    ...about('AppliedIsCommitted', contentTroubles(world, app)),
+    ...about(
+      'ComesToRest',
+      workloadTroubles(world).map((trouble) => withReasons(trouble, leader)),
+    ),
+    ...about('ComesToRest', rolloutTroubles(world)),
+    ...about('MemoryIsStore', memoryTroubles(world, leader)),
   ]
+  return troubles.length > 0 ? troubles : machineTroubles(world, world.agents)
 }
+
+/** Reads their disks, so it is asked last. */
+export async function machineTroubles(world: World, agents: Iterable<AgentNode>): Promise<Trouble[]> {
+  return (await Promise.all([...agents].map((agent) => agentTroubles(world, agent)))).flat()
+}
+
+export const about = (invariant: InvariantName, messages: readonly string[]): Trouble[] =>
+  messages.map((message) => ({ invariant, message }))
 
 /** What `drover why` would add. */
 function withReasons(trouble: string, { control }: ControlNode): string {
@@ -37,7 +53,9 @@ function withReasons(trouble: string, { control }: ControlNode): string {
   return view === undefined ? trouble : `${trouble} (${view.health}: ${view.reasons.map(({ message }) => message).join(', ')})`
 }
 
-function leads({ control }: ControlNode): boolean {
+/** Asked over its API, it answers. */
+export function leads({ life, control }: ControlNode): boolean {
+  if (life === null) return false
   try {
     control?.plane.version()
     return control !== null
@@ -47,17 +65,34 @@ function leads({ control }: ControlNode): boolean {
 }
 
 /** Synced with the head, or held for a reason that the head gives. */
-function appTroubles({ git, mirror }: World, app: AppView): string[] {
+export function appTroubles({ git }: World, app: AppView): string[] {
   const { info, model } = git.head
   const missing = model.folder === 'Missing'
   if (missing) return app.holds.some(({ gate }) => gate === 'SourceError') ? [] : ['a head without the folder is not told']
   if (!(app.observedRevision ?? '').endsWith(info.oid)) return [`the head ${info.oid} is not seen, but ${app.observedRevision}`]
   if (app.holds.some(({ gate }) => gate === 'SourceError')) return ['the source still counts as failed']
   if (app.sync !== 'Synced' && app.holds.length === 0) return [`the app is ${app.sync} without a reason`]
+  return []
+}
+
+/** What is in the store is what the head names. */
+function inventoryTroubles({ git, mirror }: World, app: AppView): string[] {
+  const { info, model } = git.head
+  if (model.folder === 'Missing' || app.sync !== 'Synced' || !(app.observedRevision ?? '').endsWith(info.oid)) return []
   if (app.holds.length > 0 || isOpenRevision(mirror)) return []
   const wanted = model.folder === 'Empty' ? '' : [...model.workloads.keys()].sort().join(' ')
   const live = [...mirror.table('workloads').keys()].sort().join(' ')
   return wanted === live ? [] : [`synced, but git wants ${wanted} and the store has ${live}`]
+}
+
+/** Each runs what its author wrote in the head, unless that is held back. */
+function contentTroubles({ git, mirror, templates }: World, app: AppView): string[] {
+  const { info, model } = git.head
+  if (app.holds.length > 0 || app.sync !== 'Synced' || !(app.observedRevision ?? '').endsWith(info.oid)) return []
+  return [...mirror.table('workloads').values()].flatMap(({ key, wanted, templateDigest }) => {
+    const [said, runs] = [textOf(key, model), templates.get(templateDigest)]
+    return !wanted || said === null || runs === undefined || said === runs ? [] : [`${key} has the template ${runs}, not ${said}`]
+  })
 }
 
 /** An atomic revision that is not healthy yet keeps what it removes. */
@@ -98,7 +133,7 @@ function scriptOf(version: WorkloadVersion): Script | null {
 }
 
 /** Its script makes it fail, or it waits for one whose script does. */
-function isExcused(key: WorkloadKey, world: World, seen: Set<WorkloadKey>): boolean {
+export function isExcused(key: WorkloadKey, world: World, seen: Set<WorkloadKey>): boolean {
   const record = world.mirror.table('workloads').get(key)
   const version = record === undefined ? null : world.mirror.version(record.inputsDigest)
   if (version === null || seen.has(key)) return true
@@ -162,7 +197,7 @@ const MOST_RUN_MS = 300_000
 function cronTroubles({ mirror, scheduler }: World, key: WorkloadKey): string[] {
   const open = [...mirror.table('runs').values()].filter((run) => run.workload === key && run.finishedAt === null)
   return open
-    .filter(({ createdAt }) => createdAt + MOST_RUN_MS < EPOCH + scheduler.now)
+    .filter(({ id }) => mirror.bornAt(id) + MOST_RUN_MS < scheduler.now)
     .map(({ id, phase }) => `run ${id} is ${phase} for more than ${MOST_RUN_MS} ms`)
 }
 
@@ -177,10 +212,9 @@ function deploymentTroubles(world: World, key: WorkloadKey, version: Extract<Wor
   const serving = live.filter(
     (state) => state.task.templateDigest === record?.templateDigest && state.observed?.phase === 'Running' && state.observed.ready,
   )
-  const real = serving.filter(({ task }) => {
-    const agent = world.agents.find(({ id }) => id === task.agent)
-    return agent?.machine.history().some((one) => one.task === task.id && isRunning(agent, one, world.scheduler.now))
-  })
+  const real = serving.filter(({ task }) =>
+    world.ledger.of(task.id).some((one) => one.agent.id === task.agent && isRunning(one, world.scheduler.now)),
+  )
   const [have, want] = [
     real
       .map(({ task }) => task.slot)
@@ -193,13 +227,13 @@ function deploymentTroubles(world: World, key: WorkloadKey, version: Extract<Wor
 }
 
 /** No orphan on the machine, and all that its agent wrote down of its tasks is known. */
-async function agentTroubles({ mirror, scheduler }: World, agent: AgentNode): Promise<string[]> {
+async function agentTroubles(world: World, agent: AgentNode): Promise<Trouble[]> {
+  const { mirror, ledger, scheduler } = world
   const tasks = mirror.table('tasks')
   const observed = mirror.table('observed')
-  const orphans = agent.machine.history().filter((record) => {
+  const orphans = ledger.runningOn(agent, scheduler.now).filter(({ record }) => {
     const task = tasks.get(record.task)
-    const wanted = task?.agent === agent.id && !isTerminal({ task, observed: observed.get(record.task) })
-    return !wanted && isRunning(agent, record, scheduler.now)
+    return task?.agent !== agent.id || isTerminal({ task, observed: observed.get(record.task) })
   })
   // What an agent forgot with its disk and has ended long ago is swept at its next connection only.
   const traces = agent.lostDisk ? [] : await agent.machine.list()
@@ -207,7 +241,7 @@ async function agentTroubles({ mirror, scheduler }: World, agent: AgentNode): Pr
   const { entries } = await agent.journal.load()
   // A full disk may keep an entry of a task that is gone; the agent's next start forgets it.
   const unheard = entries.flatMap(({ state }) => {
-    if (!tasks.has(state.task)) return []
+    if (!tasks.has(state.task) || lastChange(world, state.task) > agent.steady(scheduler.now) - ON_ITS_WAY) return []
     const said = statusOf(state)
     const heard = observed.get(state.task)
     const settled = TERMINAL.has(said.phase) || said.phase === 'Running'
@@ -215,18 +249,55 @@ async function agentTroubles({ mirror, scheduler }: World, agent: AgentNode): Pr
     return settled && !known ? [`${agent.id} has ${state.task} as ${said.phase}, the store as ${heard?.phase}`] : []
   })
   return [
-    ...orphans.map((record) => `${record.task}.${record.attempt} is an orphan on ${agent.id}`),
-    ...unknown.map((record) => `${record.task}.${record.attempt} was left behind on ${agent.id}`),
-    ...unheard,
+    ...about(
+      'NoOrphans',
+      orphans.map(({ record }) => `${record.task}.${record.attempt} is an orphan on ${agent.id}`),
+    ),
+    ...about(
+      'NoOrphans',
+      unknown.map((record) => `${record.task}.${record.attempt} was left behind on ${agent.id}`),
+    ),
+    ...about('ComesToRest', unheard),
   ]
 }
 
-/** The leader's memory says what the store says. */
-function memoryTroubles({ mirror }: World, { control }: ControlNode): string[] {
-  const remembered = (control?.plane.tasks() ?? [])
-    .map(({ id }) => id)
-    .sort()
-    .join(' ')
-  const stored = [...mirror.table('tasks').keys()].sort().join(' ')
-  return remembered === stored ? [] : ['the leader remembers other tasks than the store holds']
+/** What a machine says of a start or an end takes so long at most; where a CronJob runs something is always on its way. */
+const ON_ITS_WAY = 30_000
+
+/** By the steady clock of its machine. */
+function lastChange({ ledger, scheduler }: World, task: TaskId): number {
+  const endOf = ({ agent, record }: Started): number => exitAt(record, agent.steady(scheduler.now))?.finishedAt ?? 0
+  return Math.max(0, ...ledger.of(task).flatMap((entry) => [entry.record.startedAt ?? 0, endOf(entry)]))
+}
+
+/** The leader's memory says what the store says, as far as its views show it. */
+export function memoryTroubles({ mirror }: World, { control }: ControlNode): string[] {
+  const plane = must(control, 'it leads').plane
+  const observed = mirror.table('observed')
+  const pairs: readonly [string, readonly string[], readonly string[]][] = [
+    [
+      'tasks',
+      plane.tasks().map(({ id, slot, agent, attempt, exitCode }) => `${id} ${slot} ${agent} ${attempt} ${exitCode}`),
+      [...mirror.table('tasks').values()].map(({ id, slot, agent }) => {
+        const told = observed.get(id)
+        return `${id} ${slot} ${agent} ${told?.attempt ?? 0} ${told?.attempts.at(-1)?.exitCode ?? null}`
+      }),
+    ],
+    [
+      'runs',
+      plane.runs().map(({ id, phase }) => `${id} ${phase}`),
+      [...mirror.table('runs').values()].filter(({ buriedAt }) => buriedAt === null).map(({ id, phase }) => `${id} ${phase}`),
+    ],
+    [
+      'workloads',
+      plane.workloads().map(({ kind, name, inputsDigest }) => `${kind} ${name} ${inputsDigest}`),
+      [...mirror.table('workloads').values()].map(({ key, inputsDigest }) => `${key.split('/').slice(1).join(' ')} ${inputsDigest}`),
+    ],
+    ['agents', plane.agents().map(({ id }) => id), [...mirror.table('agents').keys()]],
+  ]
+  return pairs.flatMap(([what, remembered, stored]) => {
+    const known = new Set(stored)
+    const [strange, missing] = [remembered.filter((one) => !known.has(one)), stored.filter((one) => !remembered.includes(one))]
+    return strange.length + missing.length === 0 ? [] : [`the leader remembers ${what} [${strange}], the store holds [${missing}]`]
+  })
 }

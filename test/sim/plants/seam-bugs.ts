@@ -1,24 +1,27 @@
-import type { Driver } from '../../runtime/driver.ts'
-import type { Uplink } from '../../runtime/uplink.ts'
-import { Renderer } from '../../src/control/source/render.ts'
-import type { Channel } from '../../src/lib/channel.ts'
-import { SyncPolicy } from '../../src/model/manifest.ts'
-import type { AgentFrame, ServerFrame } from '../../src/model/protocol.ts'
-import type { Leadership, Store } from '../../src/store/store.ts'
-import { testVault } from '../support/vault.ts'
-import type { Incarnation } from './incarnation.ts'
-import { NO_BUG, type Seams } from './seams.ts'
+import type { Driver } from '../../../runtime/driver.ts'
+import type { Uplink } from '../../../runtime/uplink.ts'
+import type { CommitInfo } from '../../../src/git/git-backend.ts'
+import type { Channel } from '../../../src/lib/channel.ts'
+import type { Oid } from '../../../src/model/ids.ts'
+import type { AgentFrame, ServerFrame } from '../../../src/model/protocol.ts'
+import type { Leadership, Store } from '../../../src/store/store.ts'
+import type { Incarnation } from '../incarnation.ts'
+import type { InvariantName } from '../invariants.ts'
+import type { Mode } from '../scenario.ts'
+import { NO_BUG, type Seams } from '../seams.ts'
+import { CarelessRenderer, RestlessRenderer, UnboundedRenderer } from './renderers.ts'
 
-/** A mistake put into one part on purpose, to prove that the checkers would see it. */
-export interface PlantedBug {
+/** A mistake put into one part that the simulator hands to the product. */
+interface SeamBug {
   readonly name: string
   /** What must catch it: one of these. */
-  readonly caughtBy: readonly string[]
+  readonly caughtBy: readonly InvariantName[]
+  readonly mode: Mode
   readonly seams: Seams
 }
 
-function planted(name: string, caughtBy: readonly string[], seams: Partial<Seams>): PlantedBug {
-  return { name, caughtBy, seams: { ...NO_BUG, ...seams } }
+function planted(name: string, caughtBy: readonly InvariantName[], seams: Partial<Seams>): SeamBug {
+  return { name, caughtBy, mode: 'safety', seams: { ...NO_BUG, ...seams } }
 }
 
 /** Whoever once led may write for ever. */
@@ -146,32 +149,6 @@ const leakyUplink = (uplink: Uplink, by: Incarnation): Uplink =>
     hear: (frame) => (frame.type === 'assignments' && frame.full && by.rng.chance(0.3) ? { ...frame, tasks: frame.tasks.slice(1) } : frame),
   })
 
-/** Whatever cannot be read is left out, as if it were not in the commit. */
-class CarelessRenderer extends Renderer {
-  readonly #inner: Renderer
-  constructor(inner: Renderer) {
-    super({ parse: () => Promise.reject(new Error('not used')), close: async () => undefined }, testVault())
-    this.#inner = inner
-  }
-  override async render(...given: Parameters<Renderer['render']>): ReturnType<Renderer['render']> {
-    return { ...(await this.#inner.render(...given)), broken: [], problems: [] }
-  }
-}
-
-class UnboundedRenderer extends Renderer {
-  readonly #inner: Renderer
-  constructor(inner: Renderer) {
-    super({ parse: () => Promise.reject(new Error('not used')), close: async () => undefined }, testVault())
-    this.#inner = inner
-  }
-  override async render(...given: Parameters<Renderer['render']>): ReturnType<Renderer['render']> {
-    return {
-      ...(await this.#inner.render(...given)),
-      policy: SyncPolicy.parse({ deletionBudget: { count: 1000, percent: 100 } }),
-    }
-  }
-}
-
 /** Part of the files when git does not answer. */
 const partialRepository: Seams['repository'] = (repository) => ({
   ...repository,
@@ -189,30 +166,76 @@ const partialRepository: Seams['repository'] = (repository) => ({
   },
 })
 
-/** Every commit looks new, so its number gets into what a template is. */
-class RestlessRenderer extends Renderer {
-  readonly #inner: Renderer
-  constructor(inner: Renderer) {
-    super({ parse: () => Promise.reject(new Error('not used')), close: async () => undefined }, testVault())
-    this.#inner = inner
-  }
-  override async render(...given: Parameters<Renderer['render']>): ReturnType<Renderer['render']> {
-    const rendered = await this.#inner.render(...given)
-    const [, { commit }] = given
-    const workloads = rendered.workloads.map((one) => {
-      const inputsDigest = one.wanted.inputsDigest
-      const templateDigest = `${commit}${one.wanted.templateDigest.slice(40)}` as typeof inputsDigest
-      return { ...one, wanted: { ...one.wanted, templateDigest } }
-    })
-    return { ...rendered, workloads }
+/** A reply that never came is no reason to wait: the same again, whatever has happened since. */
+const repeatingStore = (store: Store): Store => ({
+  ...methods(store),
+  async txn(txn) {
+    for (;;) {
+      const result = await store.txn({ ...txn, if: [] })
+      if (result.status !== 'Unknown') return result
+    }
+  },
+})
+
+/** What agents say is kept in memory, and not always written. */
+const leakyStore = (store: Store, by: Incarnation): Store => ({
+  ...methods(store),
+  txn: (txn) => store.txn({ ...txn, then: txn.then.filter(({ key }) => !key.includes('observed/') || by.rng.chance(0.95)) }),
+})
+
+/** Nothing comes from a store that does not answer, so there is nothing in it. */
+const emptyStore = (store: Store): Store => ({
+  ...methods(store),
+  list: (prefix) => store.list(prefix).catch(() => ({ items: [], revision: '1' })),
+})
+
+/** A folder is remembered by its name, not by its commit. */
+const staleRepository: Seams['repository'] = (repository, by) => {
+  const trees = new Map<string, Oid>()
+  return {
+    ...repository,
+    async treeAt(commit, path) {
+      const known = trees.get(path)
+      if (known !== undefined && by.rng.chance(0.3)) return known
+      const tree = await repository.treeAt(commit, path)
+      trees.set(path, tree)
+      return tree
+    },
   }
 }
 
-export const PLANTED_BUGS: readonly PlantedBug[] = [
-  planted('store-without-fence', ['EpochNeverFalls', 'AttemptsGrow', 'TerminalIsFinal'], { store: unfencedStore }),
-  planted('lost-reply-is-success', ['StartIsCommitted', 'ComesToRest', 'NothingBreaks', 'StopIsOrdered'], { store: hopefulStore }),
-  planted('commit-before-durable', ['StartIsCommitted', 'EpochNeverFalls'], { store: hastyStore }),
+/** When git does not answer, what it said first counts. */
+const nostalgicRepository: Seams['repository'] = (repository) => {
+  const first: CommitInfo[] = []
+  return {
+    ...repository,
+    resolve: (ref, signal) =>
+      repository.resolve(ref, signal).then(
+        (info) => {
+          first.push(info)
+          return info
+        },
+        (error: unknown) => {
+          const [oldest] = first
+          if (oldest === undefined) throw error
+          return oldest
+        },
+      ),
+  }
+}
+
+export const SEAM_BUGS: readonly SeamBug[] = [
+  planted('store-without-fence', ['EpochNeverFalls', 'AppliedOnce', 'AttemptsGrow', 'TerminalIsFinal', 'CompletedOnce'], {
+    store: unfencedStore,
+  }),
+  planted('lost-reply-is-success', ['VerdictIsTrue'], { store: hopefulStore }),
+  planted('commit-before-durable', ['VerdictIsTrue', 'StartIsCommitted', 'EpochNeverFalls'], { store: hastyStore }),
   planted('lease-believed-too-long', ['OneLeader'], { store: believingStore }),
+  planted('sent-again-blindly', ['AppliedOnce'], { store: repeatingStore }),
+  planted('writes-dropped', ['MemoryIsStore', 'ComesToRest', 'StartIsCommitted', 'NothingBreaks'], { store: leakyStore }),
+  planted('unreachable-store-reads-as-empty', ['StopIsOrdered', 'StopHasCause'], { store: emptyStore }),
+  planted('stale-checkout', ['TemplateIsStable', 'AppliedIsCommitted', 'RemovalIsMeant'], { repository: staleRepository }),
+  planted('old-revision-after-an-error', ['AppliedIsResolved'], { repository: nostalgicRepository }),
   planted('quarantine-forgotten', ['QuarantineHonoured'], { store: forgetfulStore }),
   planted('epoch-not-written', ['EpochRemembered'], { journal: (journal) => ({ ...journal, saveAgent: async () => undefined }) }),
   planted('intent-not-written', ['OneStartPerAttempt', 'ComesToRest', 'StopIsOrdered', 'StartIsCommitted'], {
@@ -223,6 +246,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     driver: restartingDriver,
   }),
   planted('recovery-blind', ['NeverTwoRunning'], { driver: blindDriver }),
+  planted('orphans-unseen', ['NoOrphans', 'NeverTwoRunning'], { driver: (driver) => ({ ...driver, owned: async () => [] }) }),
   planted('ready-too-early', ['ReadyIsTrue'], { driver: (driver) => ({ ...driver, health: async () => 'none' }) }),
   planted('health-made-up', ['StopIsOrdered'], { driver: (driver) => ({ ...driver, health: async () => 'unhealthy' }) }),
   planted('exit-code-lost', ['ExitIsTrue'], { driver: lyingDriver }),
@@ -233,10 +257,3 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   planted('prune-without-budget', ['RemovalIsMeant'], { renderer: (renderer) => new UnboundedRenderer(renderer) }),
   planted('commit-in-template', ['TemplateIsStable'], { renderer: (renderer) => new RestlessRenderer(renderer) }),
 ]
-
-/** @throws Error for a name that no planted bug has. */
-export function plantedBug(name: string): PlantedBug {
-  const found = PLANTED_BUGS.find((bug) => bug.name === name)
-  if (found === undefined) throw new Error(`no planted bug ${name}; there are ${PLANTED_BUGS.map((bug) => bug.name).join(', ')}`)
-  return found
-}

@@ -1,0 +1,1 @@
+export const WOVEN: Readonly<Record<string, readonly string[]>>
