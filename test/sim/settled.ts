@@ -149,10 +149,14 @@ export function isExcused(key: WorkloadKey, world: World, seen: Set<WorkloadKey>
   return inVain || targets.some((target) => isExcused(target, world, seen))
 }
 
+/** No script ends so: its machine went down with it. */
+const ENDED_BY_MACHINE = 143
+
 /** A task that was lost with its agent's memory uses up an attempt, for nobody knows how far it came. */
 function isNotItsFault({ id, workload, phase, reason, attempts }: Run, { mirror }: World): boolean {
   if (phase !== 'Failed') return false
   if (reason === 'Superseded' || reason === 'Removed' || attempts.every(({ exitCode }) => exitCode === 0)) return true
+  if (attempts.some(({ exitCode }) => exitCode === ENDED_BY_MACHINE)) return true
   return mirror.tasksOf(workload).some(({ task, observed }) => task.run === id && observed?.phase === 'Lost')
 }
 
