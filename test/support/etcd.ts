@@ -34,9 +34,19 @@ export interface EtcdServer {
   close(): Promise<void>
 }
 
+/** Files, PEM. With `client` etcd wants a certificate of whoever asks, and that is one. */
+export interface EtcdTls {
+  readonly ca: string
+  readonly cert: string
+  readonly key: string
+  readonly client?: { readonly cert: string; readonly key: string }
+}
+
 export interface EtcdOptions {
   /** Beyond it etcd raises the alarm NOSPACE. */
   readonly quotaBytes?: number
+  /** Null: plain. */
+  readonly tls?: EtcdTls | null
 }
 
 /** @throws Error when etcd is not installed or does not start. */
@@ -57,7 +67,7 @@ export async function startEtcdMembers(count: number, options: EtcdOptions = {})
       peer: must(ports[2 * index + 1], 'a port'),
     })),
   )
-  const members = places.map((place) => member(binary, place, etcdArguments(place, places, options)))
+  const members = places.map((place) => member(binary, { place, args: etcdArguments(place, places, options), tls: options.tls ?? null }))
   await Promise.all(members.map(({ restart }) => restart()))
   return members
 }
@@ -69,7 +79,13 @@ interface Place {
   readonly peer: number
 }
 
-function member(binary: string, { dataDir, client }: Place, args: string[]): EtcdServer {
+interface Member {
+  readonly place: Place
+  readonly args: readonly string[]
+  readonly tls: EtcdTls | null
+}
+
+function member(binary: string, { place: { dataDir, client }, args, tls }: Member): EtcdServer {
   let child: ChildProcess | null = null
 
   const kill = async () => {
@@ -82,7 +98,10 @@ function member(binary: string, { dataDir, client }: Place, args: string[]): Etc
   }
   const etcdctl = async (...rest: string[]) => {
     const env = { ...process.env, ETCDCTL_API: '3' }
-    const { stdout } = await run('etcdctl', ['--endpoints', `127.0.0.1:${client}`, '--command-timeout', '2s', ...rest], { env })
+    const trusting = tls === null ? [] : ['--cacert', tls.ca, ...clientArguments(tls)]
+    const { stdout } = await run('etcdctl', ['--endpoints', `127.0.0.1:${client}`, '--command-timeout', '2s', ...trusting, ...rest], {
+      env,
+    })
     return stdout
   }
   const restart = async () => {
@@ -131,9 +150,11 @@ async function threadStates(pid: number): Promise<string[]> {
   return stats.map((stat) => stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3))
 }
 
+const clientArguments = ({ client }: EtcdTls): string[] => (client === undefined ? [] : ['--cert', client.cert, '--key', client.key])
+
 /** Fast elections, so that members serve soon after their start. */
-function etcdArguments({ name, dataDir, client, peer }: Place, all: readonly Place[], { quotaBytes }: EtcdOptions): string[] {
-  const clientUrl = `http://127.0.0.1:${client}`
+function etcdArguments({ name, dataDir, client, peer }: Place, all: readonly Place[], { quotaBytes, tls = null }: EtcdOptions): string[] {
+  const clientUrl = `${tls === null ? 'http' : 'https'}://127.0.0.1:${client}`
   const peerUrl = `http://127.0.0.1:${peer}`
   const options = {
     name,
@@ -148,7 +169,9 @@ function etcdArguments({ name, dataDir, client, peer }: Place, all: readonly Pla
     'log-level': 'error',
     ...(quotaBytes === undefined ? {} : { 'quota-backend-bytes': String(quotaBytes) }),
   }
-  return Object.entries(options).flatMap(([key, value]) => [`--${key}`, value])
+  const secure = tls === null ? [] : [`--cert-file=${tls.cert}`, `--key-file=${tls.key}`]
+  const mutual = tls?.client === undefined ? [] : ['--client-cert-auth', `--trusted-ca-file=${tls.ca}`]
+  return [...Object.entries(options).flatMap(([key, value]) => [`--${key}`, value]), ...secure, ...mutual]
 }
 
 async function findBinary(name: string): Promise<string> {

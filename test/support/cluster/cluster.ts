@@ -5,7 +5,7 @@ import { readMembership } from '../../../src/main/cluster-file.ts'
 import type { AgentView, AppView, TaskView } from '../../../src/model/views.ts'
 import { type CliResult, cli } from '../drover.ts'
 import { type EtcdServer, freePorts, startEtcd } from '../etcd.ts'
-import { type FixtureRepo, makeRepo, type Scratch, scratchFolder } from '../git-repo.ts'
+import { commitFiles, type FixtureRepo, makeRepo, type Scratch, scratchFolder } from '../git-repo.ts'
 import { waitUntil } from '../wait-until.ts'
 import { Role } from './role.ts'
 
@@ -39,6 +39,8 @@ export class Cluster {
     this.#ports = ports
     this.#scratch = scratchFolder()
     this.repo = makeRepo(join(this.#scratch.path, 'repo'))
+    // A branch that is not there would be looked for ever more rarely.
+    commitFiles(this.repo, { README: 'no workload yet\n' }, 'begin')
   }
 
   dataDir(name: string): string {
