@@ -102,6 +102,45 @@ describe('two control planes on one store', () => {
     expect(world.plane.history(APP)).toHaveLength(2)
   })
 
+  it('one whose lease may have run out answers and writes nothing as leader, though nobody has told it yet', async () => {
+    const lease: { isOver: boolean } = { isOver: false }
+    const sent: Txn[] = []
+    const doubtful = (store: Store): Store => ({
+      list: (prefix) => store.list(prefix),
+      get: (key) => store.get(key),
+      watch: (prefix, options) => store.watch(prefix, options),
+      close: () => store.close(),
+      txn: (request) => {
+        sent.push(request)
+        return store.txn(request)
+      },
+      campaign: async (name, options) => {
+        const leadership = await store.campaign(name, options)
+        return { ...leadership, validUntil: () => (lease.isOver ? Number.NEGATIVE_INFINITY : leadership.validUntil()) }
+      },
+    })
+    const world = await open({ wrap: doubtful })
+    await world.agent()
+    await world.synced()
+    const [first] = world.servers
+    expect(first?.control.leader.leads()).toBe(true)
+    lease.isOver = true
+    const before = sent.length
+    expect(first?.control.leader.leads()).toBe(false)
+    expect(() => first?.control.plane.apps()).toThrow(expect.objectContaining({ code: 'Unavailable' }))
+    await expect(first?.control.plane.maintain('node-1', { verb: 'cordon', actor: 'ann' })).rejects.toMatchObject({ code: 'Unavailable' })
+    expect(sent.slice(before).filter(({ fence }) => fence !== null)).toEqual([])
+  })
+
+  it('tells where the leader is, but for itself and while there is none', async () => {
+    const world = await open({ advertise: (index) => `https://server-${index}` })
+    const urls = () => Promise.all(world.servers.map(({ control }) => control.leader.url()))
+    expect(await urls()).toEqual([null, 'https://server-0'])
+    await world.servers[0]?.stop()
+    await waitUntil(() => leads(world, 1))
+    expect(await urls()).toEqual(['https://server-1', null])
+  })
+
   it('L5: a former leader that leads again begins anew, with a grace in which it replaces nothing', async () => {
     const world = await open()
     const agent = await world.agent()

@@ -40,6 +40,8 @@ export interface WorldOptions {
   readonly connect?: () => OpenedStore
   /** The real one, unless said otherwise. */
   readonly clock?: Clock
+  /** Address that the server of this index tells. */
+  readonly advertise?: (index: number) => string
   /** Age keys that open Secrets. */
   readonly identities?: readonly string[]
 }
@@ -125,7 +127,7 @@ export class World {
       renderer: new Renderer(parser, testVault(...(this.#options.identities ?? []))),
       trees: createFileTreeStore(join(this.dir, 'trees')),
       pollMs: 20,
-      advertise: null,
+      advertise: this.#options.advertise?.(this.servers.length) ?? null,
       ...parts,
     })
     const over = new AbortController()
