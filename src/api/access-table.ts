@@ -3,14 +3,14 @@ import type { Role } from '../model/trust.ts'
 /**
  * What a caller must be: nobody in particular, an agent with a certificate, or the holder of a token with this role.
  */
-export type Need = 'Nothing' | 'Certificate' | Role
+type Need = 'Nothing' | 'Certificate' | Role
 
 /**
  * What a request reaches, for tokens that are bound to namespaces: nothing that is in one, the cluster as a whole, the
  * namespace in the path, those of the app, task or run in the path, those of the object in the query, or a list that
  * the route itself narrows to what the caller may see.
  */
-export type Reach = 'Nothing' | 'Cluster' | 'Namespace' | 'App' | 'Task' | 'Run' | 'Object' | 'List'
+type Reach = 'Nothing' | 'Cluster' | 'Namespace' | 'App' | 'Task' | 'Run' | 'Object' | 'List'
 
 export interface Rule {
   readonly method: 'GET' | 'POST'

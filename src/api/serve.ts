@@ -32,7 +32,7 @@ export interface ServerGuard extends Guard {
 }
 
 /** May change while the server runs; connections that are open stay. */
-export interface TlsSource {
+interface TlsSource {
   readonly tls: TlsMaterial
   /** Returns how to stop listening. */
   onChange(listener: () => void): () => void

@@ -1,3 +1,4 @@
+import { connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ACCESS, type Rule } from '../../src/api/access-table.ts'
 import { assertCovered } from '../../src/api/admission.ts'
@@ -164,6 +165,24 @@ describe('open to everybody', () => {
 
   it('a body from a stranger may be small only', async () => {
     expect(await guarded.status('/trust/v1/agents', { method: 'POST', body: { token: 'x'.repeat(20_000) } })).toBe(413)
+  })
+})
+
+describe('the connection', () => {
+  const speak = (version: 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3') =>
+    new Promise<string | null>((resolve, reject) => {
+      const { hostname: host, port } = new URL(guarded.serving.url)
+      const only = { minVersion: version, maxVersion: version, ciphers: 'DEFAULT@SECLEVEL=0' }
+      const socket = connect({ host, port: Number(port), ca: guarded.roots, ...only }, () => {
+        resolve(socket.getProtocol())
+        socket.destroy()
+      })
+      socket.once('error', reject)
+    })
+
+  it('is of TLS 1.2 or newer', async () => {
+    expect(await Promise.all([speak('TLSv1.2'), speak('TLSv1.3')])).toEqual(['TLSv1.2', 'TLSv1.3'])
+    await expect(speak('TLSv1.1')).rejects.toThrow(/version/)
   })
 })
 
