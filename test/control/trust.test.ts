@@ -9,9 +9,13 @@ import type { AgentId } from '../../src/model/ids.ts'
 import { createMemoryCluster } from '../../src/store/memory.ts'
 import { newKeyWithRequest } from '../../src/trust/csr.ts'
 import { parseToken } from '../../src/trust/token.ts'
+import { createFakeClock } from '../support/fake-clock.ts'
 import { GuardedWorld } from '../support/guarded-world.ts'
 import { TEST_KEYRING } from '../support/vault.ts'
 import { waitUntil } from '../support/wait-until.ts'
+
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
 
 const logged: [object, string][] = []
 const note = (fields: object, message: string): void => void logged.push([fields, message])
@@ -178,6 +182,27 @@ describe('the authority', () => {
     const [one, other] = await Promise.all([open(), open()])
     expect(one.authority.bundle).toBe(other.authority.bundle)
     expect(one.authority.roots).toHaveLength(1)
+  })
+
+  it('gives a server another certificate when two thirds of its life have passed, and tells those who serve with it', async () => {
+    const clock = createFakeClock()
+    const store = createMemoryCluster({ clock, ttlMs: 10_000 }).connect({ unreachable: false, losesReplies: false })
+    const server = await ServerTrust.open({ store, keyring: TEST_KEYRING, clock, log: silentLog, cluster: 'test', hosts: ['localhost'] })
+    const told: string[] = []
+    server.onChange(() => told.push(server.tls.chain))
+    const over = new AbortController()
+    const running = server.run(over.signal)
+    const first = server.tls.chain
+    await clock.advance(19 * DAY)
+    expect(server.tls.chain).toBe(first)
+    await clock.advance(DAY + HOUR)
+    await waitUntil(() => told.length > 0)
+    expect(told).toEqual([server.tls.chain])
+    expect(Date.parse(new X509Certificate(server.tls.chain).validTo)).toBeGreaterThan(
+      Date.parse(new X509Certificate(first).validTo) + 19 * DAY,
+    )
+    over.abort()
+    await running
   })
 
   it('cannot be used by a server with the key of another cluster', async () => {
