@@ -19,7 +19,8 @@ it('keeps what happens in hours without a control plane, over restarts of its ow
     },
   }
   for (let n = 0; n < CRASHING; n += 1) hub.assign(`web-${n}`, fakeSpec({ crashAfterSeconds: 1 }))
-  for (let n = 0; n < JOBS; n += 1) hub.assign(`job-${n}`, fakeSpec({ runForSeconds: 60 * (n + 1), exitCode: n % 2 }, { restartPolicy: 'Never' }))
+  for (let n = 0; n < JOBS; n += 1)
+    hub.assign(`job-${n}`, fakeSpec({ runForSeconds: 60 * (n + 1), exitCode: n % 2 }, { restartPolicy: 'Never' }))
   let agent = startAgent({ journal: counting })
   await clock.runUntil(() => hub.observed.size === CRASHING + JOBS, 10 * SECOND)
   hub.reachable = false
@@ -45,7 +46,10 @@ it('keeps what happens in hours without a control plane, over restarts of its ow
   }
   for (let n = 0; n < JOBS; n += 1) {
     const { phase, attempts } = hub.status(`job-${n}`) ?? {}
-    expect({ phase, codes: attempts?.map(({ exitCode }) => exitCode) }).toEqual({ phase: n % 2 === 0 ? 'Succeeded' : 'Failed', codes: [n % 2] })
+    expect({ phase, codes: attempts?.map(({ exitCode }) => exitCode) }).toEqual({
+      phase: n % 2 === 0 ? 'Succeeded' : 'Failed',
+      codes: [n % 2],
+    })
   }
   expect(hub.steppedBack).toEqual([])
   expect(hub.reports.length - reported).toBeLessThan(CRASHING + JOBS)
