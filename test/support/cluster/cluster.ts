@@ -10,6 +10,8 @@ import { waitUntil } from '../wait-until.ts'
 import { Role } from './role.ts'
 
 const APP = 'demo'
+/** Servers and agents start side by side, on a machine that may have other work. */
+const UP_WITHIN_MS = 90_000
 
 interface Answer {
   readonly status: number
@@ -107,7 +109,8 @@ export class Cluster {
 
   /** Every server answers. */
   async allServe(): Promise<void> {
-    for (const [index] of this.servers.entries()) await waitUntil(async () => (await this.get(index, '/livez')).status === 200)
+    for (const [index] of this.servers.entries())
+      await waitUntil(async () => (await this.get(index, '/livez')).status === 200, { timeoutMs: UP_WITHIN_MS })
   }
 
   /** Servers that run, and are not frozen. */
@@ -116,14 +119,10 @@ export class Cluster {
   }
 
   async allReady(count: number): Promise<void> {
-    await waitUntil(async () => (await this.agentViews()).filter(({ status }) => status === 'Ready').length === count).catch(
-      (cause: unknown) => {
-        throw new Error(
-          `agents not ready\n${[...this.servers, ...this.agents].map(({ name, log }) => `${name}: ${log.slice(-1500)}`).join('\n')}`,
-          { cause },
-        )
-      },
-    )
+    const ready = async () => (await this.agentViews()).filter(({ status }) => status === 'Ready').length === count
+    await waitUntil(ready, { timeoutMs: UP_WITHIN_MS }).catch((cause: unknown) => {
+      throw new Error(`not ${count} agents ready\n${this.logs()}`, { cause })
+    })
   }
 
   /** As the admin, at one server; redirects are not followed. */
@@ -172,7 +171,7 @@ export class Cluster {
   agentViews = async (): Promise<AgentView[]> => (await this.#read<{ items: AgentView[] }>('agents'))?.items ?? []
 
   /** Waits until this commit is applied and everything is healthy. */
-  async healthyAt(commit: string, timeoutMs = 30_000): Promise<void> {
+  async healthyAt(commit: string, timeoutMs = UP_WITHIN_MS): Promise<void> {
     const seen: { app: AppView | null } = { app: null }
     const healthy = async () => {
       seen.app = await this.app()

@@ -40,7 +40,7 @@ export class Role {
   }
 
   /** Waits for a line of its log. */
-  async says(pattern: RegExp, timeoutMs = 30_000): Promise<void> {
+  async says(pattern: RegExp, timeoutMs = 60_000): Promise<void> {
     await waitUntil(() => pattern.test(this.log), { timeoutMs }).catch((cause: unknown) => {
       throw new Error(`${this.name} did not say ${pattern}\n${this.log.slice(-4000)}`, { cause })
     })
