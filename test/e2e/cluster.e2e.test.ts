@@ -4,10 +4,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { must } from '../../src/lib/must.ts'
 import type { TaskView } from '../../src/model/views.ts'
 import { Cluster } from '../support/cluster/cluster.ts'
+import { nextVersion } from '../support/cluster/next-version.ts'
 import type { Role } from '../support/cluster/role.ts'
 import { staleTurns, Turns } from '../support/cluster/turns.ts'
 import { fake, processes } from '../support/e2e-manifests.ts'
 import { commitFiles } from '../support/git-repo.ts'
+import { taskProcesses } from '../support/task-processes.ts'
 import { waitUntil } from '../support/wait-until.ts'
 
 const AGENTS = ['machine-a', 'machine-b']
@@ -45,6 +47,13 @@ async function acted(): Promise<void> {
 async function steady(): Promise<TaskView[]> {
   const tasks = await cluster.tasks()
   return tasks.filter(({ workload, desired }) => workload === 'steady' && desired === 'run').toSorted((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+/** The pid that each task's own shell has; what it starts again and again is younger. */
+async function steadyPids(): Promise<Record<string, number>> {
+  const all = [...taskProcesses('VERSION=1')].toSorted(([a], [b]) => b - a).map(([pid, task]) => [task, pid] as const)
+  const pids = new Map(all)
+  return Object.fromEntries((await steady()).map(({ id }) => [id, must(pids.get(id), `${id} runs`)]))
 }
 
 const starts = (): string[] => readFileSync(ledger, 'utf8').trim().split('\n').toSorted()
@@ -133,6 +142,26 @@ describe('a cluster of three servers and two agents', () => {
     await acted()
     expect((await steady()).map(({ id, attempt }) => ({ id, attempt }))).toEqual(before.map(({ id, attempt }) => ({ id, attempt })))
     expect(starts()).toEqual(began)
+  })
+
+  it('upgrades its agents one after another while it rolls out: the same processes run on, and all are of the new version', async () => {
+    const [before, began, pids] = [await steady(), starts(), await steadyPids()]
+    const next = nextVersion('9.9.9')
+    try {
+      for (const agent of cluster.agents) {
+        agent.program = next.program
+        await Promise.all([acted(), agent.end('SIGTERM').then(() => agent.launch())])
+        await cluster.allReady(AGENTS.length)
+      }
+      await waitUntil(async () => (await cluster.agentViews()).every(({ version: own }) => own === next.version))
+    } finally {
+      next.remove()
+    }
+    expect(await steadyPids()).toEqual(pids)
+    expect((await steady()).map(({ id, attempt }) => ({ id, attempt }))).toEqual(before.map(({ id, attempt }) => ({ id, attempt })))
+    expect(starts()).toEqual(began)
+    const { stdout } = await cluster.cli('doctor', '-o', 'json')
+    expect(stdout).toContain('it is of version 9.9.9, the server of')
   })
 
   it('takes in no server with another key or without a token, and no agent with a token that is used up', async () => {

@@ -10,6 +10,8 @@ const MAIN = resolve('dist/src/main.js')
 /** One `drover server` or `drover agent` as a process, which may be started again with the same arguments. */
 export class Role {
   readonly name: string
+  /** What is run at the next start: another build stands for another version. */
+  program = MAIN
   readonly #args: readonly string[]
   #child: ChildProcess | null = null
   log = ''
@@ -31,7 +33,7 @@ export class Role {
   /** Further arguments are for this start alone. */
   launch(...more: readonly string[]): void {
     const env = { ...process.env, NO_COLOR: '1', DROVER_LOG: 'info', DOCKER_HOST: 'unix:///nowhere/docker.sock' }
-    const child = spawn(process.execPath, [MAIN, ...this.#args, ...more], { stdio: ['ignore', 'ignore', 'pipe'], env })
+    const child = spawn(process.execPath, [this.program, ...this.#args, ...more], { stdio: ['ignore', 'ignore', 'pipe'], env })
     child.stderr?.on('data', (chunk: Buffer) => {
       this.log = (this.log + chunk.toString()).slice(-200_000)
     })
