@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { basename, join, resolve } from 'node:path'
 import type { ControlOptions } from '../cli/deps.ts'
-import { type Control, type ControlTrust, createControl } from '../control/control.ts'
+import { type Control, type ControlDeps, type ControlTrust, createControl } from '../control/control.ts'
 import { createParsePool } from '../control/source/parse-pool.ts'
 import { Renderer } from '../control/source/render.ts'
 import { createFileTreeStore } from '../control/source/tree-store.ts'
@@ -15,6 +15,7 @@ import { loadIdentities } from '../secrets/identities.ts'
 import { openSops } from '../secrets/sops.ts'
 import type { OpenedStore } from '../store/store.ts'
 import type { Closers } from './foreground.ts'
+import { onceStoreAnswers } from './store-answers.ts'
 import type { Surroundings } from './surroundings.ts'
 
 export interface ControlParts extends Surroundings {
@@ -25,14 +26,16 @@ export interface ControlParts extends Surroundings {
   /** See `ControlDeps`. */
   readonly trust: ControlTrust | null
   readonly closers: Closers
+  /** Ends the wait for a store that does not answer. */
+  readonly signal: AbortSignal
 }
 
 /** The control plane of this process with its real parts; it does nothing until it is run. */
 export function openControl(options: ControlOptions, parts: ControlParts): Promise<Control> {
-  const { log, version, store, advertise, trust, closers } = parts
+  const { log, version, store, advertise, trust, closers, signal } = parts
   const parser = createParsePool(new URL('../control/source/parse-worker.js', import.meta.url))
   closers.push(() => parser.close())
-  return createControl({
+  const deps: ControlDeps = {
     store,
     storeStatus: () => store.status(),
     clock: systemClock,
@@ -52,7 +55,8 @@ export function openControl(options: ControlOptions, parts: ControlParts): Promi
     packTree: packGitTree,
     trees: createFileTreeStore(join(options.dataDir, 'trees')),
     pollMs: options.pollMs,
-  })
+  }
+  return onceStoreAnswers(() => createControl(deps), { clock: systemClock, log, signal })
 }
 
 /** The age keys are read when a Secret is opened, so one that was put there meanwhile is found. */

@@ -20,6 +20,7 @@ import { enterStore, rememberStore } from './enter-store.ts'
 import { etcdAccessOf } from './etcd-access.ts'
 import { type Closers, inForeground, type Parts, untilTold } from './foreground.ts'
 import { keepClusterKey, keyringOf } from './keyring.ts'
+import { onceStoreAnswers } from './store-answers.ts'
 import type { Surroundings } from './surroundings.ts'
 
 /** A control plane that leads or stands by, for agents on other machines, until the signal aborts. */
@@ -62,7 +63,8 @@ async function withStore(options: ServerOptions, around: Around, signal: AbortSi
   const store = await openStore(options.store, { dataDir: join(dataDir, 'store'), ...access })
   try {
     const place = options.store === 'embedded' ? 'Own' : 'Shared'
-    await enterStore({ store, dataDir, accept: acceptStore, place, clock: systemClock, newId })
+    const entering = { store, dataDir, accept: acceptStore, place, clock: systemClock, newId } as const
+    await onceStoreAnswers(() => enterStore(entering), { clock: systemClock, log: around.log, signal })
     return await inForeground((closers, either) => openParts(options, { ...around, store, closers }, either), signal)
   } finally {
     await store.close()
@@ -79,8 +81,8 @@ async function openParts(options: ServerOptions, open: Open, signal: AbortSignal
   const { log, version, say, closers, store, advertise } = open
   const { dataDir, host, port } = options
   const keyring = await keyringOf(dataDir)
-  const trust = await trustOf(options, { ...open, keyring })
-  const control = await openControl(options, { ...open, keyring, advertise, trust })
+  const trust = await onceStoreAnswers(() => trustOf(options, { ...open, keyring }), { clock: systemClock, log, signal })
+  const control = await openControl(options, { ...open, keyring, advertise, trust, signal })
   const { plane, gate, leader } = control
   const parts = { control: plane, gate, guard: guardOf(control, trust), leader, log, clock: systemClock }
   const serving = await serveApi({ ...parts, api: createApi(parts), host, port })

@@ -18,6 +18,7 @@ import { appName, newId, openControl } from './control-plane.ts'
 import { lockDataDir } from './data-dir.ts'
 import { type Closers, inForeground, type Parts, untilTold } from './foreground.ts'
 import { keyringOf } from './keyring.ts'
+import { onceStoreAnswers } from './store-answers.ts'
 import type { Surroundings } from './surroundings.ts'
 import { untilHealthy } from './until-healthy.ts'
 
@@ -48,8 +49,9 @@ interface Open extends Surroundings {
 async function openParts(options: UpOptions, open: Open, signal: AbortSignal): Promise<Parts> {
   const { log, version, say, closers } = open
   const keyring = await keyringOf(options.dataDir)
-  const trust = isLoopback(options.host) ? null : await trustOf(options, open, keyring)
-  const control = await openControl(options, { ...open, keyring, advertise: null, trust })
+  const patience = { clock: systemClock, log, signal }
+  const trust = isLoopback(options.host) ? null : await onceStoreAnswers(() => trustOf(options, open, keyring), patience)
+  const control = await openControl(options, { ...open, keyring, advertise: null, trust, signal })
   const leading = control.run(signal)
   closers.push(() => Promise.allSettled([leading]))
   const parts = {
