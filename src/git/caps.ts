@@ -16,6 +16,8 @@ export interface GitCaps {
   readonly deadlineMs: number
   /** Milliseconds for asking where refs point: whoever does not answer is to be seen as failing within half a minute. */
   readonly askDeadlineMs: number
+  /** Milliseconds without a byte of an answer over HTTP; a git that is busy with a pack says something every 5 s (`uploadpack.keepAlive`). */
+  readonly silenceMs: number
   /** Commits of history in a new clone. */
   readonly cloneDepth: number
   /** Packs after which a clone is replaced, as nothing ever repacks it. */
@@ -34,6 +36,7 @@ export const DEFAULT_CAPS: GitCaps = {
   pathDepth: 32,
   deadlineMs: 60_000,
   askDeadlineMs: 20_000,
+  silenceMs: 20_000,
   cloneDepth: 50,
   packs: 50,
 }

@@ -13,6 +13,7 @@ const BY_CODE: Readonly<Record<string, GitErrorCode>> = {
 }
 
 const NETWORK = /^(?:UND_ERR_|ECONN|ENOTFOUND|EAI_|EHOST|ENET|EPIPE|ETIMEDOUT|ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/
+const SILENCE = /^UND_ERR_(?:HEADERS|BODY)_TIMEOUT$/
 const DISK = /^(?:ENOSPC|EDQUOT|EROFS|EACCES|EPERM|EMFILE|ENFILE|EIO)$/
 
 function statusOf(error: object): number | null {
@@ -43,6 +44,7 @@ export function toGitError(error: unknown): Error {
   const status = typeof inner === 'object' && inner !== null ? statusOf(inner) : null
   if (code === 'HttpError' && status !== null) return fromStatus(status, error)
   if (code === 'NotFoundError' && isMissingObject(Object(inner))) return new GitError('Corrupt', messageOf(inner), { cause: error })
+  if (SILENCE.test(code)) return new GitError('Timeout', 'the remote took the request and fell silent', { cause: error })
   if (NETWORK.test(code)) return new GitError('Unreachable', `the remote cannot be reached (${messageOf(inner)})`, { cause: error })
   return new GitError(BY_CODE[code] ?? 'Corrupt', messageOf(inner), { cause: error })
 }

@@ -51,7 +51,7 @@ function described(access: RemoteAccess, operation: Operation, error: unknown): 
 export function withRemote<T>(access: RemoteAccess, operation: Operation, run: (transport: Transport) => Promise<T>): Promise<T> {
   const what = `${operation.name} ${displayUrl(access.address)}`
   return withDeadline({ ms: operation.deadlineMs ?? access.caps.deadlineMs, signal: operation.signal, what }, async (signal) => {
-    const transport = access.open({ signal, maxBytes: access.caps.packBytes })
+    const transport = access.open({ signal, maxBytes: access.caps.packBytes, silenceMs: access.caps.silenceMs })
     try {
       const result = await run(transport)
       if (transport.failure.cause !== undefined) throw transport.failure.cause

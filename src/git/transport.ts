@@ -6,6 +6,8 @@ export interface TransportOptions {
   readonly signal: AbortSignal
   /** Most bytes of one answer. */
   readonly maxBytes: number
+  /** Longest silence of the other side; only HTTP can tell it from work. */
+  readonly silenceMs: number
 }
 
 /** The way to a remote for one operation of isomorphic-git. */

@@ -62,6 +62,8 @@ async function exchange(session: Session, request: GitHttpRequest, body: Buffer 
     headers: { ...request.headers, ...authorization },
     body,
     signal: options.signal,
+    headersTimeout: options.silenceMs,
+    bodyTimeout: options.silenceMs,
     dispatcher: remote.dispatcher,
   })
 }

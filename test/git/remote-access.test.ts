@@ -123,6 +123,17 @@ describe('a remote that is away', () => {
     server.closeAllConnections()
   })
 
+  it('times out when it is silent while something is fetched', async () => {
+    // Asking takes two requests for each thing that the name may be, a branch or a tag.
+    const asking = 4
+    const intercept = async () => (server.requests.length > asking ? 'Taken' : 'Serve') as 'Taken' | 'Serve'
+    const server = await startGitHttp({ root: remote.scratch.path, intercept })
+    remote.toClose.push(server)
+    const repo = await remote.open(`${server.url}/origin.git`, { caps: { silenceMs: 300 } })
+    await expect(repo.resolve('main', signal)).rejects.toEqual(code('Timeout', 'fell silent'))
+    expect(server.requests.length).toBeGreaterThan(asking)
+  })
+
   it('ends with the caller', async () => {
     const sockets: { destroy(): void }[] = []
     const caller = new AbortController()
