@@ -35,7 +35,7 @@ export interface EtcdServer {
 }
 
 /** Files, PEM. With `client` etcd wants a certificate of whoever asks, and that is one. */
-export interface EtcdTls {
+interface EtcdTls {
   readonly ca: string
   readonly cert: string
   readonly key: string
