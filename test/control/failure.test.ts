@@ -38,7 +38,7 @@ const reasonsOf = (world: World, name: string): string[] => world.workload(name)
 const one = 'placement: {maxPerNode: 1}'
 
 describe('a machine that falls silent', () => {
-  it('is unreachable after 40 s; after 60 its tasks are replaced, and stopped there when it is back', async () => {
+  it('P2, A3: is unreachable after 40 s; after 60 its tasks are replaced, and stopped there when it is back', async () => {
     const { world, clock, agents } = await cluster(3, { 'web.yaml': web('web', { replicas: 2, template: one }) })
     await world.synced()
     const gone = agents.find(({ id }) => id === world.tasks('web')[0]?.agent) as RunningAgent

@@ -136,7 +136,7 @@ function countAdoptions(ledger: readonly LedgerEntry[], kills: readonly Kill[]):
 const peakMiB = (pid: number): number => Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 
 it(
-  `${KILLS} kills of ${AGENTS.length} agents under ${JOBS.length * TASKS_EACH} short tasks (seed ${SEED}): each attempt started and recorded once, nothing left, no stranger hit`,
+  `P4: ${KILLS} kills of ${AGENTS.length} agents under ${JOBS.length * TASKS_EACH} short tasks (seed ${SEED}): each attempt started and recorded once, nothing left, no stranger hit`,
   async () => {
     const began = performance.now()
     commitFiles(repo, manifests(), 'work')

@@ -112,7 +112,7 @@ describe('a cluster of three servers and two agents', () => {
     for (const server of cluster.servers) if (!server.isRunning()) server.launch()
   })
 
-  it('has another leader when one is killed, and nothing restarts', async () => {
+  it('P1: has another leader when one is killed, and nothing restarts', async () => {
     await survives((leader) => leader.end('SIGKILL'))
     for (const server of cluster.servers) if (!server.isRunning()) server.launch()
   })
@@ -134,7 +134,7 @@ describe('a cluster of three servers and two agents', () => {
     expect(staleTurns(all)).toEqual([])
   })
 
-  it('keeps what runs when its agents are killed and started again', async () => {
+  it('P3: keeps what runs when its agents are killed and started again', async () => {
     const [before, began] = [await steady(), starts()]
     for (const agent of cluster.agents) await agent.end('SIGKILL')
     for (const agent of cluster.agents) agent.launch()

@@ -89,7 +89,7 @@ async function settled(): Promise<void> {
 }
 
 it(
-  `${KILLS} kills at random moments of a rollout of ${EACH} containers and ${EACH} processes: converges, no double start, no orphan, no lost exit code`,
+  `P6: ${KILLS} kills at random moments of a rollout of ${EACH} containers and ${EACH} processes: converges, no double start, no orphan, no lost exit code`,
   async () => {
     for (let round = 1; round <= KILLS; round += 1) {
       commitFiles(repo, manifests(round), `round ${round}`)

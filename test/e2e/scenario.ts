@@ -71,7 +71,7 @@ export function scenario(name: string, store: () => Promise<{ url: string | unde
       expect(after.map((task) => task.attempt)).toEqual(before.map((task) => task.attempt))
     })
 
-    it('one broken manifest among ten stops nothing and is named with line and column', async () => {
+    it('P8: one broken manifest among ten stops nothing and is named with line and column', async () => {
       const before = await running('p2')
       const broken = processes('p2', { version: '2' }).replace('replicas: 1', 'replica: 1')
       const commit = commitFiles(repo, { 'p2.yaml': broken, 'p3.yaml': processes('p3', { version: '2' }) }, 'one broken')
@@ -102,7 +102,7 @@ export function scenario(name: string, store: () => Promise<{ url: string | unde
       }
     })
 
-    it('rolls back with git away, stays there, and the next change lifts it', async () => {
+    it('P9: rolls back with git away, stays there, and the next change lifts it', async () => {
       const [, second] = await drover.history()
       repo.git('branch', '--quiet', '-m', 'main', 'hidden')
       await waitUntil(async () => (await drover.app())?.holds.some((hold) => hold.gate === 'SourceError') === true, { timeoutMs: 10_000 })

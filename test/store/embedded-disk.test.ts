@@ -106,7 +106,7 @@ describe('the embedded store on disk', () => {
     await store.close()
   })
 
-  it('loses nothing acknowledged and tears nothing when killed at any moment', async () => {
+  it('P10: loses nothing acknowledged and tears nothing when killed at any moment', async () => {
     let lastRevision = '1'
     let acknowledged = 0
     for (let round = 0; round < ROUNDS; round += 1) {

@@ -141,7 +141,7 @@ describe('a leap day', () => {
 describe('a clock that jumps an hour back and forth', () => {
   const JUMPS = [HOUR, -HOUR, -HOUR, HOUR, HOUR, -HOUR, HOUR, HOUR, -HOUR, -HOUR]
 
-  it.each(['Skip', 'RunLatest', 'RunAll'] as const)('runs no slot twice under %s, and accounts for each', (missedRuns) => {
+  it.each(['Skip', 'RunLatest', 'RunAll'] as const)('P11: runs no slot twice under %s, and accounts for each', (missedRuns) => {
     const decider = cron({ schedule: '*/5 * * * *', missedRuns, concurrencyPolicy: 'Allow' })
     const ran: number[] = []
     for (let step = 0; step < 300; step += 1) {

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest'
 /** 200 for the figure in the README; as many as two minutes hold where everything else runs too (`DROVER_CHAOS_FAULTS=20 npm test e2e`). */
 const FAULTS = Number(process.env.DROVER_CHAOS_FAULTS ?? 8)
 const LONGEST_HOLD_SECONDS = Number(process.env.DROVER_CHAOS_HOLD ?? 6)
-const SEED = process.env.DROVER_SEED ?? String(Date.now() % 1_000_000)
+const SEED = process.env.DROVER_CHAOS_SEED ?? '1'
 /** A fault that does not heal is waited for longer than it may take, to see whether it ever does. */
 const LIMIT_MS = 300_000 + FAULTS * 60_000
 
@@ -25,7 +25,7 @@ async function campaign(): Promise<{ code: number | null; output: string }> {
 }
 
 it(
-  `${FAULTS} faults of processes, network, etcd, Docker, git and disk (seed ${SEED}): all recovers, nothing is lost or done twice`,
+  `P5: ${FAULTS} faults of processes, network, etcd, Docker, git and disk (seed ${SEED}): all recovers, nothing is lost or done twice`,
   async () => {
     const { code, output } = await campaign()
     expect(output).toContain('0 findings')

@@ -89,7 +89,7 @@ it('goes on restarting while nobody is there to ask, and tells all of it afterwa
   await agent.end()
 })
 
-it('reconnects within 30 s, the jitter included', async () => {
+it('A11: reconnects within 30 s, the jitter included', async () => {
   const { clock, hub, startAgent } = createWorld()
   const agent = startAgent()
   hub.reachable = false

@@ -8,7 +8,7 @@ const HOURS = 12
 const CRASHING = 3
 const JOBS = 6
 
-it('keeps what happens in hours without a control plane, over restarts of its own, in bounded room, and tells all of it once', async () => {
+it('P7: keeps what happens in hours without a control plane, over restarts of its own, in bounded room, and tells all of it once', async () => {
   const { clock, hub, journal, startAgent } = createWorld()
   let events = 0
   const counting = {

@@ -64,7 +64,7 @@ describe('an agent that hears of no control plane', () => {
     expect(starts('given-up')).toBe(1)
   })
 
-  it('stops it although orders still arrive, when nobody answers what it says', async () => {
+  it('A4: stops it although orders still arrive, when nobody answers what it says', async () => {
     const { clock, hub, runs } = await running()
     hub.answers = false
     await clock.advance(40 * SECOND)
