@@ -2,7 +2,8 @@ import { nextStep, onResult, type Step, type TaskEvent } from '../src/core/task.
 import { CUT_OFF } from '../src/core/task-end.ts'
 import { type AgentTask, type Desired, initialState, statusOf } from '../src/core/task-life.ts'
 import { messageOf } from '../src/lib/errors.ts'
-import type { TaskId } from '../src/model/ids.ts'
+import { pause } from '../src/lib/waits.ts'
+import type { Millis, TaskId } from '../src/model/ids.ts'
 import type { Assignment } from '../src/model/protocol.ts'
 import type { TaskStatus } from '../src/model/task.ts'
 import type { TaskSpec, UnitSpec } from '../src/model/task-spec.ts'
@@ -119,7 +120,7 @@ class Runner {
     if (signal.aborted || this.#signal.aborted) return null
     this.#doing = step.type
     try {
-      if (step.type === 'idle') return await aborted(signal)
+      if (step.type === 'idle') return await this.#rest(signal)
       if (step.type === 'start' && !this.#kept.durable) return { type: 'startNotCalled', failure: NOT_WRITTEN }
       const { assignment, state } = this.entry
       if (STARTS.has(step.type) && isCutOff(assignment.spec, this.#deps.contact)) return await this.#untilHeard(step, signal)
@@ -128,6 +129,11 @@ class Runner {
     } finally {
       this.#doing = 'idle'
     }
+  }
+
+  /** Until there is an order, or a disk that was full is to be tried again. */
+  async #rest(signal: AbortSignal): Promise<null> {
+    return this.#kept.durable ? aborted(signal) : pause(this.#deps.clock, WRITE_AGAIN_AFTER, signal).then(() => null)
   }
 
   /** Nothing that may not run without a control plane is begun without one. */
@@ -160,14 +166,17 @@ class Runner {
   }
 
   /**
-   * Written down, then told. With a full disk only starts are impossible: anything else can be asked of the driver
-   * again after a crash, so a task can still be stopped, and its end be told.
+   * Written down, then told. With a full disk only starts are impossible: most else can be asked of the driver again after
+   * a crash, so a task can still be stopped. What cannot be is told once the disk has taken it.
    */
   async #keep(): Promise<void> {
-    while (this.#kept.state !== this.entry.state) {
+    let again = !this.#kept.durable
+    while (again || this.#kept.state !== this.entry.state) {
       const { entry } = this
+      const isNews = this.#kept.state !== entry.state
       this.#kept = { state: entry.state, durable: await this.#write(entry) }
-      if (this.#kept.durable || !isOwnStop(entry.state)) this.#tell(entry.state)
+      if (this.#kept.durable || (isNews && !wouldBeForgotten(entry.state))) this.#tell(entry.state)
+      again = false
     }
   }
 
@@ -202,8 +211,16 @@ class Runner {
  */
 const OUTLASTS_ORDERS: ReadonlySet<Step['type']> = new Set(['stop', 'recover'])
 
-/** No order repeats it, so that a crash makes the agent forget it, and find what it stopped running as before. */
-const isOwnStop = ({ life, desired }: AgentTask): boolean => life.phase === 'Stopping' && (life.because !== null || desired === 'run')
+/**
+ * Neither an order nor the driver repeats it, so that a crash makes the agent forget it: it would find what it stopped by
+ * itself running as before, and begin once more what it had given up.
+ */
+function wouldBeForgotten({ life, desired, records, attempt }: AgentTask): boolean {
+  if (life.phase === 'Stopping') return life.because !== null || desired === 'run'
+  return life.phase === 'Ended' && desired === 'run' && records.at(-1)?.attempt !== attempt
+}
+
+const WRITE_AGAIN_AFTER: Millis = 5_000
 
 const STARTS: ReadonlySet<Step['type']> = new Set(['prepare', 'start'])
 

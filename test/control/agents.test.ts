@@ -147,6 +147,8 @@ describe('an agent', () => {
     const { drivers } = agentRecord()
     const silent = { ...drivers, fake: { available: false, detail: 'RuntimeUnhealthy: no answer' } }
     const { world, agent } = await open({ 'web.yaml': web('web', { more: 'mode: Global' }) })
+    // Of a Global Deployment nothing is missing before its first machine is there.
+    await waitUntil(() => world.tasks('web')[0]?.ready === true)
     const [before] = world.ids('web')
     await agent.stop()
     const frozen = dial(world, { agent: { drivers: silent }, tasks: heardOf(world) })

@@ -190,14 +190,14 @@ export function sendOrders({ term, draft }: TurnContext): void {
 }
 
 /**
- * An agent that has forgotten a task that ended (a full disk, a lost journal) must not take it for a new one. One that was
- * taken for lost may well run, as when a greeting came late: that is a newer order, for the agent knows only of the one to run.
+ * An agent that has forgotten a task that ended (a full disk, a lost journal) must not take it for a new one. It may even run
+ * it again by the order that it knows, or the task was taken for lost and runs: so this is a newer order.
  */
 function assignment(task: Task, cluster: Cluster): Assignment {
   const state = cluster.taskState(task.id)
   return {
     task: task.id,
-    generation: state.observed?.phase === 'Lost' ? task.generation + 1 : task.generation,
+    generation: isTerminal(state) ? task.generation + 1 : task.generation,
     desired: isTerminal(state) ? 'stop' : task.desired,
     spec: taskSpec(task, must(cluster.versions.get(task.inputsDigest), `version of ${task.id}`), imagesOf(task, cluster)),
   }

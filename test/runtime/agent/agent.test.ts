@@ -267,6 +267,40 @@ it('A8: does not start a task whose intent it cannot write down, and does when t
   await agent.end()
 })
 
+it('A8: tells no end that a crash would make it forget, and tells it once the disk has room again', async () => {
+  const { clock, hub, startAgent, journal } = createWorld()
+  let full = false
+  const save: typeof journal.save = async (entry) => {
+    if (full) throw new Error('ENOSPC')
+    await journal.save(entry)
+  }
+  hub.assign('web-0', fakeSpec({ failStart: true }))
+  const start = (fills: boolean) =>
+    startAgent({
+      journal: { ...journal, save },
+      driver: (real) => ({
+        ...real,
+        start: async (attempt, spec, files) => {
+          full = fills
+          return await real.start(attempt, spec, files)
+        },
+      }),
+    })
+  const first = start(true)
+  await clock.advance(MINUTE)
+  expect(hub.status('web-0')).toMatchObject({ phase: 'Starting', attempt: 1 })
+  await first.end()
+  const second = start(true)
+  await clock.advance(MINUTE)
+  full = false
+  await clock.runUntil(() => full, MINUTE)
+  await clock.advance(MINUTE)
+  expect(hub.status('web-0')).toMatchObject({ phase: 'Starting', attempt: 2 })
+  full = false
+  await clock.runUntil(() => hub.status('web-0')?.phase === 'Rejected', MINUTE)
+  await second.end()
+})
+
 it('writes down what it is about to start before it does', async () => {
   const { clock, hub, startAgent, journal } = createWorld()
   const written: unknown[] = []
