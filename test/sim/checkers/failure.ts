@@ -1,5 +1,6 @@
 import { bodyOf } from '../../../src/model/body.ts'
 import type { AgentId, Millis } from '../../../src/model/ids.ts'
+import type { AgentFrame } from '../../../src/model/protocol.ts'
 import type { Task } from '../../../src/model/task.ts'
 import { replaceAfter } from '../../../src/model/unreachable.ts'
 import type { WorkloadVersion } from '../../../src/model/version.ts'
@@ -23,8 +24,9 @@ export const failureChecker: MakeChecker = ({ findings, agents, ledger, now }) =
   const heard = new Map<Incarnation, Map<string, Heard>>()
   return {
     leads: (_by, { fence }) => void since.set(fence.epoch, now()),
-    delivered({ direction, agent, control }) {
-      if (direction === 'toAgent') return
+    delivered({ direction, frame, agent, control }) {
+      // A greeting whose connection ended before it was looked at does not count.
+      if (direction === 'toAgent' || (frame as AgentFrame).type === 'hello') return
       const life = agents.get(agent as AgentId)?.life ?? null
       heard.set(control, (heard.get(control) ?? new Map<string, Heard>()).set(agent, { at: now(), life }))
     },
