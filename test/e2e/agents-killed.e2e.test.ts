@@ -15,7 +15,7 @@ import { taskProcesses } from '../support/task-processes.ts'
 import { waitUntil } from '../support/wait-until.ts'
 
 /** 60, and with them 2,000 tasks, for the figure in the README (`DROVER_AGENT_KILLS=60 npm test e2e`); fewer where everything else runs too. */
-const KILLS = Number(process.env.DROVER_AGENT_KILLS ?? 6)
+const KILLS = Number(process.env.DROVER_AGENT_KILLS ?? 3)
 const KILL_EVERY_MS = 1_000
 /** After the last kill. */
 const RUNS_END_WITHIN_SECONDS = 300

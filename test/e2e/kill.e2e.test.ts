@@ -11,7 +11,7 @@ import { taskProcesses } from '../support/task-processes.ts'
 import { waitUntil } from '../support/wait-until.ts'
 
 /** 100 for the figure in the README (`DROVER_KILLS=100 npm test e2e`); fewer where everything else runs too. */
-const KILLS = Number(process.env.DROVER_KILLS ?? 6)
+const KILLS = Number(process.env.DROVER_KILLS ?? 4)
 const EACH = 10
 /** A rollout takes a few seconds here, so kills fall into every part of it. */
 const KILL_WITHIN_MS = 4_000

@@ -10,7 +10,7 @@ import { waitUntil } from '../support/wait-until.ts'
 import { probedProcesses, WEB_FAULTS, type WebFault, webServer } from '../support/web-manifests.ts'
 
 /** 50 for the figure in the README (`DROVER_ROLLOUT_KILLS=50 npm test e2e`); fewer where everything else runs too. */
-const KILLS = Number(process.env.DROVER_ROLLOUT_KILLS ?? 4)
+const KILLS = Number(process.env.DROVER_ROLLOUT_KILLS ?? 2)
 /** A rollout takes a few seconds here, and its way back as well, so kills fall into every part of both. */
 const KILL_WITHIN_MS = 8_000
 const EACH = 5
