@@ -81,6 +81,8 @@ it('A8: a full disk costs no exit code, no task and no order of an agent that re
   hub.assign(service.task, { ...processSpec(['sleep', '1000']), restartPolicy: 'Always' })
   hub.assign('job', processSpec(['sh', '-c', 'while [ ! -e "$GO" ]; do sleep 0.05; done; exit 7'], { env }))
   await waitUntil(() => [service.task, 'job' as TaskId].every((task) => hub.status(task)?.phase === 'Running'))
+  // It runs as soon as its shim does, which becomes the program a moment later.
+  await waitUntil(async () => (await livingPids(service)).length === 1)
   const before = await livingPids(service)
   expect(pressure()).toEqual([])
 
