@@ -2,19 +2,11 @@ import type { X509Certificate } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import type { Context } from 'hono'
-import type { AgentGate } from '../control/agents/agent-gate.ts'
 import type { Peer, TrustPlane } from '../control/trust/trust-plane.ts'
-import type { AgentId } from '../model/ids.ts'
 import { ACCESS, type Rule } from './access-table.ts'
 import { authorize, type Touched } from './authorize.ts'
-import type { Api, ApiEnv } from './parts.ts'
+import type { Api, ApiEnv, Guard } from './parts.ts'
 import { HttpProblem } from './problem.ts'
-
-/** How a control plane that others reach knows whom it has before it. */
-export interface Guard {
-  readonly trust: TrustPlane
-  readonly gateOf: (agent: AgentId) => AgentGate
-}
 
 /** Before every route stands the rule that the table has for it. Without a guard whoever reaches this process is trusted. */
 export function admit(api: Api, guard: Guard | null): void {

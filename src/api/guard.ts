@@ -1,4 +1,4 @@
-import type { Guard } from './admission.ts'
+import type { Guard } from './parts.ts'
 import { HttpProblem } from './problem.ts'
 
 const LOOPBACK_NAME = /^(localhost|127(\.\d{1,3}){3}|\[::1\]|::1)$/i

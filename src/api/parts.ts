@@ -3,11 +3,16 @@ import type { Hono } from 'hono'
 import type { AgentGate } from '../control/agents/agent-gate.ts'
 import type { ControlPlane } from '../control/requests/control-plane.ts'
 import type { LeaderPointer } from '../control/requests/leader-pointer.ts'
-import type { Caller } from '../control/trust/trust-plane.ts'
+import type { Caller, TrustPlane } from '../control/trust/trust-plane.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { AgentId } from '../model/ids.ts'
-import type { Guard } from './admission.ts'
+
+/** How a control plane that others reach knows whom it has before it. */
+export interface Guard {
+  readonly trust: TrustPlane
+  readonly gateOf: (agent: AgentId) => AgentGate
+}
 
 export interface ApiParts {
   readonly control: ControlPlane

@@ -7,9 +7,8 @@ import type { LeaderPointer } from '../control/requests/leader-pointer.ts'
 import type { TlsMaterial } from '../control/trust/server-trust.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
-import type { Guard } from './admission.ts'
 import { assertGuarded } from './guard.ts'
-import type { Api } from './parts.ts'
+import type { Api, Guard } from './parts.ts'
 import { agentUpgrades, type Upgrades } from './upgrades.ts'
 
 export interface ServeOptions {

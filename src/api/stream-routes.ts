@@ -1,6 +1,5 @@
 import type { Context } from 'hono'
-import type { Guard } from './admission.ts'
-import type { Api, ApiEnv, ApiParts } from './parts.ts'
+import type { Api, ApiEnv, ApiParts, Guard } from './parts.ts'
 import { NoQuery, parseRequest } from './problem.ts'
 import { IdParam, LogsQuery, OidParam } from './schemas.ts'
 import { byteStream, changeEvents, ndjson } from './streams.ts'
