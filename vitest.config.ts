@@ -7,6 +7,8 @@ const etcdSetup = './test/support/setup/etcd-global.ts'
 const sandboxSetup = './test/support/setup/sandbox-global.ts'
 /** Where properties are. */
 const seeded = ['./test/support/setup/seed.ts']
+/** A project of its own, for it needs no Docker and mostly waits for leases to end. */
+const leases = 'test/e2e/cluster.e2e.test.ts'
 const suffixed = needs.map((need) => `test/**/*.${need}.test.ts`)
 
 export default defineConfig({
@@ -57,8 +59,18 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'cluster',
+          include: [leases],
+          globalSetup: [etcdSetup],
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
           name: 'e2e',
           include: ['test/**/*.e2e.test.ts'],
+          exclude: [leases],
           globalSetup: [dockerSetup, etcdSetup, sandboxSetup],
           testTimeout: 300_000,
           hookTimeout: 120_000,

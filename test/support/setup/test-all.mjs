@@ -1,14 +1,26 @@
-// `npm test`: sets up this checkout, then runs every project of vitest.config.ts one after the other, so that what
-// needs Docker or etcd does not compete with what measures behaviour. Ends with what failed, by name and reason, and
+// `npm test`: sets up this checkout, then runs every project of vitest.config.ts in stages, so that what needs Docker or
+// etcd does not compete with what measures behaviour. Ends with what failed, by name and reason, and
 // one summary line for all: a long run's output is often read from its end, or cut.
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { prepareCheckout } from './checkout.mjs'
 
-const PROJECTS = ['unit', 'sandbox', 'sim', 'etcd', 'docker', 'e2e']
+/**
+ * One stage after the other; in each its lanes side by side, and the projects of a lane in turn. The simulator only
+ * computes, on a clock of its own, while the others mostly wait for machines.
+ */
+const STAGES = [
+  [['unit']],
+  [
+    ['sim', 'cluster'],
+    ['sandbox', 'etcd', 'docker'],
+  ],
+  [['e2e']],
+]
 const root = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))))
 
 const REASON_LINES = 12
@@ -26,7 +38,7 @@ function failuresOf(project, suites) {
 }
 
 /** Counts of one project and its failures; a run that wrote no report failed as a whole. */
-function runProject(project, folder) {
+async function runProject(project, folder) {
   const report = join(folder, `${project}.json`)
   const args = [
     'node_modules/vitest/vitest.mjs',
@@ -37,7 +49,7 @@ function runProject(project, folder) {
     '--reporter=json',
     `--outputFile.json=${report}`,
   ]
-  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+  const [status] = await once(spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }), 'exit')
   try {
     const { numPassedTests: passed, numFailedTests, numTotalTests: total, testResults } = JSON.parse(readFileSync(report, 'utf8'))
     const failed = status === 0 ? numFailedTests : Math.max(1, numFailedTests)
@@ -52,7 +64,13 @@ function runProject(project, folder) {
 prepareCheckout(root, (line) => process.stderr.write(`${line}\n`))
 const folder = mkdtempSync(join(tmpdir(), 'drover-test-'))
 const asked = process.argv.slice(2)
-const results = (asked.length === 0 ? PROJECTS : asked).map((project) => runProject(project, folder))
+const results = []
+for (const lanes of asked.length === 0 ? STAGES : asked.map((project) => [[project]])) {
+  const runs = lanes.map(async (lane) => {
+    for (const project of lane) results.push(await runProject(project, folder))
+  })
+  await Promise.all(runs)
+}
 rmSync(folder, { recursive: true })
 for (const failure of results.flatMap(({ failures }) => failures)) process.stdout.write(`\n${failure}\n`)
 const sum = (field) => results.reduce((total, result) => total + result[field], 0)
