@@ -49,10 +49,20 @@ async function steady(): Promise<TaskView[]> {
   return tasks.filter(({ workload, desired }) => workload === 'steady' && desired === 'run').toSorted((a, b) => (a.id < b.id ? -1 : 1))
 }
 
+/** Field 22 of /proc/PID/stat: pids begin anew after the largest, so the smaller is not the older. Infinity: it is gone. */
+function startedAt(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19])
+  } catch {
+    return Number.POSITIVE_INFINITY
+  }
+}
+
 /** The pid that each task's own shell has; what it starts again and again is younger. */
 async function steadyPids(): Promise<Record<string, number>> {
-  const all = [...taskProcesses('VERSION=1')].toSorted(([a], [b]) => b - a).map(([pid, task]) => [task, pid] as const)
-  const pids = new Map(all)
+  const all = [...taskProcesses('VERSION=1')].map(([pid, task]) => ({ pid, task, since: startedAt(pid) }))
+  const pids = new Map(all.toSorted((a, b) => b.since - a.since).map(({ pid, task }) => [task, pid]))
   return Object.fromEntries((await steady()).map(({ id }) => [id, must(pids.get(id), `${id} runs`)]))
 }
 
