@@ -212,6 +212,7 @@ export class Hub {
     this.#sessions.delete(agent)
     this.#unsynced.delete(agent)
     this.#lastSeen.delete(agent)
+    this.#clockOff.delete(agent)
     if (channel !== undefined) this.dismiss(channel, farewell)
   }
 

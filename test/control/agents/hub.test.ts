@@ -131,6 +131,19 @@ describe('what an agent sends to be answered', () => {
   })
 })
 
+describe('the clock of an agent', () => {
+  it('is compared when a heartbeat tells it, and forgotten with the agent', async () => {
+    const world = setUp()
+    const { agent } = await admitted(world)
+    expect(world.hub.clockOff(AGENT)).toBeNull()
+    agent.send({ type: 'heartbeat', at: 1, wall: world.clock.now() + 90_000 })
+    await world.clock.settle()
+    expect(world.hub.clockOff(AGENT)).toBe(90_000)
+    world.hub.forget(AGENT, { epoch: Epoch.parse(1), reason: 'it will not return' })
+    expect(world.hub.clockOff(AGENT)).toBeNull()
+  })
+})
+
 describe('a session', () => {
   it('is sent its whole set once, then only what changed', async () => {
     const world = setUp()
